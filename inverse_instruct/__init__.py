@@ -1,0 +1,3 @@
+"""inverse-instruct: a service that lets a code LLM improve itself, round after round."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,60 @@
+"""The exceptions of the project, all on one page.
+
+Only `cli.py` prints an error and sets the exit code; everything else raises one of these with a message that names
+the place (file, line, key) and the remedy. Anything that is not an `InverseInstructError` is a bug of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class InverseInstructError(Exception):
+    """Base of all errors that a user can cause and mend; the command ends with exit code 1."""
+
+    exit_code = 1
+
+
+class ConfigError(InverseInstructError):
+    """One or more problems in a config, all reported at once; exit code 2."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        """Take every problem found, each one a full sentence with its key and remedy."""
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class CorpusError(InverseInstructError):
+    """A corpus cannot be read at all (single bad rows are rejections, not errors)."""
+
+
+class ModelError(InverseInstructError):
+    """A model folder is missing, incomplete or does not fit what is asked of it."""
+
+
+class RunDirError(InverseInstructError):
+    """A run directory is locked, belongs to another config, or cannot be written."""
+
+
+class ServerError(InverseInstructError):
+    """The inference server does not start, or died more often than the config allows."""
+
+
+class RequestError(InverseInstructError):
+    """One request was refused for a reason that sending it again will not cure."""
+
+
+class TrainingError(InverseInstructError):
+    """The training processes failed; the message ends with the tail of their log."""
+
+
+class StageError(InverseInstructError):
+    """A stage cannot give a usable result, such as a corpus with no usable row."""
+
+
+class Interrupted(InverseInstructError):
+    """SIGINT or SIGTERM arrived; what was done is kept and the same command goes on. Exit code 130."""
+
+    exit_code = 130

@@ -1,0 +1,1 @@
+"""Talking to models: the server that runs one, and the client that asks it."""

@@ -1,0 +1,141 @@
+"""The rows that flow through the rooms, and how a row is named.
+
+Every id is a digest of content (see `digest`), so the same input gives the same id on any machine and in any order.
+A rejected row is a `Rejection` with a reason from the fixed list `Reason`: at every stage, rows in = rows out +
+rejections.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+
+def digest(*parts: str | int | float | None) -> str:
+    """Return the first 16 hex digits of the SHA-256 of the parts, kept apart by their JSON form."""
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+class Reason(StrEnum):
+    """Why a row was rejected; the only reasons there are."""
+
+    # reading and preprocessing
+    MALFORMED = "malformed"  # not JSON, wrong type, missing field, wrong encoding
+    EMPTY = "empty"  # nothing in it
+    NO_CODE = "no_code"  # no fenced block, and the response as a whole is not code
+    SYNTAX_ERROR = "syntax_error"  # a block that does not parse in its language
+    UNSUPPORTED_LANGUAGE = "unsupported_language"  # a language without a grammar, or one the config leaves out
+    TOO_SHORT = "too_short"
+    TOO_LONG = "too_long"  # more characters or tokens than the config allows
+    EXACT_DUPLICATE = "exact_duplicate"
+    NEAR_DUPLICATE = "near_duplicate"
+    CONTAMINATED = "contaminated"  # holds text of a benchmark; the detail names its task
+    # summarizing
+    CUT_OFF = "cut_off"  # ran into max_new_tokens
+    REPEATS_ITSELF = "repeats_itself"
+    LEAKS_CODE = "leaks_code"
+    DUPLICATE_CANDIDATE = "duplicate_candidate"
+    REQUEST_FAILED = "request_failed"  # the server refused this row for good
+    # scoring and selection
+    BAD_SCORE = "bad_score"  # NaN or missing log-probabilities
+    BELOW_MINIMUM = "below_minimum"
+    NOT_SELECTED = "not_selected"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """One row of a corpus as it was read."""
+
+    id: str  # digest of source name, position, instruction and response
+    source: str  # file (relative to its corpus) or hub data set
+    line: int  # 1-based line, row or first line of the definition
+    instruction: str  # "" for plain source code
+    response: str
+    language: str | None  # what the corpus says, if it says anything
+    metadata: dict[str, Any] | None = None  # other fields of the row worth keeping
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """A clean piece of code, y* in the paper, with the row it came from."""
+
+    id: str  # digest of language and code
+    code: str
+    language: str
+    instruction: str  # the original x, "" if there was none
+    row_id: str
+    source: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One instruction that the model wrote for a snippet."""
+
+    id: str  # digest of snippet, k and instruction
+    snippet_id: str
+    k: int  # 0-based number among the snippet's candidates
+    prefix: str  # forced beginning of the reply; part of the instruction
+    instruction: str
+    seed: int
+    model: str  # digest of the weights
+    prompt: str  # digest of the prompt template
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPair:
+    """A candidate with the model's verdict; natural-log probabilities over the full vocabulary."""
+
+    candidate_id: str
+    snippet_id: str
+    yes_logprob: float
+    no_logprob: float
+    lm_score: float  # in [0, 1]; InverseCoder section 3.3
+    model: str
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRow:
+    """What is trained on, and everything needed to follow it back to its source."""
+
+    id: str  # digest of instruction and response
+    instruction: str
+    response: str
+    language: str
+    round: int  # 0 for the original corpus
+    snippet_id: str
+    candidate_id: str
+    lm_score: float | None
+    row_id: str
+    source: str
+    line: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A row that did not go on, with the reason and, where it helps, a detail for a person."""
+
+    row_id: str
+    stage: str
+    reason: Reason
+    detail: str = ""
+
+
+Record = SourceRow | Snippet | Candidate | ScoredPair | TrainingRow | Rejection
+
+
+def to_dict(record: Record) -> dict[str, Any]:
+    """Return the record as plain JSON-ready values."""
+    return asdict(record)
+
+
+def rows_digest(ids: list[str]) -> str:
+    """Return one digest for a set of rows, whatever their order in the file."""
+    return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()

@@ -1,0 +1,249 @@
+"""A run on disk: its paths, files that appear whole or not at all, journals, manifests and the lock.
+
+Guaranteed: a file written here is complete or absent, also after a power cut; a stage is done if and only if its
+`manifest.json` is there and the digests of its outputs still match. Not guaranteed: anything on file systems without
+atomic rename or flock (some network mounts).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from inverse_instruct.errors import RunDirError
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hex digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a temporary file beside `path`; it takes that name when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open(mode, encoding=None if "b" in mode else "utf-8") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON, atomically."""
+    with atomic_write(path) as stream:
+        json.dump(value, stream, indent=2, ensure_ascii=False)
+        stream.write("\n")
+
+
+def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> int:
+    """Write rows as Parquet (`.parquet`) or JSON lines (any other name), atomically; return how many there were."""
+    if path.suffix == ".parquet":
+        return _write_parquet(path, list(rows))
+    count = 0
+    with atomic_write(path) as stream:
+        for row in rows:
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def _write_parquet(path: Path, rows: list[dict[str, Any]]) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with atomic_write(path, "wb") as stream:
+        pq.write_table(pa.Table.from_pylist(rows), stream, compression="zstd")
+    return len(rows)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Read back what `write_rows` wrote.
+
+    Raises:
+        RunDirError: the file is missing or damaged.
+    """
+    try:
+        if path.suffix == ".parquet":
+            import pyarrow.parquet as pq
+
+            return pq.ParquetFile(path).read().to_pylist()  # type: ignore[no-any-return]
+        with path.open(encoding="utf-8") as stream:
+            return [json.loads(line) for line in stream]
+    except (OSError, ValueError) as error:
+        raise RunDirError(f"{path}: cannot be read ({error}); remove its folder and run the stage again") from error
+
+
+class Journal:
+    """An append-only JSONL file of finished work, keyed by content; survives kill -9.
+
+    Each line is flushed to the operating system as it is written. A torn last line (power cut) is dropped on opening.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the journal and read what is already in it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self.rows: dict[str, dict[str, Any]] = {}
+        self._load()
+        self._stream = path.open("a", encoding="utf-8")
+
+    def _load(self) -> None:
+        if not self.path.exists():
+            return
+        good = 0
+        with self.path.open("rb") as stream:
+            for line in stream:
+                try:
+                    row = json.loads(line)
+                    key = row["key"]
+                except (ValueError, KeyError, TypeError):
+                    break
+                if not line.endswith(b"\n"):
+                    break
+                self.rows[key] = row
+                good += len(line)
+        if good < self.path.stat().st_size:
+            os.truncate(self.path, good)
+
+    def __contains__(self, key: str) -> bool:
+        """Tell whether the work of this key is already done."""
+        return key in self.rows
+
+    def append(self, key: str, row: dict[str, Any]) -> None:
+        """Record one finished piece of work; on disk before this returns.
+
+        Raises:
+            RunDirError: the disk is full or not writable.
+        """
+        row = {"key": key, **row}
+        try:
+            self._stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            self._stream.flush()
+        except OSError as error:
+            raise RunDirError(f"{self.path}: cannot be written ({error.strerror}); free some space and run again, "
+                              "nothing that was recorded is lost") from error
+        self.rows[key] = row
+
+    def close(self) -> None:
+        """Close the file; `append` must not be called afterwards."""
+        self._stream.close()
+
+
+@dataclass
+class Manifest:
+    """The proof that a stage is done: what went in, what came out, and what it took."""
+
+    stage: str
+    key: str  # digest of everything the result depends on: config section, inputs, model
+    rows_in: int
+    rows_out: int
+    rejected: dict[str, int] = field(default_factory=dict)  # reason -> rows
+    outputs: dict[str, str] = field(default_factory=dict)  # file name -> SHA-256
+    seconds: float = 0.0
+    tokens: dict[str, int] = field(default_factory=dict)  # kind -> tokens
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    def check_accounting(self) -> None:
+        """Raise an AssertionError unless rows in = rows out + rejections."""
+        if self.rows_in != self.rows_out + sum(self.rejected.values()):
+            raise AssertionError(f"{self.stage}: {self.rows_in} rows in, {self.rows_out} out, {self.rejected} rejected")
+
+
+MANIFEST = "manifest.json"
+
+
+def write_manifest(folder: Path, manifest: Manifest, outputs: Iterable[str]) -> Manifest:
+    """Digest the named outputs and publish the manifest; called last, it makes the stage done."""
+    manifest.check_accounting()
+    manifest.outputs = {name: file_digest(folder / name) for name in outputs}
+    write_json(folder / MANIFEST, asdict(manifest))
+    return manifest
+
+
+def read_manifest(folder: Path, key: str | None = None) -> Manifest | None:
+    """Return the manifest of a finished stage, or None if the stage is not done.
+
+    Args:
+        folder: the stage's folder.
+        key: what the manifest must have been made from; None takes any.
+    """
+    try:
+        manifest = Manifest(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    if key is not None and manifest.key != key:
+        return None
+    for name, expected in manifest.outputs.items():
+        path = folder / name
+        if not path.is_file() or file_digest(path) != expected:
+            return None
+    return manifest
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """The places in a run's folder."""
+
+    path: Path
+
+    def stage(self, round_number: int, stage: str) -> Path:
+        """Return the folder of a stage of a round."""
+        return self.path / f"round-{round_number:02d}" / stage
+
+    def checkpoint(self, round_number: int) -> Path:
+        """Return the folder of the checkpoint that a round trained."""
+        return self.path / "checkpoints" / f"round-{round_number:02d}"
+
+    @property
+    def config(self) -> Path:
+        """The resolved config, written once."""
+        return self.path / "run.yaml"
+
+    @property
+    def ledger(self) -> Path:
+        """The SQLite record of the run."""
+        return self.path / "ledger.db"
+
+    @property
+    def logs(self) -> Path:
+        """Where servers and trainers log."""
+        return self.path / "logs"
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run for this process; the kernel frees it when the process ends, however it ends.
+
+        Raises:
+            RunDirError: another process holds it (its pid and host are named), or the folder cannot be written.
+        """
+        path = self.path / "lock"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            stream = path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise RunDirError(f"{self.path}: cannot be written ({error.strerror}); choose another --run-dir") from error
+        with stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                stream.seek(0)
+                raise RunDirError(f"{self.path} is in use by {stream.read().strip() or 'another process'}; wait for "
+                                  "it, stop it, or choose another --run-dir") from error
+            stream.truncate(0)
+            stream.write(f"pid {os.getpid()} on {socket.gethostname()}")
+            stream.flush()
+            yield

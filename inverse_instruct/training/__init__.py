@@ -1,0 +1,1 @@
+"""What runs under the DeepSpeed launcher: tokenizing rows and the training worker."""
