@@ -1,0 +1,418 @@
+"""The YAML of a run as typed models: what may be said, in which unit, and what it means.
+
+`load_config` reports every problem of a file at once, each with its key, its line and the remedy. Whether the world
+agrees with the config (files, tokens, ports, disk) is the business of `check.py`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from inverse_instruct.errors import ConfigError
+from inverse_instruct.languages import LANGUAGES
+
+CorpusFormat = Literal["auto", "alpaca", "instruction_response", "sharegpt", "messages", "code"]
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are errors, and each field's doc line is part of the schema."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, frozen=True)
+
+
+class ModelSection(Section):
+    """Which model improves itself, and how it is spoken to."""
+
+    base: str
+    """Base model B, fine-tuned in every round: a folder, a name of `fetch-model`, or a name on the HF hub."""
+    start: str | None = None
+    """Starting instruct model M0; null: round 0 makes it by training `base` on the original corpus."""
+    prompt_format: Literal["chat", "magicoder", "completion"] = "chat"
+    """`chat`: the tokenizer's own template; `magicoder`: the published format; `completion`: for base models."""
+    yes_token: str = "Yes"
+    """Reply that counts as YES in scoring; must be a single token."""
+    no_token: str = "No"
+    """Reply that counts as NO in scoring; must be a single token."""
+    max_model_len: int = Field(4096, ge=64)
+    """Context length that the server is started with, in tokens."""
+    trust_remote_code: bool = False
+    """Run Python code that comes with the model. Leave it off unless you have read that code."""
+
+
+class CorpusSource(Section):
+    """One source of the original corpus."""
+
+    path: str
+    """File (JSONL, JSON, Parquet, also .gz), folder of source code, or data set name on the HF hub."""
+    format: CorpusFormat = "auto"
+    """Layout of the rows; `auto` decides by the fields of the first row, `code` is a folder of source files."""
+    split: str = "train"
+    """Split to read of a hub data set."""
+    limit: int | None = Field(None, ge=1)
+    """Read at most this many rows; null: all."""
+
+
+class PreprocessSection(Section):
+    """Corpus to clean snippets."""
+
+    languages: list[str] = sorted(LANGUAGES)
+    """Languages to keep; the others are rejected as unsupported."""
+    min_characters: int = Field(20, ge=1)
+    """Shorter snippets are rejected."""
+    max_characters: int = Field(20_000, ge=1)
+    """Longer snippets are rejected."""
+    near_duplicate_threshold: float = Field(0.75, gt=0, le=1)
+    """Estimated Jaccard similarity of token 5-shingles from which two snippets are near duplicates."""
+    benchmarks: list[str] = []
+    """Benchmark files (JSONL, also .gz) whose prompts, docstrings and solutions must not be in the training data."""
+    ngram: int = Field(13, ge=5)
+    """Shared run of this many words with a benchmark that counts as contamination."""
+
+    @model_validator(mode="after")
+    def _languages_are_known(self) -> PreprocessSection:
+        unknown = [language for language in self.languages if language not in LANGUAGES]
+        if unknown:
+            raise ValueError(f"no grammar for {', '.join(unknown)}; known: {', '.join(sorted(LANGUAGES))}")
+        return self
+
+
+class InferenceSection(Section):
+    """The engine that summarizes, scores and answers benchmarks."""
+
+    endpoints: list[str] = []
+    """Base URLs of running OpenAI-compatible servers (`http://host:port`); empty: start `vllm serve` ourselves."""
+    port: int = Field(0, ge=0, le=65535)
+    """Port on 127.0.0.1 for the server we start; 0 takes a free one."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Weights in the engine; `auto`: float32 on CPUs without bf16 units, else what the checkpoint says."""
+    tensor_parallel_size: int = Field(1, ge=1)
+    """GPUs that share one copy of the model."""
+    data_parallel_size: int = Field(1, ge=1)
+    """Copies of the model in one server."""
+    gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
+    """Share of each GPU's memory that the engine may take."""
+    cpu_kv_cache_gib: int = Field(2, ge=1)
+    """Memory for the key-value cache on CPUs, in GiB."""
+    max_num_seqs: int = Field(64, ge=1)
+    """Sequences that the engine runs at once."""
+    concurrency: int = Field(64, ge=1)
+    """Requests that the client keeps in flight, over all endpoints."""
+    start_timeout_seconds: float = Field(600, gt=0)
+    """How long a server may take to become healthy."""
+    request_timeout_seconds: float = Field(600, gt=0)
+    """How long one request may take before it is sent again."""
+    max_restarts: int = Field(3, ge=0)
+    """How often a dead server is started again within one stage."""
+    extra_arguments: list[str] = []
+    """Further arguments for the vLLM server, as on its command line."""
+
+    @model_validator(mode="after")
+    def _endpoints_are_urls(self) -> InferenceSection:
+        for url in self.endpoints:
+            if not url.startswith(("http://", "https://")):
+                raise ValueError(f"endpoint {url!r} is not a URL; write http://HOST:PORT")
+        return self
+
+
+class SummarizeSection(Section):
+    """Snippet to instructions (InverseCoder section 3.2)."""
+
+    candidates: int = Field(10, ge=1)
+    """Instructions to write for each snippet."""
+    prefixes: list[str] = [
+        "Write a", "Create a", "Implement a", "Develop a", "Design a", "Build a", "I want a",
+    ]
+    """Forced beginnings of the reply, drawn anew for every candidate; the snippet's language follows."""
+    temperature: float = Field(0.8, ge=0)
+    """Sampling temperature; 0 is greedy."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    """Nucleus sampling mass."""
+    repetition_penalty: float = Field(1.1, gt=0)
+    """Penalty on tokens already seen, those of the prompt included."""
+    max_new_tokens: int = Field(2048, ge=1)
+    """Longest instruction, in tokens; a reply that reaches it is rejected as cut off."""
+    stop: list[str] = ["```"]
+    """Texts that end a reply."""
+    max_snippet_tokens: int = Field(2048, ge=1)
+    """Longer snippets are rejected before anything is sent."""
+    max_leaked_lines: int = Field(2, ge=0)
+    """An instruction that holds more than this many non-trivial lines of its snippet leaks the code."""
+    template: str | None = None
+    """Jinja file to use in place of `prompts/summarize.jinja`."""
+
+    @model_validator(mode="after")
+    def _prefixes_are_there(self) -> SummarizeSection:
+        if not self.prefixes:
+            raise ValueError("prefixes is empty; give at least one beginning, such as 'Write a'")
+        return self
+
+
+class ScoreSection(Section):
+    """Instruction and code to LM-Score (InverseCoder section 3.3)."""
+
+    template: str | None = None
+    """Jinja file to use in place of `prompts/score.jinja`."""
+
+
+class SelectionSection(Section):
+    """Scored pairs to training rows."""
+
+    method: Literal["best", "top_k", "threshold", "random"] = "best"
+    """`best`: highest score per snippet; `top_k`: the k highest; `threshold`: all above; `random`: any one."""
+    k: int = Field(1, ge=1)
+    """Rows per snippet for `top_k`."""
+    min_score: float = Field(0.0, ge=0, le=1)
+    """Pairs with a lower LM-Score are rejected, whatever the method."""
+    earlier_rounds: Literal["accumulate", "replace"] = "accumulate"
+    """Whether the selected rows of earlier rounds are trained on too."""
+
+
+class LoraSection(Section):
+    """Low-rank adapters; merged into the base model on export."""
+
+    rank: int = Field(16, ge=1)
+    """Rank of the adapters."""
+    alpha: int = Field(32, ge=1)
+    """Scale: the update is multiplied by alpha / rank."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Dropout on the adapters' input."""
+    target_modules: list[str] = ["q_proj", "k_proj", "v_proj", "o_proj"]
+    """Names of the linear layers that get an adapter."""
+
+
+class PhaseSection(Section):
+    """One training run with its own warm-up and schedule."""
+
+    data: Literal["selected", "original", "mixed"]
+    """The self-generated rows, the original corpus, or both shuffled together."""
+    epochs: float = Field(gt=0)
+    """Passes over the data."""
+    learning_rate: float | None = Field(None, gt=0)
+    """Peak learning rate of this phase; null: that of the section."""
+
+
+class TrainSection(Section):
+    """Fine-tuning of the base model under DeepSpeed (InverseCoder section 4.1)."""
+
+    phases: list[PhaseSection] = [PhaseSection(data="selected", epochs=1), PhaseSection(data="original", epochs=2)]
+    """Run one after the other; round 0 runs only those on the original corpus."""
+    lora: LoraSection | None = None
+    """Train adapters; null: all weights."""
+    optimizer: Literal["adafactor", "adamw"] = "adafactor"
+    """Adafactor runs with scale_parameter and relative_step off."""
+    learning_rate: float = Field(5e-5, gt=0)
+    """Peak learning rate."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """Decay after the warm-up."""
+    warmup_steps: int = Field(15, ge=0)
+    """Optimizer steps of linear warm-up."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Decoupled weight decay of AdamW."""
+    max_grad_norm: float = Field(0.0, ge=0)
+    """Gradient clipping; 0: none."""
+    global_batch_size: int = Field(512, ge=1)
+    """Sequences per optimizer step over all ranks."""
+    micro_batch_size: int = Field(4, ge=1)
+    """Sequences per forward pass and rank."""
+    max_length: int = Field(1024, ge=16)
+    """Tokens of a sequence; longer ones are cut at the end and counted, or dropped if no response is left."""
+    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
+    """`auto`: bf16 where the hardware does it well, else fp32."""
+    deepspeed: str = "zero2"
+    """`zero1`, `zero2`, `zero3`, or a DeepSpeed JSON file."""
+    processes: int | None = Field(None, ge=1)
+    """Ranks on this machine; null: one per GPU, or one on a CPU."""
+    hostfile: str | None = None
+    """DeepSpeed hostfile for several machines."""
+    save_steps: int = Field(100, ge=1)
+    """Optimizer steps between checkpoints to resume from."""
+
+
+class EvaluateSection(Section):
+    """The examination of each round's checkpoint."""
+
+    benchmark: str
+    """Problems in the EvalPlus format (JSONL, also .gz), with base and plus inputs; `mini`: the one that ships."""
+    max_new_tokens: int = Field(512, ge=1)
+    """Longest completion, in tokens."""
+    self_consistency: bool = True
+    """Measure self-consistency too (InverseCoder equation 2)."""
+    workers: int = Field(2, ge=1)
+    """Sandboxes that run at once."""
+    memory_mib: int = Field(1024, ge=64)
+    """Memory limit of one executed program, in MiB."""
+
+
+class PromoteSection(Section):
+    """When a checkpoint becomes the next M."""
+
+    alpha: float = Field(0.05, gt=0, lt=1)
+    """Not promoted if the one-sided paired test says 'worse than the promoted one' at this level."""
+
+
+class RunConfig(Section):
+    """A whole run."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Name of the run; its folder is `runs/NAME` unless --run-dir says otherwise."""
+    seed: int = Field(0, ge=0)
+    """Everything random is derived from it."""
+    rounds: int = Field(1, ge=0)
+    """Self-training rounds after round 0."""
+    model: ModelSection
+    """The model."""
+    corpus: list[CorpusSource] = Field(min_length=1)
+    """The original corpus, one or several sources."""
+    preprocess: PreprocessSection = PreprocessSection()
+    """Corpus to snippets."""
+    inference: InferenceSection = InferenceSection()
+    """The engine."""
+    summarize: SummarizeSection = SummarizeSection()
+    """Snippets to candidates."""
+    score: ScoreSection = ScoreSection()
+    """Candidates to scores."""
+    selection: SelectionSection = SelectionSection()
+    """Scores to training rows."""
+    train: TrainSection = TrainSection()
+    """Training rows to a checkpoint."""
+    evaluate: EvaluateSection
+    """Checkpoint to measures."""
+    promote: PromoteSection = PromoteSection()
+    """Measures to a decision."""
+
+    @model_validator(mode="after")
+    def _round_zero_can_train(self) -> RunConfig:
+        if self.model.start is None and not any(phase.data == "original" for phase in self.train.phases):
+            raise ValueError(
+                "model.start is null, so round 0 trains the base model on the original corpus, but no entry of "
+                "train.phases has data: original; add one or name a starting model"
+            )
+        return self
+
+
+def load_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
+    """Read and validate a config; relative paths in it are relative to its folder and come back absolute.
+
+    Args:
+        path: the YAML file.
+        overrides: `a.b=c` pairs that win over the file; values are read as YAML, list items by number.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        tree = yaml.safe_load(text)
+        lines = _line_numbers(yaml.compose(text, Loader=yaml.SafeLoader))
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read ({error.strerror}); check the path"]) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: is not valid YAML: {' '.join(str(error).split())}"]) from error
+    if not isinstance(tree, dict):
+        raise ConfigError([f"{path}: holds no keys; start from one of the files under configs/"])
+    problems = [problem for override in overrides or [] if (problem := _override(tree, override))]
+    try:
+        config = RunConfig.model_validate(tree)
+    except ValidationError as error:
+        problems += [_problem(path, lines, detail) for detail in error.errors()]
+    if problems:
+        raise ConfigError(problems)
+    return _with_absolute_paths(config, path.resolve().parent)
+
+
+def dump_config(config: RunConfig) -> str:
+    """Return the resolved config as YAML that `load_config` takes back."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _line_numbers(node: yaml.Node | None, prefix: tuple[str | int, ...] = ()) -> dict[tuple[str | int, ...], int]:
+    lines: dict[tuple[str | int, ...], int] = {}
+    children: list[tuple[str | int, yaml.Node, yaml.Node]] = []
+    if isinstance(node, yaml.MappingNode):
+        children = [(key.value, key, value) for key, value in node.value]
+    elif isinstance(node, yaml.SequenceNode):
+        children = [(index, value, value) for index, value in enumerate(node.value)]
+    for name, where, value in children:
+        lines[(*prefix, name)] = where.start_mark.line + 1
+        lines.update(_line_numbers(value, (*prefix, name)))
+    return lines
+
+
+def _override(tree: Any, override: str) -> str | None:
+    key, equals, value = override.partition("=")
+    if not equals:
+        return f"--set {override}: needs the form key=value, such as train.micro_batch_size=2"
+    *parents, last = key.split(".")
+    node = tree
+    try:
+        for parent in parents:
+            node = node[int(parent)] if isinstance(node, list) else node.setdefault(parent, {})
+        node[int(last) if isinstance(node, list) else last] = yaml.safe_load(value)
+    except (ValueError, IndexError, TypeError, AttributeError):
+        return f"--set {override}: there is no such place in the config"
+    except yaml.YAMLError:
+        return f"--set {override}: the value is not valid YAML"
+    return None
+
+
+def _problem(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) -> str:
+    location = tuple(part for part in detail["loc"])
+    key = ".".join(str(part) for part in location)
+    line = next((lines[location[:end]] for end in range(len(location), 0, -1) if location[:end] in lines), 1)
+    where = f"{path}:{line}: {key + ': ' if key else ''}"
+    match detail["type"]:
+        case "extra_forbidden":
+            known = _known_keys(location[:-1])
+            close = difflib.get_close_matches(str(location[-1]), known, n=1)
+            remedy = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
+            return f"{where}unknown key; {remedy}"
+        case "missing":
+            return f"{where}is required; add it"
+        case "value_error":
+            return f"{where}{detail['ctx']['error']}"
+        case _:
+            shown = repr(detail["input"])
+            return f"{where}{detail['msg'][0].lower()}{detail['msg'][1:]}, but it is {shown[:80]}"
+
+
+def _known_keys(location: tuple[str | int, ...]) -> list[str]:
+    model: Any = RunConfig
+    for part in location:
+        if isinstance(part, str) and part in model.model_fields:
+            annotation = model.model_fields[part].annotation
+            candidates = [annotation, *get_args(annotation)]
+            model = next(kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel))
+    return list(model.model_fields)
+
+
+def _with_absolute_paths(config: RunConfig, folder: Path) -> RunConfig:
+    """Turn what names an existing file or folder beside the config into an absolute path."""
+
+    def absolute(value: str | None) -> str | None:
+        return str(folder / value) if value and (folder / value).exists() else value
+
+    return config.model_copy(
+        update={
+            "model": config.model.model_copy(
+                update={"base": absolute(config.model.base), "start": absolute(config.model.start)}
+            ),
+            "corpus": [source.model_copy(update={"path": absolute(source.path)}) for source in config.corpus],
+            "preprocess": config.preprocess.model_copy(
+                update={"benchmarks": [absolute(benchmark) for benchmark in config.preprocess.benchmarks]}
+            ),
+            "summarize": config.summarize.model_copy(update={"template": absolute(config.summarize.template)}),
+            "score": config.score.model_copy(update={"template": absolute(config.score.template)}),
+            "train": config.train.model_copy(
+                update={
+                    "deepspeed": absolute(config.train.deepspeed),
+                    "hostfile": absolute(config.train.hostfile),
+                }
+            ),
+            "evaluate": config.evaluate.model_copy(update={"benchmark": absolute(config.evaluate.benchmark)}),
+        }
+    )
