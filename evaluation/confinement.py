@@ -1,0 +1,136 @@
+"""What a process gives up before it runs generated code: resources, and system calls.
+
+Runs inside the sandbox, in the process that is about to run the code. Nothing here can be taken back by it.
+The filter answers refused calls with EPERM (ENOSYS for `clone3`, so that libc falls back to the refused
+`clone`), so code that copes with a refusal goes on.
+
+Not guaranteed: anything on machines other than 64-bit x86 and ARM; `confine` refuses to go on there.
+"""
+
+import ctypes
+import errno
+import os
+import resource
+import struct
+
+_OPEN_FILES = 64
+_PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2
+_LOAD_WORD, _JUMP_IF_EQUAL, _JUMP_IF_NOT_LESS, _RETURN = 0x20, 0x15, 0x35, 0x06
+_ALLOW, _KILL, _FAIL = 0x7FFF0000, 0x80000000, 0x00050000
+_NUMBER_OFFSET, _ARCHITECTURE_OFFSET, _FIRST_ARGUMENT_OFFSET = 0, 4, 16
+_X32_BIT = 0x40000000
+
+_ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+
+# System calls refused to generated code, as (name, number on x86_64, number on aarch64).
+_REFUSED: tuple[tuple[str, int | None, int | None], ...] = (
+    # starting processes, threads or programs
+    ("clone", 56, 220),
+    ("fork", 57, None),
+    ("vfork", 58, None),
+    ("execve", 59, 221),
+    ("execveat", 322, 281),
+    # reaching other processes
+    ("kill", 62, 129),
+    ("tkill", 200, 130),
+    ("tgkill", 234, 131),
+    ("rt_sigqueueinfo", 129, 138),
+    ("rt_tgsigqueueinfo", 297, 240),
+    ("pidfd_open", 434, 434),
+    ("pidfd_send_signal", 424, 424),
+    ("pidfd_getfd", 438, 438),
+    ("ptrace", 101, 117),
+    ("process_vm_readv", 310, 270),
+    ("process_vm_writev", 311, 271),
+    ("setpriority", 141, 140),
+    ("sched_setparam", 142, 118),
+    ("sched_setscheduler", 144, 119),
+    ("sched_setaffinity", 203, 122),
+    ("sched_setattr", 314, 274),
+    ("ioprio_set", 251, 30),
+    # memory that no resource limit counts
+    ("shmget", 29, 194),
+    ("semget", 64, 190),
+    ("msgget", 68, 186),
+    ("mq_open", 240, 180),
+    ("memfd_create", 319, 279),
+    # the network, other namespaces, and wide kernel interfaces
+    ("socket", 41, 198),
+    ("unshare", 272, 97),
+    ("setns", 308, 268),
+    ("mount", 165, 40),
+    ("umount2", 166, 39),
+    ("pivot_root", 155, 41),
+    ("chroot", 161, 51),
+    ("bpf", 321, 280),
+    ("perf_event_open", 298, 241),
+    ("userfaultfd", 323, 282),
+    ("io_uring_setup", 425, 425),
+    ("add_key", 248, 217),
+    ("request_key", 249, 218),
+    ("keyctl", 250, 219),
+)
+_CLONE3 = 435
+_PRLIMIT = {"x86_64": 302, "aarch64": 261}
+
+
+class _FilterProgram(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
+
+
+def confine(memory_bytes: int, file_bytes: int, cpu_seconds: int) -> None:
+    """Bind the calling process to the limits and refuse it the calls above, for good.
+
+    Raises:
+        OSError: the kernel or the machine cannot do it; the caller must not run the code.
+    """
+    limits = {
+        resource.RLIMIT_AS: memory_bytes,
+        resource.RLIMIT_FSIZE: file_bytes,
+        resource.RLIMIT_CPU: cpu_seconds,
+        resource.RLIMIT_NOFILE: _OPEN_FILES,
+        resource.RLIMIT_NPROC: 1,
+        resource.RLIMIT_CORE: 0,
+    }
+    for kind, limit in limits.items():
+        resource.setrlimit(kind, (limit, limit))
+    _refuse_system_calls(os.uname().machine)
+
+
+def _refuse_system_calls(machine: str) -> None:
+    if machine not in _ARCHITECTURES:
+        raise OSError(errno.ENOSYS, f"no system call filter for {machine} machines")
+    code = _filter_code(machine)
+    program = _FilterProgram(len(code) // 8, code)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(
+        _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0
+    ):
+        raise OSError(ctypes.get_errno(), "the kernel refused the system call filter")
+
+
+def _filter_code(machine: str) -> bytes:
+    """Return the filter in the kernel's classic BPF: one comparison and one answer per refused call."""
+    column = 1 if machine == "x86_64" else 2
+    steps = [
+        (_LOAD_WORD, 0, 0, _ARCHITECTURE_OFFSET),
+        (_JUMP_IF_EQUAL, 1, 0, _ARCHITECTURES[machine]),
+        (_RETURN, 0, 0, _KILL),
+        (_LOAD_WORD, 0, 0, _NUMBER_OFFSET),
+        (_JUMP_IF_NOT_LESS, 0, 1, _X32_BIT),
+        (_RETURN, 0, 0, _KILL),
+    ]
+    for row in _REFUSED:
+        number = row[column]
+        if isinstance(number, int):
+            steps += [(_JUMP_IF_EQUAL, 0, 1, number), (_RETURN, 0, 0, _FAIL | errno.EPERM)]
+    steps += [(_JUMP_IF_EQUAL, 0, 1, _CLONE3), (_RETURN, 0, 0, _FAIL | errno.ENOSYS)]
+    # Resource limits may be read and lowered for oneself (process id 0), never for another process.
+    steps += [
+        (_JUMP_IF_EQUAL, 0, 3, _PRLIMIT[machine]),
+        (_LOAD_WORD, 0, 0, _FIRST_ARGUMENT_OFFSET),
+        (_JUMP_IF_EQUAL, 1, 0, 0),
+        (_RETURN, 0, 0, _FAIL | errno.EPERM),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+    return b"".join(struct.pack("=HBBI", *step) for step in steps)

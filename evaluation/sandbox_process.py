@@ -1,0 +1,157 @@
+"""One running sandbox: the bubblewrap command line, the start, the conversation, and the end.
+
+Enters: a JSON request for one program. Leaves: the worker's messages, undecoded.
+Not guaranteed: that the worker lives on after a program; `SandboxLost` says so, and the owner starts another.
+"""
+
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from evaluation.errors import SandboxUnavailable
+from evaluation.framing import DeadlinePassed, MessageReader, MessageTooLarge, write_message
+
+_PACKAGE = Path(__file__).resolve().parent
+_INSIDE_FILES = ("sandbox_worker.py", "confinement.py", "framing.py", "values.py")
+_INSIDE_PACKAGE = "/examiner/evaluation"
+_SCRATCH = "/tmp"
+_SYSTEM_FOLDERS = ("/lib", "/lib32", "/lib64", "/libx32")
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
+_ENVIRONMENT = {
+    "HOME": _SCRATCH,
+    "TMPDIR": _SCRATCH,
+    "LANG": "C.UTF-8",
+    "PYTHONPATH": str(Path(_INSIDE_PACKAGE).parent),
+    "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+_HEADER = struct.Struct(">cd")
+_MESSAGE_OVERHEAD_BYTES = 4096
+_LONGEST_COMPLAINT_BYTES = 2000
+
+
+class SandboxLost(Exception):
+    """The sandbox ended or broke its protocol; it has been killed."""
+
+
+class Message(NamedTuple):
+    """One step of a program: its kind, the seconds it took, and a payload that is not to be trusted."""
+
+    kind: bytes
+    seconds: float
+    payload: bytes
+
+
+class SandboxProcess:
+    """A started sandbox. Must be used and closed by the thread that made it, which must outlive it."""
+
+    def __init__(self, scratch_bytes: int) -> None:
+        """Start bubblewrap with a scratch folder of `scratch_bytes`.
+
+        Raises:
+            SandboxUnavailable: bubblewrap is not installed.
+        """
+        self._errors = tempfile.TemporaryFile()
+        self.complaint = ""
+        self._process = subprocess.Popen(
+            bubblewrap_command(scratch_bytes),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            bufsize=0,
+            close_fds=True,
+        )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._requests = self._process.stdin.fileno()
+        self._replies = MessageReader(self._process.stdout.fileno())
+
+    def converse(self, request: bytes, steps: int, largest_bytes: int, seconds: float) -> Iterator[Message]:
+        """Send one request and yield its messages: at most `steps`, fewer where the program ended early.
+
+        Raises:
+            SandboxLost: the sandbox died.
+            DeadlinePassed: the whole program is not done after `seconds`; the sandbox has been killed.
+        """
+        deadline = time.monotonic() + seconds
+        try:
+            write_message(self._requests, request)
+            for _ in range(steps):
+                raw = self._replies.read(deadline, largest_bytes + _MESSAGE_OVERHEAD_BYTES)
+                kind, step_seconds = _HEADER.unpack_from(raw)
+                message = Message(kind, step_seconds, raw[_HEADER.size :])
+                yield message
+                if message.kind == b"X" or (message.kind == b"L" and message.payload):
+                    return
+        except DeadlinePassed:
+            self.close()
+            raise
+        except (EOFError, OSError, MessageTooLarge, struct.error) as error:
+            self.close()
+            raise SandboxLost(f"the sandbox ended: {error!r}") from None
+
+    def close(self) -> None:
+        """Kill everything inside, free the pipes and keep what was complained of; may be called twice."""
+        if self._errors.closed:
+            return
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._errors.seek(0)
+        self.complaint = self._errors.read(_LONGEST_COMPLAINT_BYTES).decode("utf-8", "replace").strip()
+        self._errors.close()
+
+
+def bubblewrap_command(scratch_bytes: int) -> list[str]:
+    """Return the command line of one sandbox.
+
+    Raises:
+        SandboxUnavailable: bubblewrap is not installed.
+    """
+    program = shutil.which("bwrap")
+    if program is None:
+        raise SandboxUnavailable("bubblewrap is not installed: apt-get install bubblewrap")
+    packages = _package_folders()
+    folders = [folder for folder in dict.fromkeys([sys.base_prefix, *packages]) if folder != "/usr"]
+    command = [program, "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
+    command += ["--ro-bind", "/usr", "/usr", "--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
+    command += _system_folder_options()
+    for folder in folders:
+        command += ["--ro-bind", folder, folder]
+    for device in _DEVICES:
+        command += ["--dev-bind", device, device]
+    if any(_PACKAGE.is_relative_to(folder) for folder in ["/usr", *folders]):
+        # An installed copy of this package holds the benchmark's answers.
+        command += ["--tmpfs", str(_PACKAGE), "--remount-ro", str(_PACKAGE)]
+    for name in _INSIDE_FILES:
+        command += ["--ro-bind", str(_PACKAGE / name), f"{_INSIDE_PACKAGE}/{name}"]
+    command += ["--size", str(scratch_bytes), "--tmpfs", _SCRATCH, "--chdir", _SCRATCH, "--remount-ro", "/"]
+    for name, value in _ENVIRONMENT.items():
+        command += ["--setenv", name, value]
+    return [*command, os.path.realpath(sys.executable), "-sSP", "-m", "evaluation.sandbox_worker", *packages]
+
+
+def _package_folders() -> list[str]:
+    paths = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
+    return [path for path in dict.fromkeys(paths) if Path(path).is_dir()]
+
+
+def _system_folder_options() -> list[str]:
+    options: list[str] = []
+    for folder in _SYSTEM_FOLDERS:
+        if os.path.islink(folder):
+            options += ["--symlink", os.readlink(folder), folder]
+        elif os.path.isdir(folder):
+            options += ["--ro-bind", folder, folder]
+    return options
