@@ -29,6 +29,13 @@ MAGICODER = (
 COMPLETION = "Question:\n{content}\n\nAnswer:\n"
 
 
+LANGUAGE_NAMES = {
+    "bash": "Bash", "c": "C", "cpp": "C++", "csharp": "C#", "go": "Go", "java": "Java", "javascript": "JavaScript",
+    "php": "PHP", "python": "Python", "ruby": "Ruby", "rust": "Rust", "swift": "Swift", "typescript": "TypeScript",
+}
+"""Language -> how a person writes it."""
+
+
 class PromptTemplate:
     """A Jinja text of one stage, named by its digest."""
 

@@ -1,0 +1,188 @@
+"""Starts, watches and stops one vLLM server on 127.0.0.1.
+
+Enters: a model folder and the `inference` section. Leaves: a base URL that answers, or a `ServerError` with the tail of
+the server's log. The server never outlives this process. Not guaranteed: that a healthy server answers quickly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import httpx
+
+from inverse_instruct.config import InferenceSection
+from inverse_instruct.errors import ServerError
+from inverse_instruct.models import model_digest
+from inverse_instruct.supervisor import start_supervised, stop_supervised
+
+HEALTH_INTERVAL_SECONDS = 0.25
+LOG_TAIL_LINES = 15
+MIN_BATCHED_TOKENS = 4096
+
+
+class VllmServer:
+    """One vLLM server for one model; also counts its restarts."""
+
+    def __init__(self, model: Path, section: InferenceSection, *, max_model_len: int, log: Path,
+                 trust_remote_code: bool = False) -> None:
+        """Describe the server; nothing is started yet.
+
+        Args:
+            model: local model folder.
+            section: how to run it.
+            max_model_len: context length in tokens.
+            log: file that takes the server's output.
+            trust_remote_code: let the model bring its own code.
+        """
+        self.model = model
+        self.name = model_digest(model)
+        self._section = section
+        self._max_model_len = max_model_len
+        self._log = log
+        self._trust_remote_code = trust_remote_code
+        self._process: subprocess.Popen[bytes] | None = None
+        self._restarts = 0
+        self._reviving = asyncio.Lock()
+        self.url = ""
+        self.on_event: Callable[[str], None] = lambda event: None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the server process is running."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start the process and return at once; `wait_ready` waits for it."""
+        port = free_port(self._section.port)
+        self.url = f"http://127.0.0.1:{port}"
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("ab") as log:
+            self._process = start_supervised(self._command(port), env=self._environment(), log=log)
+
+    async def wait_ready(self) -> None:
+        """Return once the server answers /health.
+
+        Raises:
+            ServerError: it ended, or is not healthy within the configured time.
+        """
+        deadline = time.monotonic() + self._section.start_timeout_seconds
+        async with httpx.AsyncClient(timeout=5) as client:
+            while time.monotonic() < deadline:
+                if not self.alive:
+                    raise ServerError(self._failure("ended while starting"))
+                try:
+                    if (await client.get(f"{self.url}/health")).status_code == 200:
+                        return
+                except httpx.TransportError:
+                    pass
+                await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
+        self.stop()
+        raise ServerError(self._failure(f"was not healthy within {self._section.start_timeout_seconds:.0f} s"))
+
+    async def revive(self) -> None:
+        """Start the server again if its process is gone; return when it answers.
+
+        Raises:
+            ServerError: it has died more often than `max_restarts`.
+        """
+        async with self._reviving:
+            if not self.alive:
+                if self._restarts >= self._section.max_restarts:
+                    raise ServerError(self._failure(f"died {self._restarts + 1} times"))
+                self._restarts += 1
+                self.on_event(f"the server died and is started again ({self._restarts})")
+                self.stop()
+                self.start()
+            await self.wait_ready()
+
+    def stop(self) -> None:
+        """End the server and everything it started."""
+        if self._process:
+            stop_supervised(self._process)
+            self._process = None
+
+    def _failure(self, what: str) -> str:
+        try:
+            tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
+        except OSError:
+            tail = ""
+        return f"the vLLM server for {self.model} {what}; its log is {self._log} and ends with:\n{tail}"
+
+    def _command(self, port: int) -> list[str]:
+        section = self._section
+        command = [
+            sys.executable, "-m", "vllm.entrypoints.openai.api_server",
+            "--model", str(self.model), "--served-model-name", self.name,
+            "--host", "127.0.0.1", "--port", str(port),
+            "--max-model-len", str(self._max_model_len), "--max-num-seqs", str(section.max_num_seqs),
+            "--enable-prefix-caching", "--shutdown-timeout", "5",
+        ]
+        if on_cpu():
+            dtype = section.dtype if section.dtype != "auto" or cpu_does_bfloat16() else "float32"
+            command += ["--dtype", dtype, "--enforce-eager", "--block-size", "32"]
+            command += ["--distributed-executor-backend", "uni"]
+            # a seeded request whose prefill is split kills the engine on CPUs ("CPU Generator does not use offset")
+            command += ["--no-enable-chunked-prefill"]
+            command += ["--max-num-batched-tokens", str(max(self._max_model_len, MIN_BATCHED_TOKENS))]
+        else:
+            command += ["--dtype", section.dtype, "--gpu-memory-utilization", str(section.gpu_memory_utilization)]
+            command += ["--tensor-parallel-size", str(section.tensor_parallel_size)]
+            command += ["--data-parallel-size", str(section.data_parallel_size)]
+        if self._trust_remote_code:
+            command.append("--trust-remote-code")
+        return command + section.extra_arguments
+
+    def _environment(self) -> dict[str, str]:
+        environment = dict(os.environ) | {
+            "VLLM_HOST_IP": "127.0.0.1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1",
+        }
+        if on_cpu():
+            environment |= {
+                "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # one process: no core is kept back for a front end
+                "OMP_NUM_THREADS": str(len(os.sched_getaffinity(0))),
+                "VLLM_CPU_KVCACHE_SPACE": str(self._section.cpu_kv_cache_gib),
+            }
+            openmp = Path(sys.prefix, "lib", "libiomp5.so")
+            if openmp.is_file():  # Intel's runtime is measurably faster here than GNU's
+                environment["LD_PRELOAD"] = str(openmp)
+        return environment
+
+
+def free_port(port: int) -> int:
+    """Return the port if it can be bound on 127.0.0.1; 0 finds a free one.
+
+    Raises:
+        ServerError: the port is in use.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ServerError(f"port {port} on 127.0.0.1 is in use; set inference.port to another one, or to 0 for any "
+                              "free one") from error
+        return int(probe.getsockname()[1])
+
+
+@cache
+def on_cpu() -> bool:
+    """Tell whether this machine has no NVIDIA or AMD GPU device, without importing torch."""
+    return not any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg"))
+
+
+@cache
+def cpu_does_bfloat16() -> bool:
+    """Tell whether the CPU multiplies bf16 matrices in hardware (AVX512-BF16 or AMX)."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
