@@ -12,6 +12,7 @@ import asyncio
 import random
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -90,12 +91,9 @@ class SummarizeStage:
         rejections = [rejection for _, rejected in ordered for rejection in rejected]
         write_rows(self._folder / "candidates.parquet", map(to_dict, candidates))
         write_rows(self._folder / "rejections.parquet", map(to_dict, rejections))
-        counts: dict[str, int] = {}
-        for rejection in rejections:
-            counts[rejection.reason] = counts.get(rejection.reason, 0) + 1
         manifest = Manifest(
             stage="summarize", key=key, rows_in=len(ordered) * self._section.candidates, rows_out=len(candidates),
-            rejected=counts, seconds=time.monotonic() - self._started, tokens=self.tokens,
+            rejected=dict(Counter(rejection.reason.value for rejection in rejections)), seconds=time.monotonic() - self._started, tokens=self.tokens,
             metrics={"snippets": len(ordered), "prompt": self._template.digest},
         )
         return write_manifest(self._folder, manifest, ["candidates.parquet", "rejections.parquet"])
