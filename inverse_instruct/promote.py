@@ -1,0 +1,68 @@
+"""Measures to a decision: a checkpoint becomes the next M unless a paired test says that it is worse.
+
+Enters: the per-problem results of the candidate and of the promoted checkpoint. Leaves: `decision.json` with the
+problems gained and lost. Not guaranteed: that a promoted checkpoint is better; on a small benchmark only a clear loss
+can be told from luck, and the decision says how clear it was.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from evaluation import compare_paired
+from inverse_instruct.config import PromoteSection
+from inverse_instruct.run_dir import Manifest, read_rows, write_json, write_manifest
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a checkpoint is promoted, and why."""
+
+    promoted: bool
+    reason: str
+    gained: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    p_worse: float | None = None  # None: there was nothing to compare with
+
+
+def decide(section: PromoteSection, candidate: dict[str, bool], promoted: dict[str, bool] | None) -> Decision:
+    """Compare two checkpoints problem by problem (exact McNemar, one-sided).
+
+    Args:
+        section: the level of the test.
+        candidate: task id -> base and plus tests passed.
+        promoted: the same for the promoted checkpoint; None: there is none yet.
+    """
+    if promoted is None:
+        return Decision(True, "the first checkpoint")
+    paired = compare_paired(promoted, candidate)
+    worse = paired.p_worse < section.alpha
+    verdict = "worse" if worse else "not shown to be worse"
+    reason = (f"{verdict} than the promoted checkpoint: {len(paired.gained)} gained, {len(paired.lost)} lost, "
+              f"p = {paired.p_worse:.3f}")
+    return Decision(not worse, reason, paired.gained, paired.lost, paired.p_worse)
+
+
+def promote(section: PromoteSection, folder: Path, *, candidate: Path, promoted: Path | None, key: str) -> Decision:
+    """Decide on the candidate and write the stage's files.
+
+    Args:
+        section: the rule.
+        folder: the stage's folder.
+        candidate: `results.jsonl` of the candidate.
+        promoted: `results.jsonl` of the promoted checkpoint, if there is one.
+        key: digest of everything the result depends on.
+    """
+    started = time.monotonic()
+    decision = decide(section, _passes(candidate), _passes(promoted) if promoted else None)
+    write_json(folder / "decision.json", asdict(decision))
+    manifest = Manifest(stage="promote", key=key, rows_in=1, rows_out=1, seconds=time.monotonic() - started,
+                        metrics=asdict(decision))
+    write_manifest(folder, manifest, ["decision.json"])
+    return decision
+
+
+def _passes(results: Path) -> dict[str, bool]:
+    return {row["task_id"]: bool(row["plus"]) for row in read_rows(results)}
