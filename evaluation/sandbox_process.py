@@ -61,10 +61,11 @@ class SandboxProcess:
         Raises:
             SandboxUnavailable: bubblewrap is not installed.
         """
+        command = bubblewrap_command(scratch_bytes)
         self._errors = tempfile.TemporaryFile()
         self.complaint = ""
         self._process = subprocess.Popen(
-            bubblewrap_command(scratch_bytes),
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

@@ -9,7 +9,7 @@ the verdict `syntax` or `missing`.
 
 import re
 import textwrap
-from collections.abc import Iterator
+from itertools import chain
 
 from evaluation.top_level import Statement, find_statements
 
@@ -26,35 +26,53 @@ def extract_code(completion: str, entry_point: str, prompt: str) -> str:
     prompt = prompt if prompt.endswith("\n") else prompt + "\n"
     given = [statement for statement in find_statements(prompt) if entry_point not in statement.binds]
     fenced = "\n".join(textwrap.dedent(match[2]) for match in _FENCED.finditer(completion))
-    continued = list(_continuations(prompt, completion, fenced))
-    whole = [fenced, completion, textwrap.dedent(completion)]
-    first_line = next((line for line in completion.splitlines() if line.strip()), "")
-    starts_inside = first_line[:1].isspace() and not fenced
-    for text in [*continued, *whole] if starts_inside else [*whole, *continued]:
-        program = _program(given, find_statements(text), entry_point)
-        if program is not None:
+    dedented = textwrap.dedent(completion)
+    whole = (_program(given, text, entry_point) for text in dict.fromkeys([fenced, completion, dedented]))
+    continued = (_continued(given, prompt, body, entry_point) for body in dict.fromkeys([fenced, completion]))
+    inside = not fenced and _starts_inside(completion, dedented, entry_point)
+    for program in chain(continued, whole) if inside else chain(whole, continued):
+        if program:
             return program
     if fenced.strip():
         return fenced
     return completion if re.search(r"^\s*(?:def|class|import|from) ", completion, re.MULTILINE) else prompt + completion
 
 
-def _continuations(prompt: str, completion: str, fenced: str) -> Iterator[str]:
-    """Yield the prompt continued by the completion as a function body, indented in the ways models get it wrong."""
-    for body in filter(str.strip, (fenced, completion)):
-        body = body.lstrip("\n")
-        if body[0].isspace():
-            yield prompt + body
-        elif not any(statement.defines and "def " in statement.text for statement in find_statements(body)):
-            yield prompt + _INDENT + body
-            yield prompt + textwrap.indent(body, _INDENT)
+def _starts_inside(completion: str, dedented: str, entry_point: str) -> bool:
+    """Tell whether the completion goes on with a function body, rather than being all indented by accident."""
+    if not completion.lstrip("\n")[:1].isspace():
+        return False
+    return dedented.lstrip("\n")[:1].isspace() or not any(
+        entry_point in statement.binds for statement in find_statements(dedented)
+    )
 
 
-def _program(given: list[Statement], found: list[Statement], entry_point: str) -> str | None:
-    """Return the entry point with everything it needs, in the order of the sources, or None if it is not there."""
+def _continued(given: list[Statement], prompt: str, body: str, entry_point: str) -> str:
+    """Return the program that the prompt and a function body make, or nothing."""
+    body = body.strip("\n")
+    if not body.strip():
+        return ""
+    if not body[0].isspace():
+        if any(statement.defines and "def " in statement.text for statement in find_statements(body)):
+            return ""
+        body = _INDENT + body if _lacks_only_first_indent(body) else textwrap.indent(body, _INDENT)
+    return _program(given, prompt + body + "\n", entry_point)
+
+
+def _lacks_only_first_indent(body: str) -> bool:
+    """Tell whether stripping took the first line's indentation alone, judging by the second line's."""
+    first, *rest = [line for line in body.splitlines() if line.strip()]
+    second = rest[0] if rest else ""
+    due = 2 * _INDENT if first.rstrip().endswith(":") else _INDENT
+    return second.startswith(due)
+
+
+def _program(given: list[Statement], text: str, entry_point: str) -> str:
+    """Return the entry point in `text` with all it needs, in the order of the sources; nothing if it is not there."""
+    found = find_statements(text)
     entries = [item for item in found if entry_point in item.binds and item.defines and not item.hollow]
     if not entries:
-        return None
+        return ""
     others = [item for item in found if entry_point not in item.binds]
     provided = {name for item in others for name in item.binds}
     needed = {id(item) for item in [*given, *others] if item.always_needed}

@@ -12,8 +12,12 @@ from functools import cache
 import tree_sitter_python
 from tree_sitter import Language, Node, Parser
 
+# Bounds on the search, so that hostile text costs little time.
 _LONGEST_SPAN = 50
-"""How many lines at column 0 one statement may hold, so that hostile text costs little time."""
+"""How many lines at column 0 one statement may hold."""
+_MOST_LINES_CUT = 50
+_MOST_ATTEMPTS = 400
+"""How many pieces that are no statement are parsed before the rest of the text counts as prose."""
 
 _START = re.compile(
     r"(?:async\s+def|def|class|import|from|if|try)\b|@\w"
@@ -55,33 +59,32 @@ def find_statements(text: str) -> list[Statement]:
     starts = [number for number, line in enumerate(lines) if not _CONTINUES.match(line)]
     starts.append(len(lines))
     found: list[Statement] = []
-    position = 0
-    while position < len(starts) - 1:
-        position, statement = _read_statement(lines, starts, position)
-        if statement is not None:
-            found.append(statement)
+    attempts = position = 0
+    while position < len(starts) - 1 and attempts < _MOST_ATTEMPTS:
+        following = position + 1
+        if _START.match(lines[starts[position]]):
+            for piece, end in _pieces(lines, starts, position):
+                statement = _parse(piece)
+                if statement is not None:
+                    found.append(statement)
+                    following = end
+                    break
+                attempts += 1
+        position = following
     return found
 
 
-def _read_statement(lines: list[str], starts: list[int], position: int) -> tuple[int, Statement | None]:
-    """Parse the statement that begins at `position`; return where to go on, and the statement if it is one."""
+def _pieces(lines: list[str], starts: list[int], position: int) -> Iterator[tuple[str, int]]:
+    """Yield ever longer pieces that begin at `position`, then the shortest one with its last lines cut off.
+
+    With each piece comes the position after it.
+    """
     first = starts[position]
-    if not _START.match(lines[first]):
-        return position + 1, None
     for end in range(position + 1, min(position + 1 + _LONGEST_SPAN, len(starts))):
-        statement = _parse("".join(lines[first : starts[end]]))
-        if statement is not None:
-            return end, statement
-    return position + 1, _parse_cut_off(lines[first : starts[position + 1]])
-
-
-def _parse_cut_off(lines: list[str]) -> Statement | None:
-    """Return the definition in `lines` without its broken end, if dropping last lines mends it."""
-    for end in range(len(lines) - 1, 0, -1):
-        statement = _parse("".join(lines[:end]))
-        if statement is not None:
-            return statement
-    return None
+        yield "".join(lines[first : starts[end]]), end
+    last = starts[position + 1]
+    for cut in range(last - 1, max(first, last - 1 - _MOST_LINES_CUT), -1):
+        yield "".join(lines[first:cut]), position + 1
 
 
 def _parse(text: str) -> Statement | None:
@@ -99,7 +102,7 @@ def _parse(text: str) -> Statement | None:
     binds = frozenset(_bound_names(inner))
     if inner.type in _DEFINITIONS:
         name = frozenset(_target_names(inner.child_by_field_name("name")))
-        return Statement(text, name, uses - (binds - name), True, _is_hollow(inner), False)
+        return Statement(text, name, uses - binds, True, _is_hollow(inner), False)
     if inner.type in ("assignment", "augmented_assignment"):
         return Statement(text, binds or frozenset(_base_name(inner)), uses, True, False, False)
     if inner.type in _IMPORTS:
@@ -141,7 +144,15 @@ def _used_names(node: Node) -> Iterator[str]:
         yield _text(current)
 
 
-def _bound_names(node: Node) -> Iterator[str]:
+def _bound_names(node: Node) -> set[str]:
+    """Return the names bound anywhere inside, without those declared to be global."""
+    declared = {
+        _text(name) for current in _walk(node) if current.type == "global_statement" for name in current.named_children
+    }
+    return set(_bindings(node)) - declared
+
+
+def _bindings(node: Node) -> Iterator[str]:
     for current in _walk(node):
         field = _BINDING_FIELDS.get(current.type)
         if field is not None:

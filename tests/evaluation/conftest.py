@@ -1,0 +1,21 @@
+"""One sandbox for all tests of the examiner: the hostile programs and the honest ones share its workers."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from evaluation import MINI_PATH, Problem, ResourceLimits, Sandbox, load_problems
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """A sandbox with two workers and small limits."""
+    limits = ResourceLimits(memory_bytes=256 << 20, output_bytes=1 << 20, load_seconds=2.0)
+    with Sandbox(workers=2, limits=limits) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def mini() -> list[Problem]:
+    """The mini benchmark."""
+    return load_problems(MINI_PATH)

@@ -1,0 +1,169 @@
+"""Programs that attack the examiner fail with a reason, and what is judged after them is judged as before."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from evaluation import MINI_PATH, Problem, Sandbox, judge_codes, run_program
+
+PROBLEM = Problem("Hostile/0", "def f(x):\n", "f", "    return x * 2 + 1\n", ([1], [5]), ([7],), "", 0.0)
+
+EQUAL_TO_ALL = """
+class Any(int):
+    def __eq__(self, other): return True
+    def __ne__(self, other): return False
+    def __index__(self): return 3
+    __hash__ = int.__hash__
+def f(x): return Any(0)
+"""
+ANSWERS_AND_EXITS = """
+import os
+for fd in range(3, 64):
+    try: os.write(fd, {payload!r})
+    except OSError: pass
+def f(x): os._exit(0)
+"""
+MONKEYPATCHES = """
+import builtins, json, os, sys
+builtins.isinstance = lambda *a: True
+json.dumps = lambda *a, **k: "true"
+os._exit = lambda *a: None
+sys.exit = lambda *a: None
+for module in list(sys.modules.values()):
+    for name in ("encode", "same_output", "same_encoded", "judge"):
+        if hasattr(module, name): setattr(module, name, lambda *a: "true")
+def f(x): return None
+"""
+WALKS_THE_STACK = """
+import sys
+frame = sys._getframe()
+found = []
+while frame:
+    found.append(sorted(frame.f_locals))
+    for name in list(frame.f_globals):
+        if name in ("_failure", "_reply", "_describe_end"): frame.f_globals[name] = lambda *a: b"V3"
+    frame = frame.f_back
+def f(x): raise ValueError
+"""
+PTRACE = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.ptrace(16, os.getppid(), 0, 0) != 0: raise PermissionError(ctypes.get_errno(), "ptrace")
+def f(x): return x * 2 + 1
+"""
+CRASHES = "import ctypes\ndef f(x): return ctypes.string_at(0)"
+CLOSES_ALL = "import os, time\nos.closerange(0, 64)\ndef f(x): time.sleep(30)"
+
+HOSTILE: dict[str, tuple[str, set[str]]] = {
+    "sys.exit at the top": ("import sys\nsys.exit(0)", {"exited"}),
+    "sys.exit in the call": ("import sys\ndef f(x): sys.exit(0)", {"exited"}),
+    "os._exit at the top": ("import os\nos._exit(0)", {"exited"}),
+    "os._exit in the call": ("import os\ndef f(x): os._exit(0)", {"exited"}),
+    "prints a verdict": ("print('PASS', flush=True)\ndef f(x): print('{\"plus\": true}')", {"assertion"}),
+    "forges whole messages": (ANSWERS_AND_EXITS.format(payload=b"\0\0\0\0" + b"\0\0\0\x05Vtrue" * 3), {"assertion"}),
+    "forges nonsense": (ANSWERS_AND_EXITS.format(payload=b"\0\0\0\0" + b"\0\0\0\x03XX}" * 3), {"exited"}),
+    "forges nonsense as a value": (
+        ANSWERS_AND_EXITS.format(payload=b"\0\0\0\0" + b"\0\0\0\x04V[1}" * 3),
+        {"assertion"},
+    ),
+    "forges a huge message": (ANSWERS_AND_EXITS.format(payload=b"\xff\xff\xff\xff"), {"memory"}),
+    "equal to everything": (EQUAL_TO_ALL, {"assertion"}),
+    "monkeypatches": (MONKEYPATCHES, {"assertion", "exception", "exited"}),
+    "patches the worker's names": (WALKS_THE_STACK, {"assertion"}),
+    "fork bomb": ("import os\ndef f(x):\n    while True: os.fork()", {"refused"}),
+    "patient fork bomb": (
+        "import os\ndef f(x):\n    while True:\n        try: os.fork()\n        except OSError: pass",
+        {"time"},
+    ),
+    "threads": ("import threading\ndef f(x):\n    threading.Thread(target=print).start()", {"exception"}),
+    "starts a program": ("import subprocess\ndef f(x): return subprocess.run(['/usr/bin/true'])", {"refused"}),
+    "replaces itself": ("import os\ndef f(x): os.execv('/usr/bin/true', ['true'])", {"refused"}),
+    "memory bomb": ("def f(x):\n    held = []\n    while True: held.append(bytearray(1 << 24))", {"memory"}),
+    "huge number": ("def f(x): return 10 ** 10 ** 10", {"time", "memory"}),
+    "endless output": ("def f(x):\n    while True: print('x' * 10000)", {"time"}),
+    "output too large": ("def f(x): return 'x' * (1 << 22)", {"memory"}),
+    "infinite loop": ("def f(x):\n    while True: pass", {"time"}),
+    "swallows everything": (
+        "def f(x):\n    while True:\n        try:\n            while True: pass\n        except BaseException: pass",
+        {"time"},
+    ),
+    "ignores signals": (
+        "import signal, time\nfor s in (2, 15, 24): signal.signal(s, signal.SIG_IGN)\ndef f(x): time.sleep(30)",
+        {"time"},
+    ),
+    "sleeps with the pipe held": ("import time\ndef f(x): time.sleep(30)", {"time"}),
+    "closes all descriptors": (CLOSES_ALL, {"exited"}),
+    "opens a socket": ("import socket\ndef f(x): return socket.create_connection(('127.0.0.1', 22), 1)", {"refused"}),
+    "resolves a name": ("import socket\ndef f(x): return socket.gethostbyname('example.com')", {"refused"}),
+    "writes a big file": (
+        "def f(x):\n    with open('/tmp/big', 'wb') as file:\n        while True: file.write(bytes(1 << 20))",
+        {"refused"},
+    ),
+    "fills the scratch folder": (
+        "def f(x):\n    for n in range(99):\n        with open(f'/tmp/{n}', 'wb') as file: file.write(bytes(1 << 23))",
+        {"refused"},
+    ),
+    "writes outside": ("def f(x): open('/usr/lib/x', 'w')", {"refused"}),
+    "writes into the root": ("def f(x): open('/x', 'w')", {"refused"}),
+    "kills its parent": ("import os\ndef f(x): os.kill(os.getppid(), 9)", {"refused"}),
+    "kills everything": ("import os\ndef f(x): os.kill(-1, 9)", {"refused"}),
+    "traces its parent": (PTRACE, {"refused"}),
+    "starves its parent": (
+        "import os, resource\ndef f(x): resource.prlimit(os.getppid(), resource.RLIMIT_AS, (0, 0))",
+        {"refused"},
+    ),
+    "raises its own limits": (
+        "import resource\ndef f(x): resource.setrlimit(resource.RLIMIT_AS, (-1, -1))",
+        {"refused", "exception"},
+    ),
+    "crashes the interpreter": (CRASHES, {"exited"}),
+    "deep recursion": (
+        "import sys\nsys.setrecursionlimit(10 ** 9)\ndef f(x): return f(x)",
+        {"memory", "time", "exited"},
+    ),
+    "deeply nested output": (
+        "def f(x):\n    held = []\n    for _ in range(10 ** 5): held = [held]\n    return held",
+        {"assertion"},
+    ),
+    "output that holds itself": ("def f(x):\n    held = []\n    held.append(held)\n    return held", {"assertion"}),
+    "exception with a hostile text": (
+        "class Bad(Exception):\n    def __str__(self): raise SystemExit\ndef f(x): raise Bad",
+        {"exception"},
+    ),
+    "hangs at the top": ("import time\ntime.sleep(30)", {"time"}),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_program_fails_and_the_next_verdicts_stand(sandbox: Sandbox, name: str) -> None:
+    code, reasons = HOSTILE[name]
+    honest = PROBLEM.prompt + PROBLEM.canonical_solution
+    wrong = PROBLEM.prompt + "    return x\n"
+    codes = [code, honest, wrong, honest, wrong]
+    verdicts = list(judge_codes([PROBLEM], {"Hostile/0": codes}, sandbox))
+    assert not verdicts[0].base and not verdicts[0].plus
+    assert verdicts[0].reason in reasons, verdicts[0]
+    assert [verdict.plus for verdict in verdicts[1:]] == [True, False, True, False]
+
+
+def test_nothing_of_the_outside_can_be_read(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_OF_THE_TEST", "hidden")
+    code = (
+        "import os\n"
+        "def f(path):\n"
+        "    return os.path.exists(path) or 'SECRET_OF_THE_TEST' in os.environ or os.path.exists('/proc/self')\n"
+    )
+    paths = ["/etc/passwd", "/root/.bashrc", "/var/log", str(Path(__file__)), str(MINI_PATH), os.getcwd()]
+    outcomes = run_program(sandbox, code, "f", [[path] for path in paths])
+    assert [outcome.value for outcome in outcomes] == [False] * len(paths)
+
+
+def test_nothing_is_left_in_the_scratch_folder(sandbox: Sandbox) -> None:
+    leave = (
+        "import os\ndef f(x):\n    os.makedirs('/tmp/a/b')\n    open('/tmp/a/b/c', 'w')\n    os.chmod('/tmp/a', 0)\n"
+    )
+    look = "import os\ndef f(x): return os.listdir('/tmp')"
+    for _ in range(2):
+        run_program(sandbox, leave, "f", [[1]])
+        assert [run_program(sandbox, look, "f", [[1]])[0].value for _ in range(2)] == [[], []]
