@@ -1,15 +1,29 @@
-"""The programming languages we know: their fence names and tree-sitter grammars."""
+"""The programming languages we know: their fence names, file extensions and tree-sitter grammars.
+
+Enter: the name that a fence, a row or a file gives a language, or code in a known language. Leave: one of the keys of
+`LANGUAGES`, or whether the code parses. Not guaranteed: that code which parses compiles or runs; the grammars are
+lenient (Python 2 `print` parses as Python). The grammars are loaded on first use, so importing this module is cheap.
+"""
 
 from __future__ import annotations
 
+import importlib
+import re
+from functools import cache
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tree_sitter import Parser, Tree
+
 LANGUAGES: dict[str, tuple[str, ...]] = {
-    "bash": ("bash", "sh", "shell", "zsh", "console"),
+    "bash": ("bash", "sh", "shell", "zsh"),
     "c": ("c", "h"),
     "cpp": ("cpp", "c++", "cxx", "cc", "hpp"),
     "csharp": ("csharp", "c#", "cs"),
     "go": ("go", "golang"),
     "java": ("java",),
-    "javascript": ("javascript", "js", "jsx", "node", "nodejs"),
+    "javascript": ("javascript", "js", "jsx", "node", "nodejs", "mjs"),
     "php": ("php",),
     "python": ("python", "py", "python3", "py3", "python2", "ipython"),
     "ruby": ("ruby", "rb"),
@@ -18,3 +32,71 @@ LANGUAGES: dict[str, tuple[str, ...]] = {
     "typescript": ("typescript", "ts", "tsx"),
 }
 """Language -> the names that a fence may give it."""
+
+_BY_NAME = {name: language for language, names in LANGUAGES.items() for name in names}
+
+_UNNAMED = {"", "code", "snippet"}
+
+_GRAMMARS: dict[str, tuple[str, ...]] = {
+    "bash": ("tree_sitter_bash:language",),
+    "c": ("tree_sitter_c:language",),
+    "cpp": ("tree_sitter_cpp:language",),
+    "csharp": ("tree_sitter_c_sharp:language",),
+    "go": ("tree_sitter_go:language",),
+    "java": ("tree_sitter_java:language",),
+    "javascript": ("tree_sitter_javascript:language",),
+    "php": ("tree_sitter_php:language_php_only",),
+    "python": ("tree_sitter_python:language",),
+    "ruby": ("tree_sitter_ruby:language",),
+    "rust": ("tree_sitter_rust:language",),
+    "swift": ("tree_sitter_swift:language",),
+    "typescript": ("tree_sitter_typescript:language_typescript", "tree_sitter_typescript:language_tsx"),
+}
+"""Language -> its grammars, tried in turn. PHP with HTML around it has one of its own, see `parse`."""
+
+_PHP_IN_HTML = "tree_sitter_php:language_php"
+
+
+def fence_language(info: str) -> str:
+    """Return the first word of a fence's info string as a lower-case name; "" if the fence is unnamed.
+
+    The name of a known language comes back as its key in `LANGUAGES`, any other name as it is, so that the caller can
+    say which language is not supported. Braces and dots of Pandoc (`{.python}`) and what follows a colon are dropped.
+    """
+    words = re.split(r"[\s:,{}()]+", info.strip().lower().lstrip("{."), maxsplit=1)
+    name = words[0].lstrip(".")
+    return "" if name in _UNNAMED else _BY_NAME.get(name, name)
+
+
+def language_of_name(name: str | None) -> str | None:
+    """Return the language that a corpus field such as `lang` names, or None if it is not one of ours."""
+    return _BY_NAME.get(name.strip().lower()) if name else None
+
+
+def language_of_file(path: PurePath) -> str | None:
+    """Return the language of a source file by its extension, or None if it is not one of ours."""
+    return _BY_NAME.get(path.suffix[1:].lower()) if path.suffix else None
+
+
+@cache
+def _parser(grammar: str) -> Parser:
+    from tree_sitter import Language, Parser
+
+    module, function = grammar.split(":")
+    return Parser(Language(getattr(importlib.import_module(module), function)()))
+
+
+def parse(code: str, language: str) -> Tree:
+    """Return the syntax tree of the code, by the first grammar of the language that finds no error, else the last."""
+    data = code.encode("utf-8", "replace")
+    grammars = (_PHP_IN_HTML,) if language == "php" and "<?" in code else _GRAMMARS[language]
+    for grammar in grammars:
+        tree = _parser(grammar).parse(data)
+        if not tree.root_node.has_error:
+            break
+    return tree
+
+
+def parses(code: str, language: str) -> bool:
+    """Tell whether the code parses in the language with no erroneous and no missing node."""
+    return not parse(code, language).root_node.has_error

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from inverse_instruct.errors import RunDirError
+from inverse_instruct.records import Record
 
 
 def file_digest(path: Path) -> str:
@@ -49,25 +50,22 @@ def write_json(path: Path, value: Any) -> None:
         stream.write("\n")
 
 
-def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> int:
-    """Write rows as Parquet (`.parquet`) or JSON lines (any other name), atomically; return how many there were."""
-    if path.suffix == ".parquet":
-        return _write_parquet(path, list(rows))
-    count = 0
-    with atomic_write(path) as stream:
+def write_rows(path: Path, rows: Iterable[dict[str, Any]], record: type[Record] | None = None) -> int:
+    """Write rows as Parquet (`.parquet`) or JSON lines (any other name), atomically; return how many there were.
+
+    Rows are taken one by one, so a generator of any length is fine.
+
+    Args:
+        path: the file.
+        rows: plain values, as `records.to_dict` gives them.
+        record: what the rows are; gives a Parquet file its column types even where it has no row.
+    """
+    from inverse_instruct.row_files import RowWriter
+
+    with RowWriter(path, record) as writer:
         for row in rows:
-            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
-            count += 1
-    return count
-
-
-def _write_parquet(path: Path, rows: list[dict[str, Any]]) -> int:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    with atomic_write(path, "wb") as stream:
-        pq.write_table(pa.Table.from_pylist(rows), stream, compression="zstd")
-    return len(rows)
+            writer.write(row)
+    return writer.count
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

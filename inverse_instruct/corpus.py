@@ -1,0 +1,140 @@
+"""Readers of the original corpus.
+
+Enters: a `CorpusSource`, which names a file of rows, a folder of source code or a data set on the HF hub. Leaves: one
+`SourceRow` after the other, and a `Rejection` with file and line for every row that cannot be read; a broken row never
+stops the reading. A multi-turn conversation gives its first question and answer. Rows are streamed, so memory does not
+grow with the corpus (but a JSON array is read whole, and a source file is read at once).
+
+Not guaranteed: that a row is usable; that is the business of `preprocess.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inverse_instruct.corpus_files import RawRecord, is_row_file, read_records
+from inverse_instruct.errors import CorpusError
+from inverse_instruct.languages import language_of_name
+from inverse_instruct.layouts import detect_layout, read_parts
+from inverse_instruct.records import Reason, Rejection, SourceRow, digest
+from inverse_instruct.source_files import MAX_FILE_BYTES, definitions, source_paths
+
+if TYPE_CHECKING:
+    from inverse_instruct.config import CorpusSource
+
+STAGE = "preprocess"
+_ROWS_TO_TELL_LAYOUT = 100
+_HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
+
+
+def read_source(source: CorpusSource) -> Iterator[SourceRow | Rejection]:
+    """Read one source of the corpus row by row, at most `source.limit` rows, broken ones included.
+
+    Raises:
+        CorpusError: the source as a whole cannot be read, or its layout cannot be told.
+    """
+    path = Path(source.path)
+    if path.is_dir():
+        rows = _read_folder(path, source)
+    elif path.exists() or not _HUB_NAME.fullmatch(source.path) or is_row_file(path):
+        rows = _rows(read_records(path), path.name, str(path), source.format)
+    else:
+        rows = _rows(_read_hub(source.path, source.split), source.path, source.path, source.format)
+    return islice(rows, source.limit)
+
+
+def _rows(records: Iterator[RawRecord], name: str, place: str, layout: str) -> Iterator[SourceRow | Rejection]:
+    if layout == "auto":
+        records, layout = _with_layout(records, place)
+    return (_row(record, name, layout) for record in records)
+
+
+def _with_layout(records: Iterator[RawRecord], place: str) -> tuple[Iterator[RawRecord], str]:
+    """Tell the layout by the first rows that can be read; give those rows back as well."""
+    start: list[RawRecord] = []
+    fields: set[str] = set()
+    for record in islice(records, _ROWS_TO_TELL_LAYOUT):
+        start.append(record)
+        if record.fields is None:
+            continue
+        if layout := detect_layout(record.fields):
+            return chain(start, records), layout
+        fields.update(map(str, record.fields))
+    if start and not fields:
+        return chain(start, records), "alpaca"  # nothing readable so far; every row will say why
+    if not start:
+        raise CorpusError(f"{place}: holds no rows; check that it is the right file")
+    seen = ", ".join(sorted(fields)[:20])
+    raise CorpusError(f"{place}: cannot tell the layout from the fields {seen}; rename them to instruction and "
+                      "response, or set the source's format")
+
+
+def _row(record: RawRecord, name: str, layout: str) -> SourceRow | Rejection:
+    if record.fields is None:
+        return _malformed(name, record.line, record.problem)
+    try:
+        parts = read_parts(record.fields, layout)
+    except ValueError as error:
+        return _malformed(name, record.line, str(error))
+    return _source_row(name, record.line, parts.instruction, parts.response, language_of_name(parts.language))
+
+
+def _source_row(name: str, line: int, instruction: str, response: str, language: str | None) -> SourceRow:
+    return SourceRow(digest(name, line, instruction, response), name, line, instruction, response, language)
+
+
+def _malformed(name: str, line: int, problem: str) -> Rejection:
+    return Rejection(digest(name, line), STAGE, Reason.MALFORMED, f"{name}:{line}: {problem}")
+
+
+def _read_folder(folder: Path, source: CorpusSource) -> Iterator[SourceRow | Rejection]:
+    if source.format not in ("auto", "code"):
+        raise CorpusError(f"{folder}: is a folder, which can only be read as format: code; give a file for format: "
+                          f"{source.format}")
+    paths = source_paths(folder)
+    first = next(paths, None)
+    if first is None:
+        raise CorpusError(f"{folder}: holds no source file of a language that we know; give a folder of source code, "
+                          "or name a file of rows itself")
+    return chain.from_iterable(_read_source_file(path, folder, language) for path, language in chain([first], paths))
+
+
+def _read_source_file(path: Path, folder: Path, language: str) -> Iterator[SourceRow | Rejection]:
+    name = path.relative_to(folder).as_posix()
+    try:
+        data = path.read_bytes()
+        code = data.decode("utf-8-sig")
+    except OSError as error:
+        yield _malformed(name, 1, f"cannot be read ({error.strerror})")
+        return
+    except UnicodeDecodeError as error:
+        yield _malformed(name, 1, f"is not valid UTF-8 ({error.reason} at byte {error.start})")
+        return
+    if len(data) > MAX_FILE_BYTES:
+        yield Rejection(digest(name, 1), STAGE, Reason.TOO_LONG, f"{name}:1: the file has {len(data)} bytes")
+        return
+    if "\0" in code:
+        yield _malformed(name, 1, "holds a NUL character")
+        return
+    found = definitions(code.replace("\r\n", "\n"), language)
+    for definition in found:
+        yield _source_row(name, definition.line, "", definition.code, language)
+    if not found:
+        yield Rejection(digest(name, 1), STAGE, Reason.NO_CODE, f"{name}:1: no function or class in this file")
+
+
+def _read_hub(name: str, split: str) -> Iterator[RawRecord]:
+    from datasets import load_dataset
+    from httpx import HTTPError
+
+    try:
+        rows = load_dataset(name, split=split, streaming=True)
+        for number, fields in enumerate(rows, 1):
+            yield RawRecord(number, dict(fields))
+    except (OSError, ValueError, RuntimeError, HTTPError) as error:
+        raise CorpusError(f"{name}: no such file here, and it cannot be read from the HF hub as a data set with split "
+                          f"{split!r} ({error}); check the spelling, the split and the network") from error
