@@ -5,9 +5,10 @@ whose models it examines.
 """
 
 from evaluation.errors import BenchmarkError, SandboxUnavailable
-from evaluation.execution import Outcome, Program, ProgramResult, Reason, ResourceLimits, Sandbox, run_program
+from evaluation.execution import Sandbox, run_program
 from evaluation.pass_at_k import PassRate, Verdict, judge, judge_codes, pass_at_k, pass_rate
 from evaluation.problems import MINI_PATH, Problem, benchmark_digest, load_problems
+from evaluation.programs import Outcome, Program, ProgramResult, Reason, ResourceLimits
 from evaluation.reference import Reference, compute_references
 from evaluation.sanitize import extract_code
 from evaluation.self_consistency import OwnOutputs, SelfConsistency, own_outputs, self_consistency

@@ -16,98 +16,32 @@ slow program into one over its time. Everything runs as one single-threaded proc
 that needs threads or subprocesses fails.
 """
 
-import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import repeat
 from types import TracebackType
-from typing import Literal, Self, get_args
+from typing import Self
 
-from evaluation.comparison import read_output
 from evaluation.errors import SandboxUnavailable
 from evaluation.framing import DeadlinePassed
-from evaluation.sandbox_process import Message, SandboxLost, SandboxProcess
-from evaluation.values import encode
+from evaluation.programs import (
+    Outcome,
+    Program,
+    ProgramResult,
+    ResourceLimits,
+    read_outcome,
+    total_seconds,
+    unfinished,
+    write_request,
+)
+from evaluation.sandbox_process import SandboxLost, SandboxProcess
 
-Reason = Literal["assertion", "exception", "time", "memory", "syntax", "missing", "refused", "exited", "not_run"]
-"""Why there is no right answer. `assertion` is given by the comparison (see `pass_at_k`), the rest by the run."""
-
-_REASONS: frozenset[str] = frozenset(get_args(Reason))
-_TOTAL_SECONDS = 60.0
 _USER_NAMESPACE_REMEDY = (
     "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000 "
     "kernel.apparmor_restrict_unprivileged_userns=0), or inside a container start it with "
     "--security-opt seccomp=unconfined --security-opt systempaths=unconfined"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ResourceLimits:
-    """What one program may use."""
-
-    memory_bytes: int = 1 << 30
-    file_bytes: int = 1 << 24
-    """Size of one file."""
-    scratch_bytes: int = 1 << 25
-    """Size of the scratch folder, shared by all files."""
-    output_bytes: int = 1 << 24
-    """Encoded size of the value returned for one input."""
-    total_output_bytes: int = 1 << 28
-    """The same, summed over the inputs."""
-    load_seconds: float = 5.0
-    """Wall-clock time for the program's top level."""
-    grace_seconds: float = 5.0
-    """Added to the time of a whole program before the sandbox itself is killed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """One program and the argument lists to call its entry point with."""
-
-    code: str
-    entry_point: str
-    inputs: Sequence[Sequence[object]]
-    seconds: Sequence[float]
-    """Wall-clock limit per input, as many as there are inputs."""
-    total_seconds: float = _TOTAL_SECONDS
-    """Wall-clock limit over all inputs, where the sum of `seconds` is not smaller."""
-
-    def __post_init__(self) -> None:
-        """Refuse a program whose run would prove nothing."""
-        if not self.inputs or len(self.inputs) != len(self.seconds):
-            raise ValueError(
-                f"{len(self.inputs)} inputs and {len(self.seconds)} time limits: need one each, at least one"
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of one input: `reason` is None where the entry point returned something."""
-
-    encoded: bytes
-    """What was returned, as `values.encode` writes it, but in the hand of the program: perhaps nonsense."""
-    reason: Reason | None
-    detail: str
-    seconds: float
-
-    @property
-    def value(self) -> object:
-        """The value returned (None where there is none), decoded anew at every access."""
-        return read_output(self.encoded) if self.reason is None else None
-
-
-@dataclass(frozen=True, slots=True)
-class ProgramResult:
-    """One outcome per input of the program, in order."""
-
-    outcomes: tuple[Outcome, ...]
-
-    @property
-    def seconds(self) -> float:
-        """Wall-clock seconds over all inputs that were run."""
-        return sum(outcome.seconds for outcome in self.outcomes)
 
 
 class Sandbox:
@@ -150,13 +84,16 @@ class Sandbox:
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)
-            self.renew()
+            with self._lock:
+                for process in self._processes:
+                    process.kill()  # its own thread notices and frees the pipes
             pool.shutdown()
+            self.renew()
 
     def renew(self) -> None:
         """Replace every worker by a fresh one, so later programs find nothing of the earlier in memory.
 
-        Call it between runs; a program in progress is run again or, when closing, given up.
+        Call it between runs, when every result has been taken.
         """
         with self._lock:
             processes, self._processes = self._processes, []
@@ -176,38 +113,38 @@ class Sandbox:
         return self._pool.map(self._run_one, programs)
 
     def _run_one(self, program: Program) -> ProgramResult:
-        request = _request(program, self._limits)
+        request = write_request(program, self._limits)
         for final in (False, True):
             try:
                 return ProgramResult(tuple(self._outcomes(program, request)))
             except SandboxLost as error:
                 self._discard()
-                if self._pool is None or final:
-                    return ProgramResult(_unfinished(program, [], "exited", str(error)))
+                if final or self._pool is None:
+                    return ProgramResult(unfinished(program, [], "exited", str(error)))
         raise AssertionError("unreachable")
 
     def _outcomes(self, program: Program, request: bytes) -> list[Outcome]:
         """Collect what the worker tells; raises `SandboxLost`."""
         outcomes: list[Outcome] = []
         budget = self._limits.total_output_bytes
-        allowed = self._limits.load_seconds + _total_seconds(program) + self._limits.grace_seconds
+        allowed = self._limits.load_seconds + total_seconds(program) + self._limits.grace_seconds
         steps = 1 + len(program.inputs)
         try:
             for message in self._process().converse(request, steps, self._limits.output_bytes, allowed):
                 budget -= len(message.payload)
                 if budget < 0:
                     self._discard()
-                    return list(_unfinished(program, outcomes, "memory", "the outputs together are over the limit"))
+                    return list(unfinished(program, outcomes, "memory", "the outputs together are over the limit"))
                 if message.kind == b"X":
-                    failure = _outcome(message)
-                    return list(_unfinished(program, outcomes, failure.reason, failure.detail, failure.seconds))
+                    failure = read_outcome(message)
+                    return list(unfinished(program, outcomes, failure.reason, failure.detail, failure.seconds))
                 if message.kind == b"R":
-                    outcomes.append(_outcome(message))
+                    outcomes.append(read_outcome(message))
                 elif message.payload:
-                    return list(repeat(_outcome(message), len(program.inputs)))
+                    return list(repeat(read_outcome(message), len(program.inputs)))
         except DeadlinePassed:
             self._discard()
-            return list(_unfinished(program, outcomes, "time", "the sandbox was killed at the hard limit"))
+            return list(unfinished(program, outcomes, "time", "the sandbox was killed at the hard limit"))
         return outcomes
 
     def _process(self) -> SandboxProcess:
@@ -232,7 +169,7 @@ class Sandbox:
         probe = Program("def probe(number):\n    return number + 1\n", "probe", [[41]], [10.0])
         process = self._process()
         try:
-            [outcome] = self._outcomes(probe, _request(probe, self._limits))
+            [outcome] = self._outcomes(probe, write_request(probe, self._limits))
         except SandboxLost:
             complaint = process.complaint.partition("\n")[0] or "it ended without a word"
             raise SandboxUnavailable(
@@ -248,45 +185,3 @@ def run_program(
     """Return what `code` gives for each of `inputs`, with `seconds` of wall-clock time for each."""
     [result] = sandbox.run([Program(code, entry_point, inputs, [seconds] * len(inputs))])
     return result.outcomes
-
-
-def _total_seconds(program: Program) -> float:
-    return min(program.total_seconds, sum(program.seconds))
-
-
-def _request(program: Program, limits: ResourceLimits) -> bytes:
-    request = {
-        "code": program.code,
-        "entry_point": program.entry_point,
-        "inputs": [encode(list(arguments)) for arguments in program.inputs],
-        "limits": list(program.seconds),
-        "total_seconds": _total_seconds(program),
-        "load_seconds": limits.load_seconds,
-        "memory_bytes": limits.memory_bytes,
-        "file_bytes": limits.file_bytes,
-        "output_bytes": limits.output_bytes,
-    }
-    return json.dumps(request).encode("ascii")
-
-
-def _outcome(message: Message) -> Outcome:
-    """Read a payload that the program may have forged: whatever it says is at most a value to be compared."""
-    tag, content = message.payload[:1], message.payload[1:]
-    if tag == b"V":
-        return Outcome(content, None, "", message.seconds)
-    try:
-        reason, detail = json.loads(content)
-        if reason in _REASONS:
-            return Outcome(b"", reason, str(detail), message.seconds)
-    except (ValueError, TypeError, RecursionError):
-        pass
-    return Outcome(b"", "exited", "the program wrote nonsense into its result pipe", message.seconds)
-
-
-def _unfinished(
-    program: Program, done: Sequence[Outcome], reason: Reason | None, detail: str, seconds: float = 0.0
-) -> tuple[Outcome, ...]:
-    """Add the outcome that ended the program, and `not_run` for every input after it."""
-    not_run = Outcome(b"", "not_run", f"ended before this input: {detail}", 0.0)
-    rest = len(program.inputs) - len(done) - 1
-    return (*done, Outcome(b"", reason, detail, seconds), *repeat(not_run, rest))

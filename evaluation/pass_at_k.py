@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from evaluation.comparison import read_output, same_encoded
 from evaluation.errors import BenchmarkError
-from evaluation.execution import Outcome, ProgramResult, Reason, Sandbox
+from evaluation.execution import Sandbox
 from evaluation.problems import Problem
+from evaluation.programs import Outcome, ProgramResult, Reason
 from evaluation.reference import Reference, compute_references
 from evaluation.statistics import Estimate, bootstrap_estimate, wilson_estimate
 

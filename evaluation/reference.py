@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluation.errors import BenchmarkError
-from evaluation.execution import Program, ProgramResult, Sandbox
+from evaluation.execution import Sandbox
 from evaluation.problems import Problem, benchmark_digest
+from evaluation.programs import Program, ProgramResult
 
 _REFERENCE_SECONDS_PER_INPUT = 60.0
 _REFERENCE_SECONDS = 600.0

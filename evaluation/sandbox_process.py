@@ -100,6 +100,10 @@ class SandboxProcess:
             self.close()
             raise SandboxLost(f"the sandbox ended: {error!r}") from None
 
+    def kill(self) -> None:
+        """Kill everything inside; any thread may do so."""
+        self._process.kill()
+
     def close(self) -> None:
         """Kill everything inside, free the pipes and keep what was complained of; may be called twice."""
         if self._errors.closed:

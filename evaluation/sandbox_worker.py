@@ -1,6 +1,6 @@
 """The process inside the sandbox: forks once per generated program and passes on what the fork reports.
 
-Enters: on standard input, one JSON request per program (see `execution.py`, which writes it). Arguments: the
+Enters: on standard input, one JSON request per program (see `programs.py`, which writes it). Arguments: the
 folders of installed packages that programs may import.
 Leaves: on standard output, messages whose first byte is a kind, then the seconds the step took (a double), then
 a payload: one ``L`` for loading the program and one ``R`` per input; or ``X`` where the program ended early, which

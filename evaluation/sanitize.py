@@ -14,6 +14,7 @@ from itertools import chain
 from evaluation.top_level import Statement, find_statements
 
 _FENCED = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n]*\n(.*?)(?:^[ \t]*\1|\Z)", re.DOTALL | re.MULTILINE)
+_RETURNS = re.compile(r"^(?:return|yield)\b", re.MULTILINE)
 _INDENT = "    "
 
 
@@ -52,10 +53,13 @@ def _continued(given: list[Statement], prompt: str, body: str, entry_point: str)
     body = body.strip("\n")
     if not body.strip():
         return ""
-    if not body[0].isspace():
-        if any(statement.defines and "def " in statement.text for statement in find_statements(body)):
+    if _lacks_only_first_indent(body):
+        body = _INDENT + body
+    elif not body[0].isspace():
+        is_module = any(statement.defines and "def " in statement.text for statement in find_statements(body))
+        if is_module and not _RETURNS.search(body):
             return ""
-        body = _INDENT + body if _lacks_only_first_indent(body) else textwrap.indent(body, _INDENT)
+        body = textwrap.indent(body, _INDENT)
     return _program(given, prompt + body + "\n", entry_point)
 
 
@@ -64,7 +68,7 @@ def _lacks_only_first_indent(body: str) -> bool:
     first, *rest = [line for line in body.splitlines() if line.strip()]
     second = rest[0] if rest else ""
     due = 2 * _INDENT if first.rstrip().endswith(":") else _INDENT
-    return second.startswith(due)
+    return not first[0].isspace() and second.startswith(due)
 
 
 def _program(given: list[Statement], text: str, entry_point: str) -> str:

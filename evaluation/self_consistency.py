@@ -13,9 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluation.errors import BenchmarkError
-from evaluation.execution import Program, Reason, Sandbox
+from evaluation.execution import Sandbox
 from evaluation.pass_at_k import Verdict, check_task_ids, judge
 from evaluation.problems import Problem
+from evaluation.programs import Program, Reason
 from evaluation.reference import Reference, reference_of
 from evaluation.statistics import Estimate, wilson_estimate
 

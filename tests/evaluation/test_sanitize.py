@@ -38,6 +38,14 @@ SAMPLES: dict[str, tuple[str, tuple[str, ...]]] = {
         "calls = 0\n\ndef total(numbers):\n    global calls\n    calls += 1\n    return clip(sum(numbers))\n",
         (),
     ),
+    "body without its first indent, a function in it": (
+        "def add(a, b):\n        return a + b\n    return clip(add(0, sum(numbers)))\n",
+        (),
+    ),
+    "body without any indent, a function in it": (
+        "def add(a, b):\n    return a + b\nreturn clip(add(0, sum(numbers)))\n",
+        (),
+    ),
     "body without any indent": ("result = sum(numbers)\nreturn clip(result)\n", ()),
     "body, then a test and another function": (
         BODY + "\n\ndef other(x):\n    return x\n\n\nprint(total([1]))\nassert total([2]) == 2\n",
