@@ -7,6 +7,7 @@ agrees with the config (files, tokens, ports, disk) is the business of `check.py
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -69,7 +70,7 @@ class PreprocessSection(Section):
     near_duplicate_threshold: float = Field(0.75, gt=0, le=1)
     """Estimated Jaccard similarity of token 5-shingles from which two snippets are near duplicates."""
     benchmarks: list[str] = []
-    """Benchmark files (JSONL, also .gz) whose prompts, docstrings and solutions must not be in the training data."""
+    """Benchmark files (JSONL, also .gz; `mini`: the one that ships) whose prompts, docstrings and solutions must not be in the training data."""
     ngram: int = Field(13, ge=5)
     """Shared run of this many words with a benchmark that counts as contamination."""
 
@@ -315,14 +316,38 @@ def load_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
         raise ConfigError([f"{path}: is not valid YAML: {' '.join(str(error).split())}"]) from error
     if not isinstance(tree, dict):
         raise ConfigError([f"{path}: holds no keys; start from one of the files under configs/"])
+    config = parse_config(tree, overrides, lambda key: f"{path}:{_nearest_line(lines, key)}: ")
+    return _with_absolute_paths(config, path.resolve().parent)
+
+
+def parse_config(
+    tree: dict[str, Any],
+    overrides: list[str] | None = None,
+    place: Callable[[tuple[str | int, ...]], str] = lambda key: "",
+) -> RunConfig:
+    """Validate the values of a config that are already in memory.
+
+    Args:
+        tree: the values; overrides are written into it.
+        overrides: as for `load_config`.
+        place: gives the words before a problem that tell where a key stands.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
     problems = [problem for override in overrides or [] if (problem := _override(tree, override))]
     try:
         config = RunConfig.model_validate(tree)
     except ValidationError as error:
-        problems += [_problem(path, lines, detail) for detail in error.errors()]
+        problems += [_problem(place(detail["loc"]), detail) for detail in error.errors()]
     if problems:
         raise ConfigError(problems)
-    return _with_absolute_paths(config, path.resolve().parent)
+    return config
+
+
+def benchmark_path(name: str) -> Path:
+    """Return the file of a benchmark: `mini` is the one that ships, anything else is a path."""
+    return Path(__file__).parents[1] / "evaluation" / "mini" / "problems.jsonl" if name == "mini" else Path(name)
 
 
 def dump_config(config: RunConfig) -> str:
@@ -360,11 +385,14 @@ def _override(tree: Any, override: str) -> str | None:
     return None
 
 
-def _problem(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) -> str:
-    location = tuple(part for part in detail["loc"])
+def _nearest_line(lines: dict[tuple[str | int, ...], int], key: tuple[str | int, ...]) -> int:
+    return next((lines[key[:end]] for end in range(len(key), 0, -1) if key[:end] in lines), 1)
+
+
+def _problem(place: str, detail: Any) -> str:
+    location = tuple(detail["loc"])
     key = ".".join(str(part) for part in location)
-    line = next((lines[location[:end]] for end in range(len(location), 0, -1) if location[:end] in lines), 1)
-    where = f"{path}:{line}: {key + ': ' if key else ''}"
+    where = f"{place}{key + ': ' if key else ''}"
     match detail["type"]:
         case "extra_forbidden":
             known = _known_keys(location[:-1])

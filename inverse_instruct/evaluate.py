@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from evaluation import (
-    MINI_PATH,
     BenchmarkError,
     Problem,
     ResourceLimits,
@@ -30,7 +29,7 @@ from evaluation import (
     pass_rate,
     self_consistency,
 )
-from inverse_instruct.config import EvaluateSection, SummarizeSection
+from inverse_instruct.config import EvaluateSection, SummarizeSection, benchmark_path
 from inverse_instruct.errors import RequestError, StageError
 from inverse_instruct.inference.client import Completion, InferenceClient, Sampling
 from inverse_instruct.prompts import PromptFormatter, PromptTemplate
@@ -40,11 +39,6 @@ from inverse_instruct.streaming import stream
 
 PROBLEMS_AT_ONCE = 256
 FENCE = "```python\n"
-
-
-def benchmark_path(name: str) -> Path:
-    """Return the file of a benchmark: `mini` is the one that ships, anything else is a path."""
-    return MINI_PATH if name == "mini" else Path(name)
 
 
 @dataclass(frozen=True)

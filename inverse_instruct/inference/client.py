@@ -65,6 +65,7 @@ class InferenceClient:
         self._in_flight = {url.rstrip("/").removesuffix("/v1"): 0 for url in endpoints}
         self.model = model
         self._revive = revive
+        self._reviving = asyncio.Lock()
         self._slots = asyncio.Semaphore(concurrency)
         limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency, keepalive_expiry=2)
         self._http = httpx.AsyncClient(timeout=timeout_seconds, limits=limits, trust_env=False)
@@ -129,7 +130,8 @@ class InferenceClient:
                 except httpx.TransportError as error:
                     trouble = f"{url}: {type(error).__name__} {error}".rstrip()
                     if self._revive:
-                        await self._revive()
+                        async with self._reviving:
+                            await self._revive()
                 except (ValueError, KeyError, IndexError, TypeError) as error:
                     trouble = f"{url} gave an answer that cannot be read ({type(error).__name__}: {error})"
                 finally:

@@ -50,8 +50,8 @@ class VllmServer:
         self._trust_remote_code = trust_remote_code
         self._process: subprocess.Popen[bytes] | None = None
         self._restarts = 0
-        self._reviving = asyncio.Lock()
-        self.url = ""
+        self._port = 0
+        self.url = ""  # stays the same over restarts
         self.on_event: Callable[[str], None] = lambda event: None
 
     @property
@@ -61,11 +61,12 @@ class VllmServer:
 
     def start(self) -> None:
         """Start the process and return at once; `wait_ready` waits for it."""
-        port = free_port(self._section.port)
-        self.url = f"http://127.0.0.1:{port}"
+        if not self.url:
+            self._port = free_port(self._section.port)
+            self.url = f"http://127.0.0.1:{self._port}"
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
-            self._process = start_supervised(self._command(port), env=self._environment(), log=log)
+            self._process = start_supervised(self._command(self._port), env=self._environment(), log=log)
 
     async def wait_ready(self) -> None:
         """Return once the server answers /health.
@@ -93,15 +94,14 @@ class VllmServer:
         Raises:
             ServerError: it has died more often than `max_restarts`.
         """
-        async with self._reviving:
-            if not self.alive:
-                if self._restarts >= self._section.max_restarts:
-                    raise ServerError(self._failure(f"died {self._restarts + 1} times"))
-                self._restarts += 1
-                self.on_event(f"the server died and is started again ({self._restarts})")
-                self.stop()
-                self.start()
-            await self.wait_ready()
+        if not self.alive:
+            if self._restarts >= self._section.max_restarts:
+                raise ServerError(self._failure(f"died {self._restarts + 1} times"))
+            self._restarts += 1
+            self.on_event(f"the server died and is started again ({self._restarts})")
+            self.stop()
+            self.start()
+        await self.wait_ready()
 
     def stop(self) -> None:
         """End the server and everything it started."""

@@ -1,0 +1,167 @@
+"""The command `inverse-instruct`: parses first, imports what a subcommand needs afterwards.
+
+The only place that prints an error and sets the exit code: 0 done, 1 failed with a message, 2 wrong usage or config,
+130 interrupted (the same command goes on).
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from inverse_instruct import __version__
+from inverse_instruct.errors import InverseInstructError
+
+
+def main() -> None:
+    """Run the command line; the console script."""
+    arguments = _parser().parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    for noisy in ("httpx", "httpcore"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    try:
+        arguments.run(arguments)
+    except InverseInstructError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}" if line == str(error).splitlines()[0] else f"       {line}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("\ninterrupted; what was done is kept, the same command goes on from there", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="inverse-instruct", description="A service that lets a code LLM improve itself.",
+        epilog="Start with: inverse-instruct fetch-model smollm2-135m && inverse-instruct run configs/quickstart.yaml",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run_commands(commands)
+    _add_stage_commands(commands)
+    return parser
+
+
+def _command(commands: Any, name: str, run: Any, help_text: str, example: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=help_text, description=f"{help_text[0].upper()}{help_text[1:]}.",
+        epilog=f"example:\n  {example}", formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_run_commands(commands: Any) -> None:
+    run = _command(commands, "run", _run, "play all rounds of a config; running it again goes on where it stopped",
+                   "inverse-instruct run configs/quickstart.yaml --set rounds=1")
+    check = _command(commands, "check", _check, "validate a config and print the plan with estimates; starts nothing",
+                     "inverse-instruct check configs/inversecoder-ds-6.7b.yaml")
+    for parser in (run, check):
+        parser.add_argument("config", type=Path, help="YAML file of the run")
+        parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
+                            help="override a key, such as train.micro_batch_size=2; may be given several times")
+        parser.add_argument("--run-dir", type=Path, help="folder of the run (default: runs/NAME)")
+    status = _command(commands, "status", _status, "show where a run is, also while it runs",
+                      "inverse-instruct status runs/quickstart --json")
+    status.add_argument("run_dir", type=Path, nargs="?", help="folder of the run (default: the newest under runs/)")
+    status.add_argument("--json", action="store_true", help="print stable JSON")
+    fetch = _command(commands, "fetch-model", _fetch_model, "fetch a small real model to start with",
+                     "inverse-instruct fetch-model smollm2-135m")
+    fetch.add_argument("name", help="smollm2-135m")
+
+
+def _add_stage_commands(commands: Any) -> None:
+    stages = {
+        "preprocess": ("turn a corpus into clean snippets",
+                       "inverse-instruct preprocess --input corpus.jsonl --output out/preprocess"),
+        "summarize": ("write several instructions for each snippet",
+                      "inverse-instruct summarize --model smollm2-135m --input out/preprocess/snippets.parquet "
+                      "--output out/summarize"),
+        "score": ("judge pairs of instruction and code with exact LM-Scores",
+                  "inverse-instruct score --model smollm2-135m --input pairs.jsonl --output out/score --json"),
+        "select": ("choose the best pairs per snippet",
+                   "inverse-instruct select --preprocessed out/preprocess --summarized out/summarize "
+                   "--scored out/score --output out/selection"),
+        "train": ("fine-tune a base model on rows under DeepSpeed",
+                  "inverse-instruct train --model smollm2-135m --input out/selection/selected.parquet "
+                  "--output out/train"),
+        "evaluate": ("measure pass@1 and self-consistency of a model in a sandbox",
+                     "inverse-instruct evaluate --model smollm2-135m --benchmark mini --output out/evaluate"),
+    }
+    for name, (help_text, example) in stages.items():
+        parser = _command(commands, name, _stage, help_text, example)
+        parser.set_defaults(stage=name)
+        if name == "select":
+            parser.add_argument("--preprocessed", type=Path, required=True, help="folder with snippets.parquet")
+            parser.add_argument("--summarized", type=Path, required=True, help="folder with candidates.parquet")
+            parser.add_argument("--scored", type=Path, required=True, help="folder with scores.parquet")
+        elif name != "evaluate":
+            parser.add_argument("--input", action="append", required=True, help="file, folder or hub data set; "
+                                "may be given several times where that makes sense")
+        if name in ("summarize", "score", "train", "evaluate"):
+            parser.add_argument("--model", required=True, help="model folder, a name of fetch-model, or a hub name")
+        if name == "evaluate":
+            parser.add_argument("--benchmark", default="mini", help="problems in the EvalPlus format (default: mini)")
+        parser.add_argument("--output", type=Path, required=True, help="folder for the results; running again with the "
+                            "same one goes on")
+        parser.add_argument("--config", type=Path, help="YAML whose sections set the options of the stage")
+        parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
+                            help="set an option, such as summarize.candidates=4")
+        parser.add_argument("--json", action="store_true", help="print the manifest as JSON")
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.check import check
+    from inverse_instruct.config import load_config
+    from inverse_instruct.rounds import run
+    from inverse_instruct.status import print_status, summarize_run
+
+    config = load_config(arguments.config, arguments.overrides)
+    path = arguments.run_dir or Path("runs", config.name)
+    check(config, path)
+    run(config, path)
+    print_status(summarize_run(path), as_json=False)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.check import check, print_plan
+    from inverse_instruct.config import load_config
+
+    config = load_config(arguments.config, arguments.overrides)
+    print_plan(config, check(config, arguments.run_dir or Path("runs", config.name)))
+
+
+def _status(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.errors import RunDirError
+    from inverse_instruct.status import print_status, summarize_run
+
+    path = arguments.run_dir
+    if path is None:
+        ledgers = sorted(Path("runs").glob("*/ledger.db"), key=lambda ledger: ledger.stat().st_mtime)
+        if not ledgers:
+            raise RunDirError("there is no run under runs/; name a run directory")
+        path = ledgers[-1].parent
+    print_status(summarize_run(path), arguments.json)
+
+
+def _fetch_model(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.models import fetch_model
+
+    print(fetch_model(arguments.name))
+
+
+def _stage(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.standalone import run_stage
+
+    run_stage(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,384 @@
+"""The loop: a fixed list of stages per round, what feeds what, and going on where a run stopped.
+
+Enters: a config and a run directory. Leaves: rounds, checkpoints and the ledger. A stage whose manifest matches its key
+(config section, inputs, model) is not run again; within a stage the journals tell what is already done. Kill this
+process anywhere and start it again: the result is the one that an uninterrupted run gives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inverse_instruct import __version__
+from inverse_instruct.config import RunConfig, Section, benchmark_path, dump_config, load_config
+from inverse_instruct.errors import InverseInstructError, RunDirError, StageError
+from inverse_instruct.inference.client import InferenceClient
+from inverse_instruct.inference.server import VllmServer
+from inverse_instruct.ledger import Checkpoint, Ledger
+from inverse_instruct.models import model_digest, resolve_model
+from inverse_instruct.progress import StageProgress
+from inverse_instruct.prompts import PromptFormatter, PromptTemplate
+from inverse_instruct.records import Candidate, ScoredPair, Snippet, digest
+from inverse_instruct.run_dir import Manifest, RunDir, atomic_write, file_digest, read_manifest, read_rows
+
+
+@dataclass(frozen=True)
+class Incumbent:
+    """The promoted checkpoint: M of the next round."""
+
+    round: int
+    model: Path
+    results: Path  # its per-problem verdicts
+
+
+def run(config: RunConfig, path: Path) -> None:
+    """Play all rounds of a run, or what is left of them.
+
+    Raises:
+        RunDirError: the folder is in use or belongs to another config.
+        InverseInstructError: a stage failed; running again goes on from there.
+    """
+    run_dir = RunDir(path)
+    with run_dir.lock():
+        _pin_config(config, run_dir)
+        ledger = Ledger(run_dir.ledger, create=True)
+        state = "failed"
+        try:
+            _set_state(ledger, config, "running")
+            Loop(config, run_dir, ledger).play()
+            state = "done"
+        except KeyboardInterrupt:
+            state = "interrupted"
+            raise
+        except InverseInstructError as error:
+            ledger.add_event(f"failed: {error}")
+            raise
+        finally:
+            _set_state(ledger, config, state)
+            ledger.close()
+
+
+def _set_state(ledger: Ledger, config: RunConfig, state: str) -> None:
+    ledger.set_run(config.name, config.rounds, state, os.getpid(), socket.gethostname())
+
+
+def _pin_config(config: RunConfig, run_dir: RunDir) -> None:
+    """Write the resolved config once; later starts must bring the same one, but may ask for more rounds."""
+    if run_dir.config.exists():
+        pinned = load_config(run_dir.config)
+        theirs, ours = pinned.model_dump(exclude={"rounds"}), config.model_dump(exclude={"rounds"})
+        changed = [name for name in ours if ours[name] != theirs[name]]
+        if changed:
+            raise RunDirError(f"{run_dir.path} was started with another config ({', '.join(changed)} differ); choose "
+                              "another --run-dir, or go on with the config in run.yaml")
+    with atomic_write(run_dir.config) as stream:
+        stream.write(f"# inverse-instruct {__version__}\n{dump_config(config)}")
+
+
+class Loop:
+    """One run under way."""
+
+    def __init__(self, config: RunConfig, run_dir: RunDir, ledger: Ledger) -> None:
+        """Resolve the models.
+
+        Raises:
+            ModelError: one of them is not there.
+        """
+        self._config = config
+        self._run_dir = run_dir
+        self._ledger = ledger
+        self._base = resolve_model(config.model.base)
+        self._start = resolve_model(config.model.start) if config.model.start else None
+        self._server: VllmServer | None = None
+        self._incumbent: Incumbent | None = None
+
+    def play(self) -> None:
+        """Play round 0 and the self-training rounds after it."""
+        try:
+            for round_number in range(self._config.rounds + 1):
+                if self._play(round_number):
+                    self._ledger.add_event("the round is complete", round_number)
+        finally:
+            self._stop_server()
+
+    def _play(self, round_number: int) -> bool:
+        """Play one round; tell whether there was anything left to do."""
+        began = read_manifest(self._run_dir.stage(round_number, "promote")) is None
+        if round_number == 0:
+            if self._start and began:
+                self._serve(self._start)  # it loads while the corpus is read
+            self._preprocess()
+            model = self._start or self._train(0)
+        else:
+            self._summarize_and_score(round_number)
+            self._select(round_number)
+            model = self._train(round_number)
+        self._evaluate(round_number, model)
+        self._promote(round_number, model)
+        return began
+
+    # -- stages ------------------------------------------------------------------------------------------------------
+
+    def _preprocess(self) -> Manifest:
+        from inverse_instruct.preprocess import preprocess
+
+        config = self._config
+        folder = self._run_dir.stage(0, "preprocess")
+        key = _key("preprocess", config.preprocess, *config.corpus)
+        manifest = read_manifest(folder, key)
+        if manifest is None:
+            self._ledger.start_stage(0, "preprocess")
+            manifest = preprocess(config.corpus, config.preprocess, folder, key)
+        self._ledger.finish_stage(0, manifest)
+        return manifest
+
+    def _summarize_and_score(self, round_number: int) -> None:
+        from inverse_instruct.score import ScoreStage
+        from inverse_instruct.summarize import SummarizeStage
+
+        config, model = self._config, self._promoted().model
+        folders = [self._run_dir.stage(round_number, stage) for stage in ("summarize", "score")]
+        corpus = read_manifest(self._run_dir.stage(0, "preprocess"))
+        name = model_digest(model)
+        inputs = (json.dumps(corpus.outputs if corpus else None), name, config.model.prompt_format, str(config.seed))
+        templates = [PromptTemplate("summarize", config.summarize.template).digest,
+                     PromptTemplate("score", config.score.template).digest]
+        keys = [_key("summarize", config.summarize, *inputs, templates[0]),
+                _key("score", config.summarize, config.score, config.model, *inputs, *templates)]
+        manifests = [read_manifest(folder, key) for folder, key in zip(folders, keys, strict=True)]
+        if not all(manifests):
+            snippets = self._snippets()
+            formatter = PromptFormatter(model, config.model.prompt_format)
+            candidates_of: dict[str, list[Candidate]] = {}
+
+            async def work(client: InferenceClient) -> None:
+                from inverse_instruct.streaming import stream
+
+                summarize = SummarizeStage(
+                    config.summarize, folders[0], formatter=formatter, client=client, model=name,
+                    max_model_len=config.model.max_model_len, seed=config.seed, round_number=round_number)
+                score = ScoreStage(
+                    config.score, folders[1], formatter=formatter, client=client, model=name,
+                    max_model_len=config.model.max_model_len, yes_token=config.model.yes_token,
+                    no_token=config.model.no_token)
+
+                async def both(snippet: Snippet) -> None:
+                    candidates_of[snippet.id] = await summarize.write(snippet)
+                    await score.judge(snippet, candidates_of[snippet.id])
+
+                total = len(snippets) * config.summarize.candidates
+                with self._progress(round_number, "summarize", total, "candidate") as bar:
+                    summarize.on_candidate = lambda tokens: bar.advance(1, tokens)
+                    async for _ in stream(snippets, both, config.inference.concurrency):
+                        pass
+                candidates = [candidate for snippet in snippets for candidate in candidates_of[snippet.id]]
+                manifests[:] = [summarize.finish(snippets, keys[0]), score.finish(candidates, keys[1])]
+
+            self._ask(model, work)
+        for manifest in manifests:
+            if manifest:
+                self._ledger.finish_stage(round_number, manifest)
+
+    def _select(self, round_number: int) -> None:
+        from inverse_instruct.decontamination import BenchmarkIndex
+        from inverse_instruct.selection import select
+
+        config = self._config
+        folder = self._run_dir.stage(round_number, "selection")
+        scored = read_manifest(self._run_dir.stage(round_number, "score"))
+        inputs = (json.dumps(scored.outputs if scored else None), str(config.seed), str(config.preprocess.ngram))
+        key = _key("selection", config.selection, *inputs, *config.preprocess.benchmarks)
+        manifest = read_manifest(folder, key)
+        if manifest is None:
+            self._ledger.start_stage(round_number, "selection")
+            benchmarks = [benchmark_path(name) for name in config.preprocess.benchmarks]
+            earlier = [row["id"] for path in self._selected_files(round_number - 1) for row in read_rows(path)]
+            manifest = select(
+                config.selection, folder, snippets=self._snippets(),
+                candidates=[Candidate(**row) for row in self._rows(round_number, "summarize", "candidates")],
+                pairs=[ScoredPair(**row) for row in self._rows(round_number, "score", "scores")],
+                benchmarks=BenchmarkIndex(benchmarks, config.preprocess.ngram),
+                earlier_ids=frozenset(earlier), seed=config.seed, round_number=round_number, key=key)
+        self._ledger.finish_stage(round_number, manifest)
+        if manifest.rows_out == 0:
+            raise StageError(f"round {round_number} selected no row: {manifest.rejected}; look at the candidates in "
+                             f"{self._run_dir.stage(round_number, 'summarize')}, lower selection.min_score or change "
+                             "the summarize section")
+
+    def _train(self, round_number: int) -> Path:
+        from inverse_instruct.train import PhaseRun, train
+
+        config = self._config
+        folder, checkpoint = self._run_dir.stage(round_number, "train"), self._run_dir.checkpoint(round_number)
+        sources = {"selected": self._selected_files(round_number), "original": self._original_files()}
+        sources["mixed"] = sources["selected"] + sources["original"]
+        phases = [
+            PhaseRun(phase.data, sources[phase.data], phase.epochs, phase.learning_rate or config.train.learning_rate)
+            for phase in config.train.phases
+            if sources[phase.data] and (round_number > 0 or phase.data == "original")
+        ]
+        if not phases:
+            raise StageError(f"round {round_number} has nothing to train on: the corpus holds no instructions; name an "
+                             "instruct model in model.start or give a corpus with instructions")
+        inputs = [json.dumps([phase.data, phase.epochs, phase.learning_rate, self._contents(phase.rows)])
+                  for phase in phases]
+        name = model_digest(self._base)
+        key = _key("train", config.train, name, config.model.prompt_format, str(config.seed), *inputs)
+        manifest = read_manifest(folder, key)
+        if manifest is None or not (checkpoint / "config.json").is_file():
+            self._stop_server()  # training needs the devices
+            self._ledger.start_stage(round_number, "train")
+            manifest = train(
+                config.train, base=self._base, phases=phases, folder=folder, checkpoint=checkpoint,
+                prompt_format=config.model.prompt_format, seed=config.seed, key=key, log_folder=self._run_dir.logs,
+                trust_remote_code=config.model.trust_remote_code)
+        self._ledger.finish_stage(round_number, manifest)
+        return checkpoint
+
+    def _evaluate(self, round_number: int, model: Path) -> None:
+        from inverse_instruct.evaluate import EvaluateStage
+
+        config = self._config
+        folder = self._run_dir.stage(round_number, "evaluate")
+        name = model_digest(model)
+        benchmark = benchmark_path(config.evaluate.benchmark)
+        if not benchmark.is_file():
+            raise StageError(f"evaluate.benchmark: {benchmark} does not exist; give a file, or mini for the shipped one")
+        key = _key("evaluate", config.evaluate, config.summarize, name, config.model.prompt_format,
+                   file_digest(benchmark))
+        manifest = read_manifest(folder, key)
+        if manifest is None:
+            formatter = PromptFormatter(model, config.model.prompt_format)
+
+            async def work(client: InferenceClient) -> Manifest:
+                stage = EvaluateStage(config.evaluate, config.summarize, folder, formatter=formatter, client=client,
+                                      model=name)
+                with self._progress(round_number, "evaluate", len(stage.problems), "problem") as bar:
+                    stage.on_problem = lambda done: bar.advance()
+                    return await stage.run(key)
+
+            manifest = self._ask(model, work)
+        self._ledger.finish_stage(round_number, manifest)
+
+    def _promote(self, round_number: int, model: Path) -> None:
+        from inverse_instruct.promote import Decision, promote
+
+        folder = self._run_dir.stage(round_number, "promote")
+        results = self._run_dir.stage(round_number, "evaluate") / "results.jsonl"
+        incumbent = self._incumbent
+        rivals = [results, incumbent.results] if incumbent else [results]
+        key = _key("promote", self._config.promote, *self._contents(rivals))
+        manifest = read_manifest(folder, key)
+        if manifest is None:
+            promote(self._config.promote, folder, candidate=results,
+                    promoted=incumbent.results if incumbent else None, key=key)
+            manifest = read_manifest(folder, key)
+            assert manifest is not None
+        decision = Decision(**manifest.metrics)
+        self._ledger.finish_stage(round_number, manifest)
+        evaluated = read_manifest(self._run_dir.stage(round_number, "evaluate"))
+        self._ledger.add_checkpoint(Checkpoint(
+            round=round_number, path=str(model), digest=model_digest(model),
+            parent="" if model == self._start else model_digest(self._base),
+            state="promoted" if decision.promoted else "rejected", reason=decision.reason,
+            metrics=evaluated.metrics if evaluated else {}))
+        if decision.promoted:
+            self._incumbent = Incumbent(round_number, model, results)
+
+    # -- what the stages share ---------------------------------------------------------------------------------------
+
+    def _ask(self, model: Path, work: Callable[[InferenceClient], Awaitable[Any]]) -> Any:
+        """Run a piece of work with a client to a server for the model."""
+        section = self._config.inference
+
+        async def main() -> Any:
+            if section.endpoints and model == self._start:
+                name = await served_name(section.endpoints[0])
+                client = InferenceClient(section.endpoints, name, concurrency=section.concurrency,
+                                         timeout_seconds=section.request_timeout_seconds)
+            else:
+                server = self._serve(model)
+                await server.wait_ready()
+                client = InferenceClient([server.url], server.name, concurrency=section.concurrency,
+                                         timeout_seconds=section.request_timeout_seconds, revive=server.revive)
+            async with client:
+                return await work(client)
+
+        return asyncio.run(main())
+
+    def _serve(self, model: Path) -> VllmServer:
+        """Return the run's one server, started for this model unless it runs it already."""
+        server = self._server
+        if server and server.alive and server.name == model_digest(model):
+            return server
+        self._stop_server()
+        log = self._run_dir.logs / f"vllm-{time.strftime('%Y%m%d-%H%M%S')}.log"
+        server = VllmServer(model, self._config.inference, max_model_len=self._config.model.max_model_len, log=log,
+                            trust_remote_code=self._config.model.trust_remote_code)
+        server.on_event = self._ledger.add_event
+        server.start()
+        self._server = server
+        return server
+
+    def _stop_server(self) -> None:
+        if self._server:
+            self._server.stop()
+            self._server = None
+
+    def _progress(self, round_number: int, stage: str, total: int, unit: str) -> StageProgress:
+        return StageProgress(self._ledger, round_number, stage, total, unit)
+
+    def _promoted(self) -> Incumbent:
+        assert self._incumbent is not None, "round 0 always promotes"
+        return self._incumbent
+
+    def _rows(self, round_number: int, stage: str, name: str) -> list[dict[str, Any]]:
+        return read_rows(self._run_dir.stage(round_number, stage) / f"{name}.parquet")
+
+    def _snippets(self) -> list[Snippet]:
+        return [Snippet(**row) for row in self._rows(0, "preprocess", "snippets")]
+
+    def _selected_files(self, round_number: int) -> list[Path]:
+        """The selected rows that a round trains on: its own, and those before it if they accumulate."""
+        first = 1 if self._config.selection.earlier_rounds == "accumulate" else max(1, round_number)
+        rounds = range(first, round_number + 1)
+        return [self._run_dir.stage(number, "selection") / "selected.parquet" for number in rounds]
+
+    def _original_files(self) -> list[Path]:
+        manifest = read_manifest(self._run_dir.stage(0, "preprocess"))
+        if manifest is None or not manifest.metrics["original_rows"]:
+            return []
+        return [self._run_dir.stage(0, "preprocess") / "original.parquet"]
+
+    def _contents(self, files: list[Path]) -> list[str]:
+        return [file_digest(path) for path in files]
+
+
+def _key(stage: str, *parts: Section | str) -> str:
+    texts = [part if isinstance(part, str) else json.dumps(part.model_dump(mode="json")) for part in parts]
+    return digest(stage, *texts)
+
+
+async def served_name(endpoint: str) -> str:
+    """Return the name of the model that an OpenAI-compatible server runs.
+
+    Raises:
+        StageError: it does not answer, or serves nothing.
+    """
+    import httpx
+
+    try:
+        async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+            reply = (await client.get(f"{endpoint.rstrip('/').removesuffix('/v1')}/v1/models")).json()
+            return str(reply["data"][0]["id"])
+    except (httpx.HTTPError, ValueError, KeyError, IndexError) as error:
+        raise StageError(f"inference.endpoints: {endpoint} does not answer as an OpenAI-compatible server "
+                         f"({type(error).__name__}); start it, or leave endpoints empty to have one started") from error

@@ -1,0 +1,209 @@
+"""One stage on files, outside a run: the subcommands `preprocess` to `evaluate`.
+
+Enters: the parsed command line. Leaves: the stage's files in `--output`; running again with the same folder goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from inverse_instruct.config import RunConfig, benchmark_path, load_config, parse_config
+from inverse_instruct.errors import CorpusError
+from inverse_instruct.inference.client import InferenceClient
+from inverse_instruct.inference.server import VllmServer
+from inverse_instruct.models import model_digest, resolve_model
+from inverse_instruct.prompts import PromptFormatter
+from inverse_instruct.records import Candidate, ScoredPair, Snippet, digest
+from inverse_instruct.run_dir import Manifest, file_digest, read_rows
+from inverse_instruct.streaming import stream
+
+
+def run_stage(arguments: argparse.Namespace) -> None:
+    """Run the stage that the command line names and print what it did.
+
+    Raises:
+        InverseInstructError: bad options, bad input, or the stage failed.
+    """
+    manifest = STAGES[arguments.stage](_config(arguments), arguments)
+    if arguments.json:
+        print(json.dumps(asdict(manifest), indent=2))
+        return
+    print(f"{manifest.stage}: {manifest.rows_in} rows in, {manifest.rows_out} out, {manifest.seconds:.1f} s")
+    for reason, count in sorted(manifest.rejected.items(), key=lambda item: -item[1]):
+        print(f"  rejected {count:>7}  {reason}")
+    print(f"  results in {arguments.output}")
+
+
+def _config(arguments: argparse.Namespace) -> RunConfig:
+    """Build the config of a stage: the file's sections, or the defaults, with the command line on top."""
+    given: dict[str, Any] = {
+        "name": arguments.stage,
+        "model": {"base": getattr(arguments, "model", "none")},
+        "corpus": [{"path": path} for path in getattr(arguments, "input", None) or ["none"]],
+        "evaluate": {"benchmark": getattr(arguments, "benchmark", "mini")},
+    }
+    if arguments.config:
+        loaded = load_config(arguments.config, arguments.overrides).model_dump(mode="json")
+        loaded["model"] |= given["model"]
+        loaded["corpus"] = given["corpus"]
+        return parse_config(loaded)
+    return parse_config(given, arguments.overrides)
+
+
+def _preprocess(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
+    from inverse_instruct.preprocess import preprocess
+
+    return preprocess(config.corpus, config.preprocess, arguments.output)
+
+
+def _summarize(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
+    from inverse_instruct.summarize import SummarizeStage
+
+    snippets = [_snippet(row, path) for path in arguments.input for row in read_rows(Path(path))]
+
+    async def work(client: InferenceClient, formatter: PromptFormatter, name: str) -> Manifest:
+        stage = SummarizeStage(config.summarize, arguments.output, formatter=formatter, client=client, model=name,
+                               max_model_len=config.model.max_model_len, seed=config.seed, round_number=0)
+        with _bar(len(snippets), "snippet", "summarize") as bar:
+            async for _ in stream(snippets, stage.write, config.inference.concurrency):
+                bar.update()
+        return stage.finish(snippets, _inputs_key(config, arguments))
+
+    return _ask(config, arguments.output, work)
+
+
+def _score(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
+    from inverse_instruct.score import ScoreStage
+
+    pairs = [_pair(row, f"{path}:{number}") for path in arguments.input
+             for number, row in enumerate(read_rows(Path(path)), start=1)]
+    groups: dict[str, tuple[Snippet, list[Candidate]]] = {}
+    for snippet, candidate in pairs:
+        groups.setdefault(snippet.id, (snippet, []))[1].append(candidate)
+
+    async def work(client: InferenceClient, formatter: PromptFormatter, name: str) -> Manifest:
+        stage = ScoreStage(config.score, arguments.output, formatter=formatter, client=client, model=name,
+                           max_model_len=config.model.max_model_len, yes_token=config.model.yes_token,
+                           no_token=config.model.no_token)
+        with _bar(len(pairs), "pair", "score") as bar:
+            stage.on_pairs = bar.update
+            async for _ in stream(groups.values(), lambda group: stage.judge(*group), config.inference.concurrency):
+                pass
+        return stage.finish([candidate for _, candidate in pairs], _inputs_key(config, arguments))
+
+    return _ask(config, arguments.output, work)
+
+
+def _select(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
+    from inverse_instruct.decontamination import BenchmarkIndex
+    from inverse_instruct.selection import select
+
+    return select(
+        config.selection, arguments.output,
+        snippets=[Snippet(**row) for row in read_rows(arguments.preprocessed / "snippets.parquet")],
+        candidates=[Candidate(**row) for row in read_rows(arguments.summarized / "candidates.parquet")],
+        pairs=[ScoredPair(**row) for row in read_rows(arguments.scored / "scores.parquet")],
+        benchmarks=BenchmarkIndex([benchmark_path(name) for name in config.preprocess.benchmarks],
+                                  config.preprocess.ngram), earlier_ids=frozenset(),
+        seed=config.seed, round_number=1, key="")
+
+
+def _train(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
+    from inverse_instruct.train import PhaseRun, train
+
+    base = resolve_model(config.model.base)
+    files = [Path(path) for path in arguments.input]
+    epochs = config.train.phases[0].epochs
+    phase = PhaseRun("selected", files, epochs, config.train.phases[0].learning_rate or config.train.learning_rate)
+    key = digest(_inputs_key(config, arguments), json.dumps(config.train.model_dump(mode="json")), model_digest(base))
+    return train(config.train, base=base, phases=[phase], folder=arguments.output,
+                 checkpoint=arguments.output / "checkpoint", prompt_format=config.model.prompt_format,
+                 seed=config.seed, key=key, log_folder=arguments.output / "logs",
+                 trust_remote_code=config.model.trust_remote_code)
+
+
+def _evaluate(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
+    from inverse_instruct.evaluate import EvaluateStage
+
+    async def work(client: InferenceClient, formatter: PromptFormatter, name: str) -> Manifest:
+        stage = EvaluateStage(config.evaluate, config.summarize, arguments.output, formatter=formatter, client=client,
+                              model=name)
+        with _bar(len(stage.problems), "problem", "evaluate") as bar:
+            stage.on_problem = lambda done: bar.update()
+            return await stage.run(_inputs_key(config, arguments))
+
+    manifest = _ask(config, arguments.output, work)
+    if not arguments.json:
+        print(json.dumps(manifest.metrics, indent=2))
+    return manifest
+
+
+STAGES: dict[str, Callable[[RunConfig, argparse.Namespace], Manifest]] = {
+    "preprocess": _preprocess, "summarize": _summarize, "score": _score, "select": _select, "train": _train,
+    "evaluate": _evaluate,
+}
+
+
+def _ask(config: RunConfig, output: Path, work: Callable[[InferenceClient, PromptFormatter, str], Awaitable[Manifest]]
+         ) -> Manifest:
+    """Run a piece of work against the config's endpoints, or against a server of our own."""
+    from inverse_instruct.rounds import served_name
+
+    model = resolve_model(config.model.base)
+    formatter, section = PromptFormatter(model, config.model.prompt_format), config.inference
+
+    async def main() -> Manifest:
+        options: dict[str, Any] = {"concurrency": section.concurrency,
+                                   "timeout_seconds": section.request_timeout_seconds}
+        if section.endpoints:
+            name = await served_name(section.endpoints[0])
+            async with InferenceClient(section.endpoints, name, **options) as client:
+                return await work(client, formatter, model_digest(model))
+        server = VllmServer(model, section, max_model_len=config.model.max_model_len, log=output / "vllm.log",
+                            trust_remote_code=config.model.trust_remote_code)
+        server.start()
+        try:
+            await server.wait_ready()
+            async with InferenceClient([server.url], server.name, revive=server.revive, **options) as client:
+                return await work(client, formatter, server.name)
+        finally:
+            server.stop()
+
+    return asyncio.run(main())
+
+
+def _snippet(row: dict[str, Any], where: str) -> Snippet:
+    code, language = row.get("code"), row.get("language") or "python"
+    if not isinstance(code, str) or not code.strip():
+        raise CorpusError(f"{where}: a row has no text in `code`; give snippets.parquet of preprocess, or JSONL rows "
+                          "with `code` and `language`")
+    return Snippet(id=row.get("id") or digest(language, code), code=code, language=language,
+                   instruction=row.get("instruction") or "", row_id=row.get("row_id") or "",
+                   source=row.get("source") or where, line=row.get("line") or 0)
+
+
+def _pair(row: dict[str, Any], where: str) -> tuple[Snippet, Candidate]:
+    instruction = row.get("instruction")
+    if not isinstance(instruction, str) or not instruction.strip():
+        raise CorpusError(f"{where}: has no text in `instruction`; a pair needs `instruction` and `code`")
+    snippet = _snippet({"code": row.get("code", row.get("response")), "language": row.get("language")}, where)
+    candidate = Candidate(id=digest(snippet.id, instruction, where), snippet_id=snippet.id, k=0, prefix="",
+                          instruction=instruction, seed=0, model="", prompt="", prompt_tokens=0, completion_tokens=0)
+    return snippet, candidate
+
+
+def _inputs_key(config: RunConfig, arguments: argparse.Namespace) -> str:
+    files = [Path(path) for path in getattr(arguments, "input", None) or []]
+    return digest(arguments.stage, config.model.base, *(file_digest(path) for path in files if path.is_file()))
+
+
+def _bar(total: int, unit: str, description: str) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(total=total, unit=unit, desc=description, dynamic_ncols=True)

