@@ -153,6 +153,8 @@ class Sandbox:
             process = self._mine.process = SandboxProcess(self._limits.scratch_bytes)
             with self._lock:
                 self._processes.append(process)
+            if self._pool is None:
+                process.kill()  # closed meanwhile, before it could be found among the processes
         return process
 
     def _discard(self) -> None:

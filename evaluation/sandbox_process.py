@@ -4,8 +4,10 @@ Enters: a JSON request for one program. Leaves: the worker's messages, undecoded
 Not guaranteed: that the worker lives on after a program; `SandboxLost` says so, and the owner starts another.
 """
 
+import contextlib
 import os
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -70,7 +72,7 @@ class SandboxProcess:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             bufsize=0,
-            close_fds=True,
+            process_group=0,
         )
         assert self._process.stdin is not None and self._process.stdout is not None
         self._requests = self._process.stdin.fileno()
@@ -101,14 +103,19 @@ class SandboxProcess:
             raise SandboxLost(f"the sandbox ended: {error!r}") from None
 
     def kill(self) -> None:
-        """Kill everything inside; any thread may do so."""
-        self._process.kill()
+        """Kill everything inside; any thread may do so.
+
+        The group is killed because bubblewrap's child is tied to it only a moment after its start.
+        """
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """Kill everything inside, free the pipes and keep what was complained of; may be called twice."""
         if self._errors.closed:
             return
-        self._process.kill()
+        self.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
