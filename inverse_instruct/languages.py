@@ -88,7 +88,7 @@ def _parser(grammar: str) -> Parser:
 
 def parse(code: str, language: str) -> Tree:
     """Return the syntax tree of the code, by the first grammar of the language that finds no error, else the last."""
-    data = code.encode("utf-8", "replace")
+    data = code.encode("utf-8", "replace") + b"\n"  # Go wants its last line ended
     grammars = (_PHP_IN_HTML,) if language == "php" and "<?" in code else _GRAMMARS[language]
     for grammar in grammars:
         tree = _parser(grammar).parse(data)

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from inverse_instruct.config import benchmark_path
 from inverse_instruct.corpus import STAGE, read_source
 from inverse_instruct.decontamination import BenchmarkIndex
 from inverse_instruct.deduplication import ExactDuplicates, NearDuplicates
@@ -105,7 +106,7 @@ class _Sieve:
         self.original_rejected: Counter[str] = Counter()
         self._config = config
         self._languages = frozenset(config.languages)
-        self._benchmarks = BenchmarkIndex(config.benchmarks, config.ngram)
+        self._benchmarks = BenchmarkIndex([benchmark_path(name) for name in config.benchmarks], config.ngram)
         self._same_row = ExactDuplicates()
         self._same_code = ExactDuplicates()
         self._near = NearDuplicates(config.near_duplicate_threshold)

@@ -98,7 +98,8 @@ def _defines(node: Node, language: str) -> bool:
 
 
 def _definition(node: Node, imports: list[tuple[str, set[str]]]) -> Definition:
-    pieces = [_indented(node)]
+    after = node.next_sibling
+    pieces = [_indented(node) + (";" if after and after.type == ";" else "")]
     first, above = node, node.prev_named_sibling
     while above and above.type in _COMMENTS and first.start_point.row - _last_row(above) == 1:
         pieces.insert(0, _indented(above).rstrip("\n"))
