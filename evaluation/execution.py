@@ -11,8 +11,8 @@ beyond the limits, output beyond the limits, survival of the caller.
 
 What is not stopped: attacks on the kernel itself; reading the world-readable part of /usr; learning from this
 process's memory what earlier programs run by the same worker were sent or had returned (`Sandbox.renew` ends that:
-call it after running trusted reference solutions); timing noise from other work on the machine, which can turn a
-slow program into one over its time. Everything runs as one single-threaded process per program, so a program
+call it after running trusted reference solutions); heavy timing noise: limits count CPU time, but caches and
+clock rates are shared with whatever else runs. Everything runs as one single-threaded process per program, so a program
 that needs threads or subprocesses fails.
 """
 
@@ -127,7 +127,8 @@ class Sandbox:
         """Collect what the worker tells; raises `SandboxLost`."""
         outcomes: list[Outcome] = []
         budget = self._limits.total_output_bytes
-        allowed = self._limits.load_seconds + total_seconds(program) + self._limits.grace_seconds
+        allowed = self._limits.patience * (self._limits.load_seconds + total_seconds(program))
+        allowed += self._limits.grace_seconds
         steps = 1 + len(program.inputs)
         try:
             for message in self._process().converse(request, steps, self._limits.output_bytes, allowed):
@@ -184,6 +185,6 @@ class Sandbox:
 def run_program(
     sandbox: Sandbox, code: str, entry_point: str, inputs: Sequence[Sequence[object]], seconds: float = 4.0
 ) -> tuple[Outcome, ...]:
-    """Return what `code` gives for each of `inputs`, with `seconds` of wall-clock time for each."""
+    """Return what `code` gives for each of `inputs`, with `seconds` of time for each."""
     [result] = sandbox.run([Program(code, entry_point, inputs, [seconds] * len(inputs))])
     return result.outcomes

@@ -35,7 +35,10 @@ class ResourceLimits:
     total_output_bytes: int = 1 << 28
     """The same, summed over the inputs."""
     load_seconds: float = 5.0
-    """Wall-clock time for the program's top level."""
+    """Time for the program's top level."""
+    patience: float = 4.0
+    """Limits count CPU time, so that a busy machine fails no honest program; by the wall clock, which also catches
+    sleepers, a program may take this many times its limit."""
     grace_seconds: float = 5.0
     """Added to the time of a whole program before the sandbox itself is killed."""
 
@@ -48,9 +51,9 @@ class Program:
     entry_point: str
     inputs: Sequence[Sequence[object]]
     seconds: Sequence[float]
-    """Wall-clock limit per input, as many as there are inputs."""
+    """Limit per input, as many as there are inputs; see `ResourceLimits.patience` for the clock."""
     total_seconds: float = _TOTAL_SECONDS
-    """Wall-clock limit over all inputs, where the sum of `seconds` is not smaller."""
+    """Limit over all inputs, where the sum of `seconds` is not smaller."""
 
     def __post_init__(self) -> None:
         """Refuse a program whose run would prove nothing."""
@@ -89,7 +92,7 @@ class ProgramResult:
 
 
 def total_seconds(program: Program) -> float:
-    """Return the wall-clock limit over all inputs."""
+    """Return the limit over all inputs."""
     return min(program.total_seconds, sum(program.seconds))
 
 
@@ -102,6 +105,7 @@ def write_request(program: Program, limits: ResourceLimits) -> bytes:
         "limits": list(program.seconds),
         "total_seconds": total_seconds(program),
         "load_seconds": limits.load_seconds,
+        "patience": limits.patience,
         "memory_bytes": limits.memory_bytes,
         "file_bytes": limits.file_bytes,
         "output_bytes": limits.output_bytes,

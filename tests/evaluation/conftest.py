@@ -10,7 +10,7 @@ from evaluation import MINI_PATH, Problem, ResourceLimits, Sandbox, load_problem
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
     """A sandbox with two workers and small limits."""
-    limits = ResourceLimits(memory_bytes=256 << 20, output_bytes=1 << 20, load_seconds=2.0)
+    limits = ResourceLimits(memory_bytes=256 << 20, output_bytes=1 << 20, patience=2.0)
     with Sandbox(workers=2, limits=limits) as running:
         yield running
 
