@@ -1,0 +1,262 @@
+"""Stage train: base model and training rows to a checkpoint, in one or more phases (InverseCoder section 4.1).
+
+Enters: a model folder and Parquet files of `TrainingRow`. Leaves: a plain Hugging Face folder, loss curves, TensorBoard
+logs and a manifest. Each phase is a run of its own (optimizer, warm-up, schedule) in worker processes; the next one
+starts from its export. Killed at any point, the same call goes on from the last step checkpoint with the same losses.
+This module does not import torch. Not guaranteed: resuming with another number of ranks; the phase starts anew then.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inverse_instruct.config import TrainSection
+from inverse_instruct.errors import ModelError, StageError, TrainingError
+from inverse_instruct.prompts import PromptFormatter
+from inverse_instruct.records import digest, to_dict
+from inverse_instruct.run_dir import Manifest, RunDir, read_manifest, read_rows, write_manifest, write_rows
+from inverse_instruct.supervisor import start_supervised, stop_supervised
+from inverse_instruct.training.batches import BatchPlan
+from inverse_instruct.training.failure import failure
+from inverse_instruct.training.job import Job, PhaseFolder
+from inverse_instruct.training.launch import gpu_count, rank_count, worker_command, worker_environment
+from inverse_instruct.training.progress import TrainingProgress
+from inverse_instruct.training.publish import check_target, publish
+from inverse_instruct.training.sequences import Sequences, build_sequences
+from inverse_instruct.training.step_checkpoints import cut_losses, newest_complete, read_losses, step_of
+from inverse_instruct.training.zero import load_deepspeed_config
+
+STALE_WORKERS_SECONDS = 60.0  # the supervisor ends them within ten
+TEARDOWN_SECONDS = 30.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PhaseRun:
+    """One phase: what it is trained on and how."""
+
+    data: str  # `selected`, `original` or `mixed`; names the phase's folder
+    rows: list[Path]  # Parquet files of `TrainingRow`, taken together; every epoch has its own order
+    epochs: float  # passes over the rows
+    learning_rate: float  # peak
+
+
+def train(config: TrainSection, *, base: Path, phases: Sequence[PhaseRun], folder: Path, checkpoint: Path,
+          prompt_format: str, seed: int, key: str, log_folder: Path, trust_remote_code: bool = False) -> Manifest:
+    """Fine-tune a model phase by phase and publish the result.
+
+    Args:
+        config: how to train.
+        base: local model folder to start from.
+        phases: run one after the other.
+        folder: of the stage; step checkpoints, loss curves and the manifest go here.
+        checkpoint: where the result appears, whole.
+        prompt_format: `chat`, `magicoder` or `completion`.
+        seed: decides the order of the rows and the adapters' first weights.
+        key: digest of everything above; work of another key in `folder` is discarded.
+        log_folder: for the workers' logs.
+        trust_remote_code: run Python code that comes with the model.
+
+    Returns:
+        The manifest; its rows are summed over the phases, its seconds are those of this call.
+
+    Raises:
+        TrainingError: the workers failed, or another training uses the folder.
+        StageError: a phase has no row to train on.
+        ConfigError: the DeepSpeed config or the hostfile is unusable.
+        ModelError: the base model has no safetensors weights or no usable tokenizer.
+    """
+    started = time.monotonic()
+    with RunDir(folder).lock():
+        manifest = read_manifest(folder, key)
+        if manifest is None:
+            _check(config, base, checkpoint)
+            run = _Run(config, folder, log_folder, prompt_format, seed, trust_remote_code)
+            _await_stale_workers(run.workers_lock)
+            _discard_other_work(folder, key)
+            metrics = run.phases(base, phases)
+            manifest = _finish(folder, checkpoint, key, metrics, time.monotonic() - started)
+        _remove_intermediate_files(folder)
+    return manifest
+
+
+def _check(config: TrainSection, base: Path, checkpoint: Path) -> None:
+    """Find out in the first second what would otherwise fail after hours."""
+    check_target(checkpoint)
+    load_deepspeed_config(config.deepspeed)
+    if not any(base.glob("*.safetensors")):
+        raise ModelError(f"{base} holds no safetensors weights; convert the model, pickled weights are never loaded")
+
+
+def _await_stale_workers(lock: Path) -> None:
+    """Wait until no worker of a killed training is left; each holds the lock while it runs."""
+    deadline = time.monotonic() + STALE_WORKERS_SECONDS
+    with lock.open("a") as stream:
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise TrainingError(f"workers of an earlier training still write into {lock.parent}; end them "
+                                        f"(`fuser {lock}` names them) and run again") from None
+            time.sleep(0.2)
+
+
+def _discard_other_work(folder: Path, key: str) -> None:
+    mark = folder / "key"
+    if mark.is_file() and mark.read_text() == key:
+        return
+    for leftover in [*folder.glob("phase-*"), folder / "tensorboard"]:
+        shutil.rmtree(leftover, ignore_errors=True)
+    (folder / "manifest.json").unlink(missing_ok=True)
+    mark.write_text(key)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What all phases of one training share."""
+
+    config: TrainSection
+    folder: Path
+    log_folder: Path
+    prompt_format: str
+    seed: int
+    trust_remote_code: bool
+
+    @property
+    def workers_lock(self) -> Path:
+        return self.folder / "workers.lock"
+
+    def phases(self, base: Path, phases: Sequence[PhaseRun]) -> list[dict[str, Any]]:
+        """Run what is not done yet; return the metrics of every phase."""
+        metrics = []
+        formatter = PromptFormatter(base, self.prompt_format)
+        for number, phase in enumerate(phases):
+            paths = PhaseFolder(self.folder / f"phase-{number}-{phase.data}")
+            sequences = self._prepare(phase, paths, formatter)
+            if not paths.is_done():
+                label = f"train {phase.data} ({number + 1}/{len(phases)})"
+                self._run_phase(label, base, phase, paths, sequences, number)
+            shutil.rmtree(paths.steps, ignore_errors=True)
+            metrics.append(_phase_metrics(phase, paths, sequences))
+            base = paths.export
+        return metrics
+
+    def _prepare(self, phase: PhaseRun, paths: PhaseFolder, formatter: PromptFormatter) -> Sequences:
+        if paths.sequences.is_file():
+            return Sequences.load(paths.sequences)
+        rows = [row for path in phase.rows for row in read_rows(path)]
+        sequences, rejections = build_sequences(rows, formatter, self.config.max_length)
+        if not len(sequences):
+            raise StageError(f"phase {phase.data}: none of {len(rows)} rows can be trained on "
+                             f"({dict(Counter(rejection.reason.value for rejection in rejections))}); "
+                             "give it more rows or a larger train.max_length")
+        write_rows(paths.rejections, map(to_dict, rejections))
+        sequences.save(paths.sequences)
+        return sequences
+
+    def _run_phase(self, label: str, base: Path, phase: PhaseRun, paths: PhaseFolder, sequences: Sequences,
+                   number: int) -> None:
+        gpus = gpu_count()
+        ranks = rank_count(self.config, gpus)
+        seed = int(digest(self.seed, "train", number), 16) % 2**31
+        resume = newest_complete(paths.steps, ranks)
+        cut_losses(paths.losses, step_of(resume) if resume else 0)
+        paths.done.unlink(missing_ok=True)
+        job = Job(self.config, base.resolve(), paths.path.resolve(), self.workers_lock.resolve(),
+                  (self.folder / "tensorboard" / paths.path.name).resolve(), resume and resume.resolve(),
+                  phase.epochs, phase.learning_rate, seed, self.trust_remote_code).write()
+        plan = BatchPlan(sequences.lengths, global_batch_size=self.config.global_batch_size,
+                         micro_batch_size=self.config.micro_batch_size, ranks=ranks, epochs=phase.epochs, seed=seed)
+        logger.info("%s: %d rows, %d steps on %d ranks%s", label, len(sequences), plan.steps, ranks,
+                    f", from step {step_of(resume)}" if resume else "")
+        progress = TrainingProgress(label, paths.losses, plan.steps)
+        try:
+            _run_workers(worker_command(self.config, ranks, job.resolve()),
+                         worker_environment(self.config, ranks, gpus), paths, progress,
+                         self.log_folder / f"train-{paths.path.name}.log")
+        finally:
+            progress.close()
+
+
+def _run_workers(command: list[str], environment: dict[str, str], paths: PhaseFolder, progress: TrainingProgress,
+                 log: Path) -> None:
+    """Run the workers until they end; whatever happens here, none of them outlives this call."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    done_at: float | None = None
+    with log.open("ab") as stream:
+        start = stream.tell()
+        process = start_supervised(command, env=environment, log=stream)
+        try:
+            while process.poll() is None:
+                progress.refresh()
+                if done_at is None and paths.is_done():
+                    done_at = time.monotonic()
+                if done_at is not None and time.monotonic() - done_at > TEARDOWN_SECONDS:
+                    break
+                time.sleep(0.1)
+        finally:
+            code = stop_supervised(process)
+    if not paths.is_done():
+        raise failure(log, start, code)
+    if code:
+        logger.warning("training was done, but its processes ended with exit code %d; see %s", code, log)
+
+
+def _phase_metrics(phase: PhaseRun, paths: PhaseFolder, sequences: Sequences) -> dict[str, Any]:
+    """Return the numbers of a finished phase; losses in nats per response token, seconds spent in steps."""
+    lines = read_losses(paths.losses)
+    seconds = sum(line["seconds"] for line in lines)
+    tokens = int(sum(line["tokens"] for line in lines))
+    losses = [line["loss"] for line in lines]
+    return {
+        "phase": paths.path.name,
+        "data": phase.data,
+        "rows": len(sequences),
+        "rejected": dict(Counter(row["reason"] for row in read_rows(paths.rejections))),
+        "truncated": sequences.truncated,
+        "steps": len(lines),
+        "tokens": tokens,
+        "response_tokens": int(sum(line["response_tokens"] for line in lines)),
+        "loss_first": losses[0],
+        "loss_last": losses[-1],
+        "seconds": round(seconds, 3),
+        "tokens_per_second": round(tokens / seconds, 1) if seconds else None,
+        "losses": losses,
+    }
+
+
+def _finish(folder: Path, checkpoint: Path, key: str, metrics: list[dict[str, Any]], seconds: float) -> Manifest:
+    files = publish(folder / metrics[-1]["phase"] / "export", checkpoint, key)
+    rejected: Counter[str] = Counter()
+    for phase in metrics:
+        rejected.update(phase["rejected"])
+    rows = sum(phase["rows"] for phase in metrics)
+    manifest = Manifest(
+        stage="train", key=key, rows_in=rows + rejected.total(), rows_out=rows, rejected=dict(rejected),
+        seconds=round(seconds, 3),
+        tokens={"trained": sum(phase["tokens"] for phase in metrics),
+                "response": sum(phase["response_tokens"] for phase in metrics)},
+        metrics={"phases": metrics},
+    )
+    outputs = [f"{phase['phase']}/{name}" for phase in metrics for name in ("loss.jsonl", "rejections.jsonl")]
+    return write_manifest(folder, manifest, outputs + [os.path.relpath(path, folder) for path in files])
+
+
+def _remove_intermediate_files(folder: Path) -> None:
+    for path in folder.glob("phase-*"):
+        paths = PhaseFolder(path)
+        for leftover in (paths.export, paths.steps):
+            shutil.rmtree(leftover, ignore_errors=True)
+        paths.sequences.unlink(missing_ok=True)

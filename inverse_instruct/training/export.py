@@ -1,0 +1,59 @@
+"""The trained weights as a plain model folder: safetensors, config, tokenizer, chat template, generation config.
+
+Enters: a Trainer after training. Leaves: a folder that appears whole, by a rename. Adapters are merged into the base
+model. Tokenizer files are copied byte for byte, so that training changes nothing but weights.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+
+from inverse_instruct.training.job import Job
+from inverse_instruct.training.load import load_base
+from inverse_instruct.training.trainer import ResponseTrainer
+
+COPIED = (
+    "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "chat_template*",
+    "generation_config.json", "LICENSE*", "*.py",
+)
+
+
+def export(trainer: ResponseTrainer, job: Job, dtype: torch.dtype) -> None:
+    """Write the export of a phase; all ranks take part, as they may hold parts of the weights."""
+    first = trainer.is_world_process_zero()
+    adapter = job.folder / "adapter"
+    temporary = job.folder / "export.tmp"
+    if first:
+        for leftover in (temporary, job.phase.export, adapter):
+            shutil.rmtree(leftover, ignore_errors=True)
+    torch.distributed.barrier()
+    trainer.save_model(str(adapter if job.settings.lora else temporary))
+    torch.distributed.barrier()
+    if not first:
+        return
+    if job.settings.lora:
+        _merge(adapter, temporary, job, dtype)
+    (temporary / "training_args.bin").unlink(missing_ok=True)
+    _copy_tokenizer(job.base, temporary)
+    temporary.rename(job.phase.export)
+
+
+def _merge(adapter: Path, target: Path, job: Job, dtype: torch.dtype) -> None:
+    from peft import PeftModel
+    from transformers.integrations.deepspeed import unset_hf_deepspeed_config
+
+    unset_hf_deepspeed_config()  # under ZeRO-3 the base model would be loaded in parts
+    base = load_base(job.base, dtype, trust_remote_code=job.trust_remote_code)
+    merged = PeftModel.from_pretrained(base, str(adapter)).merge_and_unload()
+    merged.save_pretrained(target)
+    shutil.rmtree(adapter)
+
+
+def _copy_tokenizer(base: Path, target: Path) -> None:
+    for pattern in COPIED:
+        for path in base.glob(pattern):
+            if path.is_file():
+                shutil.copyfile(path, target / path.name)

@@ -1,0 +1,41 @@
+"""What went wrong in the workers, said in one message: the remedy, the last lines of their log, and where it is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from inverse_instruct.errors import TrainingError
+
+TAIL_LINES = 15
+KILLED = (137, 247)  # a process ended by SIGKILL, as a shell and as the supervisor report it
+OUT_OF_MEMORY = ("the memory did not suffice; use a smaller train.micro_batch_size or train.max_length, train.lora, or "
+                 "train.deepspeed: zero3 on more GPUs")
+REMEDIES = (
+    (r"No space left on device|file write failed|unexpected pos", "the disk is full; free some space and run the same "
+     "command again, it goes on from the last step checkpoint"),
+    (r"[Oo]ut ?[Oo]f ?[Mm]emory|can't allocate memory|MemoryError|bad_alloc|return code = -9\b", OUT_OF_MEMORY),
+    (r"the loss is (nan|inf|-inf)", "training diverges; use a lower train.learning_rate, train.max_grad_norm: 1.0, or "
+     "train.dtype: float32"),
+    (r"Target modules .* not found", "train.lora.target_modules names layers that this model does not have"),
+    (r"EADDRINUSE|[Aa]ddress already in use", "the port for the workers was taken meanwhile; run the command again"),
+    (r"not reachable via ssh|pdsh", "the hosts of train.hostfile need pdsh and ssh without a password"),
+)
+
+
+def failure(log: Path, start: int, code: int) -> TrainingError:
+    """Return the error for workers that ended without their marker.
+
+    Args:
+        log: the workers' log file.
+        start: byte at which this attempt's output begins.
+        code: exit code of the supervisor.
+    """
+    with log.open("rb") as stream:
+        stream.seek(start)
+        text = stream.read().decode("utf-8", "replace")
+    remedy = next((advice for pattern, advice in REMEDIES if re.search(pattern, text)), None)
+    if remedy is None:
+        remedy = OUT_OF_MEMORY if code in KILLED else "the log says why; run the same command again to go on"
+    tail = "\n".join(f"  {line.rstrip()}" for line in text.splitlines()[-TAIL_LINES:])
+    return TrainingError(f"training ended with exit code {code}: {remedy}\nThe end of {log}:\n{tail}")

@@ -1,0 +1,42 @@
+"""The progress bar of a phase, fed by the loss lines that the workers write."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tqdm import tqdm
+
+
+class TrainingProgress:
+    """Shows step, loss, tokens per second and the remaining time on stderr, if that is a terminal."""
+
+    def __init__(self, label: str, losses: Path, steps: int) -> None:
+        """Start at the step that `losses` ends with."""
+        self._losses = losses
+        self._bar = tqdm(total=steps, desc=label, unit="step", disable=None, dynamic_ncols=True)
+        self._read = 0
+        self._bar.initial = self._new_lines()  # what an earlier attempt did counts for the bar, not for the speed
+        self._bar.update(self._bar.initial)
+
+    def refresh(self) -> None:
+        """Take up what has been written since the last call."""
+        self._bar.update(self._new_lines())
+
+    def close(self) -> None:
+        """Take up the rest and leave the bar as it is."""
+        self.refresh()
+        self._bar.close()
+
+    def _new_lines(self) -> int:
+        if not self._losses.exists():
+            return 0
+        with self._losses.open("rb") as stream:
+            stream.seek(self._read)
+            lines = stream.read().split(b"\n")[:-1]
+        self._read += sum(len(line) + 1 for line in lines)
+        if lines:
+            last = json.loads(lines[-1])
+            speed = last["tokens"] / max(last["seconds"], 1e-9)
+            self._bar.set_postfix_str(f"loss {last['loss']:.4f}, {speed:,.0f} tok/s", refresh=False)
+        return len(lines)

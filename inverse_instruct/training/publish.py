@@ -1,0 +1,56 @@
+"""From a phase's export to the checkpoint that the rest of the run uses: whole or absent."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from inverse_instruct.errors import TrainingError
+from inverse_instruct.run_dir import write_json
+
+MARKER = "training.json"  # in every checkpoint of ours
+
+
+def check_target(checkpoint: Path) -> None:
+    """Refuse a folder that holds something else than a checkpoint of ours.
+
+    Raises:
+        TrainingError: it does, or it is a file.
+    """
+    if checkpoint.is_file() or (checkpoint.is_dir() and any(checkpoint.iterdir())
+                                and not (checkpoint / MARKER).is_file()):
+        raise TrainingError(f"{checkpoint} exists and is not a checkpoint of this training; choose another path or "
+                            "remove it yourself")
+
+
+def publish(export: Path, checkpoint: Path, key: str) -> list[Path]:
+    """Make a checkpoint out of an export, in place of an unfinished or older one; return its files.
+
+    Files are linked where the file system can, so that no second copy of the weights is needed.
+    """
+    check_target(checkpoint)
+    temporary = checkpoint.with_name(f".{checkpoint.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(export, temporary, copy_function=_link_or_copy)
+    write_json(temporary / MARKER, {"key": key})
+    names = sorted(path.name for path in temporary.iterdir())
+    for name in names:
+        _flush(temporary / name)
+    if checkpoint.exists():
+        shutil.rmtree(checkpoint)
+    temporary.rename(checkpoint)
+    return [checkpoint / name for name in names]
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())

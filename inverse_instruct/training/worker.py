@@ -1,0 +1,114 @@
+"""One rank of a training phase: `python -m inverse_instruct.training.worker JOB`, usually under DeepSpeed's launcher.
+
+Enters: a job file; rank and world size come from the environment. Leaves, in the phase's folder: loss lines, step
+checkpoints, the export, and last of all the marker `done.json`. The exit code is not the verdict: the marker is.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from pathlib import Path
+
+import deepspeed
+import torch
+from transformers import TrainingArguments, set_seed
+
+from inverse_instruct.run_dir import write_json
+from inverse_instruct.training.batches import BatchPlan, warmup_steps
+from inverse_instruct.training.export import export
+from inverse_instruct.training.job import Job
+from inverse_instruct.training.load import add_adapters, load_base
+from inverse_instruct.training.sequences import Sequences
+from inverse_instruct.training.trainer import ResponseTrainer, StepRecorder, TensorBoardRecorder
+from inverse_instruct.training.zero import load_deepspeed_config
+
+SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
+OPTIMIZERS = {"adafactor": "adafactor", "adamw": "adamw_torch"}  # the Trainer's Adafactor has fixed learning rates
+
+
+def training_dtype(wanted: str) -> torch.dtype:
+    """Return the type to train in; `auto` is bf16 only where the hardware multiplies it fast."""
+    if wanted != "auto":
+        return torch.bfloat16 if wanted == "bfloat16" else torch.float32
+    if torch.cuda.is_available():
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        flags = Path("/proc/cpuinfo").read_text().split() if Path("/proc/cpuinfo").exists() else []
+        fast = "avx512_bf16" in flags or "amx_bf16" in flags
+    return torch.bfloat16 if fast else torch.float32
+
+
+def training_arguments(job: Job, plan: BatchPlan, dtype: torch.dtype) -> TrainingArguments:
+    """Return the Trainer's settings; making them also tells transformers about ZeRO-3, so do it before loading."""
+    settings = job.settings
+    on_cpu = not torch.cuda.is_available()
+    return TrainingArguments(
+        output_dir=str(job.phase.steps),
+        max_steps=plan.steps,
+        per_device_train_batch_size=settings.micro_batch_size,
+        gradient_accumulation_steps=plan.accumulation_steps,
+        optim=OPTIMIZERS[settings.optimizer],
+        learning_rate=job.learning_rate,
+        lr_scheduler_type=SCHEDULES[settings.schedule],
+        warmup_steps=warmup_steps(settings.warmup_steps, plan.steps),
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        bf16=dtype == torch.bfloat16,
+        seed=job.seed,
+        deepspeed=load_deepspeed_config(settings.deepspeed),
+        use_cpu=on_cpu,
+        ddp_backend="gloo" if on_cpu else "nccl",
+        save_strategy="no",  # StepRecorder decides
+        ignore_data_skip=True,  # a step's batch follows from its number
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+def run(job: Job) -> None:
+    """Train, export, and mark the phase as done."""
+    set_seed(job.seed)
+    _init_distributed()
+    sequences = Sequences.load(job.phase.sequences)
+    settings = job.settings
+    plan = BatchPlan(sequences.lengths, global_batch_size=settings.global_batch_size,
+                     micro_batch_size=settings.micro_batch_size, ranks=torch.distributed.get_world_size(),
+                     epochs=job.epochs, seed=job.seed)
+    dtype = training_dtype(settings.dtype)
+    arguments = training_arguments(job, plan, dtype)
+    recorder = StepRecorder(job.phase.losses, sequences, plan, settings.save_steps)
+    model = load_base(job.base, dtype, trust_remote_code=job.trust_remote_code)
+    if settings.lora is not None:
+        model = add_adapters(model, settings.lora)
+    trainer = ResponseTrainer(model, arguments, sequences, plan, [recorder, TensorBoardRecorder(job.tensorboard)])
+    trainer.train(resume_from_checkpoint=str(job.resume) if job.resume else None)
+    export(trainer, job, dtype)
+    if trainer.is_world_process_zero():
+        write_json(job.phase.done, {"steps": plan.steps, "ranks": plan.ranks, "dtype": str(dtype)})
+    torch.distributed.barrier()
+
+
+def _init_distributed() -> None:
+    """Join the other ranks; ZeRO-3 needs this before any model is loaded."""
+    # The shared-memory operator would be compiled here and leaves segments behind when killed; gloo does without it.
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    deepspeed.init_distributed(dist_backend="nccl" if torch.cuda.is_available() else "gloo")
+
+
+def main() -> None:
+    """Run the job of the command line, holding the training folder's lock."""
+    job = Job.read(Path(sys.argv[1]))
+    with job.lock.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        run(job)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # everything is on disk; the libraries' teardown costs seconds and sometimes aborts
+
+
+if __name__ == "__main__":
+    main()
