@@ -22,7 +22,7 @@ from inverse_instruct.records import Reason
 
 _OPENING = re.compile(
     r"^(?:(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})(?P<info>[^`\n]*)"
-    r"|[^`\n]*\S[ \t]*(?P<after_text>`{3,})(?P<name>[\w+#.-]*))[ \t]*$",
+    r"|[^`\n]*[^`\s][ \t]*(?P<after_text>`{3,})(?P<name>[\w+#.-]*)[ \t]*)$",
     re.MULTILINE,
 )
 """A fence alone on its line, or backticks with at most a name at the end of a line of text."""

@@ -17,6 +17,7 @@ from functools import cache
 from inverse_instruct.languages import parses
 
 _ENOUGH = 2
+_CHARACTERS_FOR_MARKS = 5000
 
 _ASSIGNMENT = r"^\s*[\w.\[\]'\", ]+?\s*[-+*/]?=(?!=)\s*\S"
 _CALL = r"[\w\]]\([^()]*\)"
@@ -25,8 +26,8 @@ _C_FUNCTION = r"^\s*(static )?(unsigned )?(int|void|char|float|double|long|bool|
 
 _MARKS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "python": (
-        (r"^\s*(async )?def \w+\s*\(.*", r"^\s*class \w+[^{;]*:\s*(#.*)?$", r"^(import|from) [\w.]+( import| as|,|$)",
-         r"^\s*(for|while|if|elif|with) .*:\s*(#.*)?$", r"\bprint\s*\(", r"\bfor [\w, ()]+ in .+[\])}]",
+        (r"^\s*(async )?def \w+\s*\(.*", r"^\s*class \w+[^{;\n]*:\s*(#.*)?$", r"^(import|from) [\w.]+( import| as|,|$)",
+         r"^\s*(for|while|if|elif|with) .*:\s*(#.*)?$", r"\bprint\s*\(", r"\bfor [\w, ()]{1,40} in .{1,80}[\])}]",
          r"\blambda\b.*:"),
         (_ASSIGNMENT, _CALL),
     ),
@@ -69,7 +70,7 @@ _MARKS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (r"\blet \w+", r"->", _STATEMENT_END),
     ),
     "php": (
-        (r"<\?(php|=)", r"^\s*\$\w+(\[.*\])?\s*[.+-]?=[^=]", r"^\s*echo\b.*;\s*$", r"\bfunction \w+\(.*\$\w+.*\)"),
+        (r"<\?(php|=)", r"^\s*\$\w+(\[.*\])?\s*[.+-]?=[^=]", r"^\s*echo\b.*;\s*$", r"\bfunction \w+\([^()\n]{0,80}\$\w"),
         (r"\$\w+->\w", _STATEMENT_END),
     ),
     "ruby": (
@@ -107,16 +108,23 @@ def _compiled() -> dict[str, list[tuple[int, re.Pattern[str]]]]:
 
 def likely_languages(text: str) -> list[str]:
     """Return the languages whose marks the text shows, the likeliest first; empty for prose, data and markup."""
+    lines = _squeezed(text)
+    start = lines[:_CHARACTERS_FOR_MARKS]
     points = {
-        language: sum(worth for worth, mark in marks if mark.search(text)) for language, marks in _compiled().items()
+        language: sum(worth for worth, mark in marks if mark.search(start)) for language, marks in _compiled().items()
     }
     ruled_out: set[str] = set()
-    if _SENTENCE.search(text):
+    if _SENTENCE.search(lines):
         ruled_out |= _READS_SENTENCES_AS_COMMANDS
     if text.lstrip().startswith("<"):
         ruled_out |= _IN_MARKUP
     likely = [language for language, sum_ in points.items() if sum_ >= _ENOUGH and language not in ruled_out]
     return sorted(likely, key=lambda language: -points[language])
+
+
+def _squeezed(text: str) -> str:
+    """Return the text without indentation, blank lines and runs of spaces, on which the marks could take for ever."""
+    return "\n".join(line for line in (" ".join(line.split()) for line in text.split("\n")) if line)
 
 
 def detect_language(text: str) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -111,3 +113,14 @@ PIECES = st.sampled_from(["```", "~~~", "````", "python", "\n", "\r\n", "  ", F,
 def test_no_response_is_too_odd(response: str):
     for result in (found(response), extract_plain(response, LANGUAGES, 1000)):
         assert isinstance(result, NotCode) or (result.text.strip() and result.language in LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [" " * 19_999 + "x", "\n" * 20_000, "for a in " * 2200, "function f($a" * 1500, "lambda " * 2800, "(" * 20_000,
+     "``` " + " " * 19_000 + "`", "x" + " " * 19_000 + "``` `", "`" * 20_000, "Aa aa " * 3300, "a = " * 5000],
+)
+def test_repetitive_responses_take_no_longer(response: str):
+    started = time.monotonic()
+    assert isinstance(extract(response, LANGUAGES, 20_000), NotCode)
+    assert time.monotonic() - started < 5
