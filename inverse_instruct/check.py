@@ -110,7 +110,7 @@ def _file_problems(config: RunConfig) -> Iterator[str]:
         if not benchmark_path(benchmark).is_file():
             yield f"preprocess.benchmarks.{number}: {benchmark} does not exist; give a JSONL file"
     if not benchmark_path(config.evaluate.benchmark).is_file():
-        yield f"evaluate.benchmark: {config.evaluate.benchmark} does not exist; give a file, or mini for the shipped one"
+        yield f"evaluate.benchmark: {config.evaluate.benchmark} does not exist; give a file, or mini"
     for name, template in (("summarize", config.summarize.template), ("score", config.score.template)):
         try:
             PromptTemplate(name, template)

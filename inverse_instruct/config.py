@@ -70,7 +70,7 @@ class PreprocessSection(Section):
     near_duplicate_threshold: float = Field(0.75, gt=0, le=1)
     """Estimated Jaccard similarity of token 5-shingles from which two snippets are near duplicates."""
     benchmarks: list[str] = []
-    """Benchmark files (JSONL, also .gz; `mini`: the one that ships) whose prompts, docstrings and solutions must not be in the training data."""
+    """Benchmark files (JSONL, also .gz; `mini`: ours) whose texts and solutions must not be in the training data."""
     ngram: int = Field(13, ge=5)
     """Shared run of this many words with a benchmark that counts as contamination."""
 

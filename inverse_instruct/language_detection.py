@@ -70,7 +70,8 @@ _MARKS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (r"\blet \w+", r"->", _STATEMENT_END),
     ),
     "php": (
-        (r"<\?(php|=)", r"^\s*\$\w+(\[.*\])?\s*[.+-]?=[^=]", r"^\s*echo\b.*;\s*$", r"\bfunction \w+\([^()\n]{0,80}\$\w"),
+        (r"<\?(php|=)", r"^\s*\$\w+(\[.*\])?\s*[.+-]?=[^=]", r"^\s*echo\b.*;\s*$",
+         r"\bfunction \w+\([^()\n]{0,80}\$\w"),
         (r"\$\w+->\w", _STATEMENT_END),
     ),
     "ruby": (

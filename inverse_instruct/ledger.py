@@ -84,7 +84,7 @@ class Ledger:
             with self._db:
                 yield self._db
         except sqlite3.OperationalError as error:
-            raise RunDirError(f"{self._path} cannot be written ({error}); free some disk space and run again") from error
+            raise RunDirError(f"{self._path} cannot be written ({error}); free some space and run again") from error
 
     def set_run(self, name: str, rounds: int, state: str, pid: int, host: str) -> None:
         """Record what the run as a whole is doing: running, done, failed or interrupted."""

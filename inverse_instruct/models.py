@@ -155,4 +155,4 @@ def _check_folder(folder: Path) -> None:
     if not any(folder.glob("*.safetensors")):
         missing.append("*.safetensors")
     if missing:
-        raise ModelError(f"model folder {folder} lacks {', '.join(missing)}; give a complete HF folder with safetensors")
+        raise ModelError(f"model folder {folder} lacks {', '.join(missing)}; give a whole HF folder with safetensors")

@@ -21,6 +21,7 @@ class StageProgress:
         self._bar = tqdm(total=total, unit=unit, desc=f"round {round_number} {stage}", dynamic_ncols=True)
         self._started = self._recorded = time.monotonic()
         self._tokens = 0
+        self._total = total
         ledger.start_stage(round_number, stage, total)
 
     def __enter__(self) -> StageProgress:
@@ -39,6 +40,6 @@ class StageProgress:
         now = time.monotonic()
         if now - self._recorded > LEDGER_INTERVAL_SECONDS:
             self._recorded = now
-            self._ledger.advance(self._round, self._stage, int(self._bar.n), int(self._bar.total))
+            self._ledger.advance(self._round, self._stage, int(self._bar.n), self._total)
             if self._tokens:
                 self._bar.set_postfix_str(f"{self._tokens / (now - self._started):.0f} tokens/s")

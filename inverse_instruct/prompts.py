@@ -139,10 +139,10 @@ class PromptFormatter:
                 if self._tokenizer.id_to_token(token) in self._special_tokens:
                     return [token]
         eos = self._setting("eos_token")
-        token = self._tokenizer.token_to_id(eos) if eos else None
-        if token is None:
+        last = self._tokenizer.token_to_id(eos) if eos else None
+        if last is None:
             raise ModelError(f"{self.model}: tokenizer_config.json names no eos_token, so a response cannot be ended")
-        return [token]
+        return [last]
 
     def _frame(self) -> tuple[str, str]:
         if self.prompt_format == "chat":

@@ -251,7 +251,7 @@ class Loop:
         name = model_digest(model)
         benchmark = benchmark_path(config.evaluate.benchmark)
         if not benchmark.is_file():
-            raise StageError(f"evaluate.benchmark: {benchmark} does not exist; give a file, or mini for the shipped one")
+            raise StageError(f"evaluate.benchmark: {benchmark} does not exist; give a file, or mini")
         key = _key("evaluate", config.evaluate, config.summarize, name, config.model.prompt_format,
                    file_digest(benchmark))
         manifest = read_manifest(folder, key)

@@ -93,7 +93,8 @@ class SummarizeStage:
         write_rows(self._folder / "rejections.parquet", map(to_dict, rejections))
         manifest = Manifest(
             stage="summarize", key=key, rows_in=len(ordered) * self._section.candidates, rows_out=len(candidates),
-            rejected=dict(Counter(rejection.reason.value for rejection in rejections)), seconds=time.monotonic() - self._started, tokens=self.tokens,
+            rejected=dict(Counter(rejection.reason.value for rejection in rejections)),
+            seconds=time.monotonic() - self._started, tokens=self.tokens,
             metrics={"snippets": len(ordered), "prompt": self._template.digest},
         )
         return write_manifest(self._folder, manifest, ["candidates.parquet", "rejections.parquet"])
@@ -112,9 +113,9 @@ class SummarizeStage:
                 reply = await self._client.complete(prompt, self._sampling, draft.seed)
             except RequestError as error:
                 return Rejection(_row_id(draft), "summarize", Reason.REQUEST_FAILED, str(error))
-            row = {"snippet_id": draft.snippet_id, "k": draft.k, "text": reply.text, "finish": reply.finish_reason,
-                   "prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens}
-            self._journal.append(key, row)
+            fresh = {"snippet_id": draft.snippet_id, "k": draft.k, "text": reply.text, "finish": reply.finish_reason,
+                     "prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens}
+            self._journal.append(key, fresh)
             self.tokens["prompt"] += reply.prompt_tokens
             self.tokens["completion"] += reply.completion_tokens
         row = self._journal.rows[key]

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from inverse_instruct.supervisor import descendants, start_supervised, stop_supervised
 
-ORPHAN_MAKER = "import os, time, subprocess\nsubprocess.Popen(['sleep', '1000'], start_new_session=True)\ntime.sleep(1000)"
+ORPHAN_MAKER = (
+    "import os, time, subprocess\nsubprocess.Popen(['sleep', '1000'], start_new_session=True)\ntime.sleep(1000)"
+)
 
 
 def alive(pid: int) -> bool:

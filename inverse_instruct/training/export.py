@@ -30,15 +30,25 @@ def export(trainer: ResponseTrainer, job: Job, dtype: torch.dtype) -> None:
         for leftover in (temporary, job.phase.export, adapter):
             shutil.rmtree(leftover, ignore_errors=True)
     torch.distributed.barrier()
-    trainer.save_model(str(adapter if job.settings.lora else temporary))
+    if job.settings.lora:
+        trainer.save_model(str(adapter))
+    else:
+        _save_weights(trainer, temporary)
     torch.distributed.barrier()
     if not first:
         return
     if job.settings.lora:
         _merge(adapter, temporary, job, dtype)
-    (temporary / "training_args.bin").unlink(missing_ok=True)
     _copy_tokenizer(job.base, temporary)
     temporary.rename(job.phase.export)
+
+
+def _save_weights(trainer: ResponseTrainer, target: Path) -> None:
+    weights = trainer.accelerator.get_state_dict(trainer.deepspeed)  # all ranks; whole on the first one
+    if trainer.is_world_process_zero():
+        for name in trainer.model.all_tied_weights_keys:  # a second copy of the embeddings would untie them
+            weights.pop(name, None)
+        trainer.model.save_pretrained(target, state_dict=weights)
 
 
 def _merge(adapter: Path, target: Path, job: Job, dtype: torch.dtype) -> None:

@@ -74,7 +74,7 @@ def worker_environment(config: TrainSection, ranks: int, gpus: int) -> dict[str,
     if gpus == 0:
         environment["DS_ACCELERATOR"] = "cpu"
         local = ranks if config.hostfile is None else 1
-        environment["OMP_NUM_THREADS"] = str(max(1, len(os.sched_getaffinity(0)) // local))
+        environment.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // local)))
     if config.hostfile is None and ranks == 1:
         environment |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_SIZE": "1",
                         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}

@@ -76,7 +76,7 @@ class ResponseTrainer(Trainer):
         bare = model.get_base_model() if hasattr(model, "get_base_model") else model
         self._skip_prompt_logits = "logits_to_keep" in inspect.signature(bare.forward).parameters
 
-    def get_train_dataloader(self) -> range:  # type: ignore[override]
+    def get_train_dataloader(self) -> range:
         """Return something of the right length; `get_batch_samples` makes the batches."""
         return range(self.plan.steps * self.plan.accumulation_steps)
 
