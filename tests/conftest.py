@@ -1,0 +1,38 @@
+"""What the tests share: real models, the fetched one and a tiny one with random weights."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from inverse_instruct.models import model_store
+
+
+@pytest.fixture(scope="session")
+def smollm() -> Path:
+    """SmolLM2-135M-Instruct; `launch/test.sh` fetches it."""
+    folder = model_store() / "smollm2-135m"
+    if not (folder / "config.json").is_file():
+        pytest.skip("run: inverse-instruct fetch-model smollm2-135m")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(smollm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama of two small layers with random weights and SmolLM2's tokenizer."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp("tiny")
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=49152, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=32, max_position_embeddings=2048, bos_token_id=1, eos_token_id=2,
+        pad_token_id=2, tie_word_embeddings=True, initializer_range=0.2,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        shutil.copy(smollm / name, folder / name)
+    return folder
