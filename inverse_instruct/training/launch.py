@@ -7,7 +7,9 @@ about six seconds, several run under DeepSpeed's. Not guaranteed: GPUs that `nvi
 
 from __future__ import annotations
 
+import base64
 import importlib.metadata
+import json
 import os
 import re
 import shutil
@@ -26,9 +28,9 @@ def gpu_count() -> int:
     """Return the number of GPUs that training may use, without importing torch."""
     if importlib.metadata.version("torch").endswith("+cpu"):
         return 0
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    visible = _visible_devices()
     if visible is not None:
-        return len([entry for entry in visible.split(",") if entry.strip() not in ("", "-1")])
+        return len(visible)
     if shutil.which("nvidia-smi") is None:
         return 0
     listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
@@ -56,13 +58,14 @@ def worker_command(config: TrainSection, ranks: int, job: Path) -> list[str]:
     """Return the command that runs a job on all ranks."""
     if config.hostfile is None and ranks == 1:
         return [sys.executable, "-m", WORKER, str(job)]
-    command = [sys.executable, "-m", "deepspeed.launcher.runner", "--master_port", str(_free_port()),
-               "--no_local_rank", "--log_level", "warning"]
-    if config.hostfile is not None:
-        command += ["--hostfile", config.hostfile]
-    if config.hostfile is None or config.processes is not None:
-        command += ["--num_accelerators", str(config.processes or ranks)]
-    return [*command, "--module", WORKER, str(job)]
+    options = ["--master_port", str(_free_port()), "--no_local_rank", "--log_level", "warning"]
+    worker = ["--module", WORKER, str(job)]
+    if config.hostfile is None:  # the runner would only start this, and overlook CUDA_VISIBLE_DEVICES
+        devices = {"localhost": _devices(ranks)}
+        world = base64.urlsafe_b64encode(json.dumps(devices).encode()).decode()
+        return [sys.executable, "-m", "deepspeed.launcher.launch", f"--world_info={world}", *options, *worker]
+    limit = [] if config.processes is None else ["--num_accelerators", str(config.processes)]
+    return [sys.executable, "-m", "deepspeed.launcher.runner", "--hostfile", config.hostfile, *limit, *options, *worker]
 
 
 def worker_environment(config: TrainSection, ranks: int, gpus: int) -> dict[str, str]:
@@ -73,12 +76,22 @@ def worker_environment(config: TrainSection, ranks: int, gpus: int) -> dict[str,
     environment |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
     if gpus == 0:
         environment["DS_ACCELERATOR"] = "cpu"
-        local = ranks if config.hostfile is None else 1
-        environment.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // local)))
+        environment.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // ranks)))
     if config.hostfile is None and ranks == 1:
         environment |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_SIZE": "1",
                         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
     return environment
+
+
+def _devices(ranks: int) -> list[str]:
+    visible = _visible_devices() or []
+    return visible[:ranks] if len(visible) >= ranks else [str(number) for number in range(ranks)]
+
+
+def _visible_devices() -> list[str] | None:
+    """Return what CUDA_VISIBLE_DEVICES lists; None if it is not set."""
+    value = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return None if value is None else [entry for entry in value.split(",") if entry.strip() not in ("", "-1")]
 
 
 def _free_port() -> int:

@@ -1,0 +1,231 @@
+"""Real DeepSpeed runs on a tiny random model: resume, ranks, adapters, failures."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from inverse_instruct.config import LoraSection, TrainSection
+from inverse_instruct.errors import ModelError, RunDirError, StageError, TrainingError
+from inverse_instruct.run_dir import RunDir, file_digest
+from inverse_instruct.train import PhaseRun, train
+
+pytestmark = pytest.mark.integration
+ROOT = Path(__file__).parents[2]
+SETTINGS = {
+    "optimizer": "adamw", "global_batch_size": 4, "micro_batch_size": 2, "max_length": 256, "save_steps": 2,
+    "dtype": "float32",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Threads only get in each other's way on a model this small."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+
+
+def run(folder, base, phases, settings=SETTINGS, key="k"):
+    return train(TrainSection(**settings), base=base, phases=phases, folder=folder / "train",
+                 checkpoint=folder / "checkpoint", prompt_format="chat", seed=3, key=key, log_folder=folder / "logs")
+
+
+@pytest.fixture(scope="module")
+def phases(write_training_rows, make_row):
+    selected = write_training_rows(29, make_row("too long " * 30, "x"), make_row("q", "long " * 60))
+    return [PhaseRun("selected", [selected], 1, 1e-3), PhaseRun("original", [write_training_rows(20, seed=1)], 2, 1e-3)]
+
+
+@pytest.fixture(scope="module")
+def reference(tiny_model, phases, tmp_path_factory):
+    """Two phases on one rank, nothing interrupted."""
+    folder = tmp_path_factory.mktemp("reference")
+    return folder, run(folder, tiny_model, phases)
+
+
+def losses(manifest):
+    return [phase["losses"] for phase in manifest.metrics["phases"]]
+
+
+def test_rows_steps_and_tokens_are_accounted_for(reference):
+    folder, manifest = reference
+    first, second = manifest.metrics["phases"]
+    assert (manifest.rows_in, manifest.rows_out, manifest.rejected) == (51, 50, {"too_long": 1})
+    assert (first["rows"], first["truncated"], first["steps"]) == (30, 1, 8)
+    assert (second["rows"], second["truncated"], second["steps"]) == (20, 0, 10)
+    lines = [json.loads(line) for line in (folder / "train/phase-0-selected/loss.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, 9))
+    assert lines[0].keys() == {"step", "loss", "grad_norm", "lr", "tokens", "response_tokens", "seconds"}
+    assert sum(line["tokens"] for line in lines) == first["tokens"]
+    assert lines[0]["lr"] == pytest.approx(1e-3) and lines[-1]["lr"] == pytest.approx(1e-3 / 8)
+    assert first["loss_last"] < first["loss_first"]
+    assert second["loss_first"] < first["loss_first"], "the second phase starts from the first one's weights"
+    assert list((folder / "train/tensorboard").rglob("events.*"))
+
+
+def test_the_export_is_a_plain_folder_with_tied_embeddings(reference, tiny_model):
+    from safetensors import safe_open
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder, manifest = reference
+    names = {path.name for path in (folder / "checkpoint").iterdir()}
+    assert names == {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json",
+                     "tokenizer_config.json", "chat_template.jinja", "training.json"}
+    assert {f"../checkpoint/{name}" for name in names} <= set(manifest.outputs)
+    model = AutoModelForCausalLM.from_pretrained(folder / "checkpoint")
+    assert model.lm_head.weight is model.model.embed_tokens.weight
+    with safe_open(folder / "checkpoint/model.safetensors", "pt") as weights:
+        assert "lm_head.weight" not in weights.keys()  # noqa: SIM118
+    tokenizer = AutoTokenizer.from_pretrained(folder / "checkpoint")
+    assert tokenizer.chat_template == (tiny_model / "chat_template.jinja").read_text()
+    left = [path.name for path in (folder / "train/phase-0-selected").iterdir()]
+    assert sorted(left) == ["done.json", "job.json", "loss.jsonl", "rejections.jsonl"]
+
+
+def test_a_finished_stage_is_not_run_again(reference, tiny_model, phases):
+    folder, manifest = reference
+    started = time.monotonic()
+    assert run(folder, tiny_model, phases) == manifest
+    assert time.monotonic() - started < 5
+
+
+def start(folder, base, phases):
+    """Run the same training in a process of its own, which can be killed."""
+    arguments = [str(folder), str(base), json.dumps(SETTINGS),
+                 json.dumps([[phase.data, str(phase.rows[0]), phase.epochs, phase.learning_rate] for phase in phases])]
+    code = (
+        "import json, sys; from pathlib import Path; from inverse_instruct.config import TrainSection\n"
+        "from inverse_instruct.train import PhaseRun, train\n"
+        "folder, base = Path(sys.argv[1]), Path(sys.argv[2])\n"
+        "phases = [PhaseRun(d, [Path(p)], e, r) for d, p, e, r in json.loads(sys.argv[4])]\n"
+        "train(TrainSection(**json.loads(sys.argv[3])), base=base, phases=phases, folder=folder / 'train',\n"
+        "      checkpoint=folder / 'checkpoint', prompt_format='chat', seed=3, key='k', log_folder=folder / 'logs')\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    return subprocess.Popen([sys.executable, "-c", code, *arguments], cwd=ROOT, stderr=subprocess.PIPE)
+
+
+def wait_for(process, condition):
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, process.stderr.read().decode()
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def line_count(path):
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def end(process, number):
+    process.send_signal(number)
+    process.wait()
+    process.stderr.close()
+
+
+@pytest.mark.timeout(300)
+def test_killed_anywhere_it_goes_on_to_the_same_losses_and_weights(reference, tiny_model, phases, tmp_path):
+    first, second = tmp_path / "train/phase-0-selected", tmp_path / "train/phase-1-original"
+
+    process = start(tmp_path, tiny_model, phases)
+    wait_for(process, lambda: line_count(first / "loss.jsonl") >= 3)
+    end(process, signal.SIGKILL)
+    assert not (first / "done.json").exists()
+    (first / "steps/checkpoint-99").mkdir(parents=True)  # as if killed while saving
+
+    process = start(tmp_path, tiny_model, phases)
+    wait_for(process, (first / "done.json").exists)
+    end(process, signal.SIGKILL)
+    assert json.loads((first / "job.json").read_text())["resume"] is not None
+    finished = (first / "loss.jsonl").stat()
+
+    process = start(tmp_path, tiny_model, phases)
+    wait_for(process, lambda: line_count(second / "loss.jsonl") >= 3)
+    end(process, signal.SIGINT)
+    assert process.returncode != 0 and not (second / "done.json").exists()
+    with (tmp_path / "train/workers.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # no worker is left
+
+    manifest = run(tmp_path, tiny_model, phases)
+    assert (first / "loss.jsonl").stat().st_mtime_ns == finished.st_mtime_ns, "a finished phase is not run again"
+    assert losses(manifest) == losses(reference[1])
+    weights = [file_digest(folder / "checkpoint/model.safetensors") for folder in (tmp_path, reference[0])]
+    assert weights[0] == weights[1]
+
+
+def check_same_curve(reference, tiny_model, phases, folder, **changes):
+    manifest = run(folder, tiny_model, phases[:1], SETTINGS | changes)
+    assert losses(manifest)[0] == pytest.approx(losses(reference[1])[0], rel=2e-5)
+
+
+def test_two_ranks_under_zero2_give_the_same_curve(reference, tiny_model, phases, tmp_path):
+    check_same_curve(reference, tiny_model, phases, tmp_path, processes=2, micro_batch_size=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changes", [{"processes": 2, "deepspeed": "zero3"}, {"micro_batch_size": 3},
+                                     {"deepspeed": "zero1"}, {"processes": 2, "micro_batch_size": 8}])
+def test_other_splits_give_the_same_curve(reference, tiny_model, phases, tmp_path, changes):
+    check_same_curve(reference, tiny_model, phases, tmp_path, **changes)
+
+
+@pytest.mark.slow
+def test_zero3_in_bf16_equals_zero2_in_bf16(tiny_model, phases, tmp_path):
+    curves = [
+        losses(run(tmp_path / stage, tiny_model, phases[:1], SETTINGS | {"dtype": "bfloat16", "deepspeed": stage}))
+        for stage in ("zero2", "zero3")
+    ]
+    assert curves[0][0] == pytest.approx(curves[1][0], rel=1e-6)
+
+
+def check_adapters(tiny_model, phases, folder, **changes):
+    from transformers import AutoModelForCausalLM
+
+    lora = LoraSection(rank=4, alpha=8, target_modules=["q_proj", "v_proj"]).model_dump()
+    manifest = run(folder, tiny_model, phases[:1], SETTINGS | {"lora": lora} | changes)
+    assert manifest.metrics["phases"][0]["loss_last"] < manifest.metrics["phases"][0]["loss_first"]
+    merged = AutoModelForCausalLM.from_pretrained(folder / "checkpoint").state_dict()
+    before = AutoModelForCausalLM.from_pretrained(tiny_model).state_dict()
+    assert merged.keys() == before.keys()
+    changed = {name for name in before if not merged[name].equal(before[name])}
+    assert changed == {name for name in before if "q_proj" in name or "v_proj" in name}
+
+
+def test_adapters_are_merged_into_the_export(tiny_model, phases, tmp_path):
+    check_adapters(tiny_model, phases, tmp_path)
+
+
+@pytest.mark.slow
+def test_adapters_are_merged_under_zero3_on_two_ranks(tiny_model, phases, tmp_path):
+    check_adapters(tiny_model, phases, tmp_path, deepspeed="zero3", processes=2)
+
+
+def test_failing_workers_are_reported_with_the_end_of_their_log(tiny_model, phases, tmp_path):
+    lora = LoraSection(target_modules=["no_such_layer"]).model_dump()
+    with pytest.raises(TrainingError, match="target_modules names layers") as caught:
+        run(tmp_path, tiny_model, phases[:1], SETTINGS | {"lora": lora})
+    assert "no_such_layer" in str(caught.value)
+    assert str(tmp_path / "logs/train-phase-0-selected.log") in str(caught.value)
+    assert not (tmp_path / "checkpoint").exists()
+
+
+def test_what_cannot_work_is_refused_at_once(tiny_model, phases, tmp_path, write_training_rows, make_row):
+    with pytest.raises(ModelError, match="safetensors"):
+        run(tmp_path, tmp_path, phases)
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint/notes.txt").write_text("mine")
+    with pytest.raises(TrainingError, match="not a checkpoint of this training"):
+        run(tmp_path, tiny_model, phases)
+    empty = PhaseRun("selected", [write_training_rows(0, make_row("q", ""))], 1, 1e-3)
+    with pytest.raises(StageError, match="none of 1 rows"):
+        run(tmp_path / "other", tiny_model, [empty])
+    with RunDir(tmp_path / "used/train").lock(), pytest.raises(RunDirError, match="in use"):
+        run(tmp_path / "used", tiny_model, phases)

@@ -1,0 +1,34 @@
+"""A failure says what to do, shows the end of this attempt's log, and where the rest is."""
+
+from __future__ import annotations
+
+import pytest
+
+from inverse_instruct.training.failure import failure
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "advice"),
+    [
+        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate", 1, "micro_batch_size"),
+        ("DefaultCPUAllocator: can't allocate memory", 1, "micro_batch_size"),
+        ("nothing said", 247, "micro_batch_size"),
+        ("exits with return code = -9", 1, "micro_batch_size"),
+        ("OSError: [Errno 28] No space left on device", 1, "free some space"),
+        ("TrainingError: the loss is nan at step 3", 1, "learning_rate"),
+        ("ValueError: something else", 1, "the log says why"),
+    ],
+)
+def test_the_cause_decides_the_remedy(tmp_path, line, code, advice):
+    log = tmp_path / "train.log"
+    log.write_text(line + "\n")
+    assert advice in str(failure(log, 0, code))
+
+
+def test_only_this_attempt_is_shown(tmp_path):
+    log = tmp_path / "train.log"
+    earlier = "No space left on device\n"
+    log.write_text(earlier + "".join(f"line {number}\n" for number in range(40)))
+    message = str(failure(log, len(earlier), 1))
+    assert "disk" not in message and str(log) in message
+    assert "line 39" in message and "line 25" in message and "line 24" not in message
