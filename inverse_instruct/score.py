@@ -103,8 +103,8 @@ class ScoreStage:
         results = [self._results[candidate.id] for candidate in candidates]
         pairs = [result for result in results if isinstance(result, ScoredPair)]
         rejections = [result for result in results if isinstance(result, Rejection)]
-        write_rows(self._folder / "scores.parquet", map(to_dict, pairs))
-        write_rows(self._folder / "rejections.parquet", map(to_dict, rejections))
+        write_rows(self._folder / "scores.parquet", map(to_dict, pairs), ScoredPair)
+        write_rows(self._folder / "rejections.parquet", map(to_dict, rejections), Rejection)
         scores = [pair.lm_score for pair in pairs]
         manifest = Manifest(
             stage="score", key=key, rows_in=len(results), rows_out=len(pairs),

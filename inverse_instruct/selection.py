@@ -52,8 +52,8 @@ def select(section: SelectionSection, folder: Path, *, snippets: Iterable[Snippe
         else:
             seen.add(row.id)
             rows.append(row)
-    write_rows(folder / "selected.parquet", map(to_dict, rows))
-    write_rows(folder / "rejections.parquet", map(to_dict, rejections))
+    write_rows(folder / "selected.parquet", map(to_dict, rows), TrainingRow)
+    write_rows(folder / "rejections.parquet", map(to_dict, rejections), Rejection)
     scores = [row.lm_score for row in rows if row.lm_score is not None]
     manifest = Manifest(
         stage="selection", key=key, rows_in=len(pairs), rows_out=len(rows),

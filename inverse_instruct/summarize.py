@@ -89,8 +89,8 @@ class SummarizeStage:
         ordered = [self._results[snippet.id] for snippet in snippets]
         candidates = [candidate for kept, _ in ordered for candidate in kept]
         rejections = [rejection for _, rejected in ordered for rejection in rejected]
-        write_rows(self._folder / "candidates.parquet", map(to_dict, candidates))
-        write_rows(self._folder / "rejections.parquet", map(to_dict, rejections))
+        write_rows(self._folder / "candidates.parquet", map(to_dict, candidates), Candidate)
+        write_rows(self._folder / "rejections.parquet", map(to_dict, rejections), Rejection)
         manifest = Manifest(
             stage="summarize", key=key, rows_in=len(ordered) * self._section.candidates, rows_out=len(candidates),
             rejected=dict(Counter(rejection.reason.value for rejection in rejections)),
