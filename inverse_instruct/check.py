@@ -46,6 +46,7 @@ class Plan:
     rounds: int
     steps: tuple[Step, ...]
     disk_bytes: int
+    complete: bool  # whether the model and the whole corpus are here to be measured
     notes: tuple[str, ...]
 
 
@@ -87,12 +88,13 @@ def print_plan(config: RunConfig, plan: Plan) -> None:
     for name in ("rows", "tokens", "about"):
         table.add_column(name, justify="right")
     for step in plan.steps:
-        table.add_row(step.stage, f"{step.rows:,}", f"{step.tokens:,}", _duration(step.seconds))
-    console = Console()
+        rows, tokens = (f"{step.rows:,}", f"{step.tokens:,}") if step.rows else ("?", "?")
+        table.add_row(step.stage, rows, tokens, _duration(step.seconds) if plan.complete and step.rows else "?")
+    console = Console(width=None if Console().is_terminal else 100)
     console.print(table)
     whole = sum(step.seconds for step in plan.steps) * max(1, plan.rounds)
-    console.print(f"all rounds: about {_duration(whole)}, {plan.disk_bytes / 1e9:.1f} GB of disk; rough figures, from "
-                  "file sizes and nominal speeds", markup=False)
+    figures = f"about {_duration(whole)}, {plan.disk_bytes / 1e9:.1f} GB of disk" if plan.complete else "not known yet"
+    console.print(f"all rounds: {figures}; rough figures, from file sizes and nominal speeds", markup=False)
     for note in plan.notes:
         console.print(f"note: {note}", markup=False)
 
@@ -190,7 +192,7 @@ def _plan(config: RunConfig, weights: int, notes: list[str]) -> Plan:
     )
     # per round: one checkpoint and the rows; at any time: a phase's export, optimizer state and step checkpoint
     disk = weights * (config.rounds + 1) + 4 * weights + size * 3 * (config.rounds + 1) * config.summarize.candidates
-    return Plan(config.rounds, steps, disk, tuple(notes))
+    return Plan(config.rounds, steps, disk, not notes, tuple(notes))
 
 
 def _measure(path: Path) -> tuple[int, int]:

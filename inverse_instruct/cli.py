@@ -30,11 +30,14 @@ def main() -> None:
         for line in str(error).splitlines():
             print(f"error: {line}" if line == str(error).splitlines()[0] else f"       {line}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:  # a full disk, a missing permission: the system's own words name the file
+        print(f"error: {error}; mend it and run the same command again, what was done is kept", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("\ninterrupted; what was done is kept, the same command goes on from there", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(1)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -52,9 +52,3 @@ class TrainingError(InverseInstructError):
 
 class StageError(InverseInstructError):
     """A stage cannot give a usable result, such as a corpus with no usable row."""
-
-
-class Interrupted(InverseInstructError):
-    """SIGINT or SIGTERM arrived; what was done is kept and the same command goes on. Exit code 130."""
-
-    exit_code = 130

@@ -20,6 +20,7 @@ from evaluation import (
     Problem,
     ResourceLimits,
     Sandbox,
+    SandboxUnavailable,
     SelfConsistency,
     Verdict,
     extract_code,
@@ -97,10 +98,13 @@ class EvaluateStage:
             self.on_problem(len(answers))
         self._journal.close()
         limits = ResourceLimits(memory_bytes=self._section.memory_mib * 2**20)
-        with Sandbox(workers=self._section.workers, limits=limits) as sandbox:
-            solutions = {problem.task_id: [answers[problem.task_id].solution] for problem in self.problems}
-            verdicts = list(judge_codes(self.problems, solutions, sandbox))
-            consistency = self._consistency(answers, sandbox) if self._section.self_consistency else None
+        solutions = {problem.task_id: [answers[problem.task_id].solution] for problem in self.problems}
+        try:
+            with Sandbox(workers=self._section.workers, limits=limits) as sandbox:
+                verdicts = list(judge_codes(self.problems, solutions, sandbox))
+                consistency = self._consistency(answers, sandbox) if self._section.self_consistency else None
+        except (SandboxUnavailable, BenchmarkError) as error:
+            raise StageError(f"evaluate: {error}") from error
         return self._write(answers, verdicts, consistency, key)
 
     async def _answer(self, problem: Problem) -> tuple[str, Answers]:

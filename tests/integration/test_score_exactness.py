@@ -17,8 +17,8 @@ from inverse_instruct.score import ScoreStage, lm_score
 from inverse_instruct.streaming import stream
 
 pytestmark = pytest.mark.integration
-# after this one the model's next word is code, so that YES and NO are far down its list
-UNLIKELY = "{{ instruction }}\n\nRepeat this code and say nothing else: {{ code }}{# {{ language }} {{ yes }} {{ no }} #}"
+# after this one the model's next word is French, so that YES and NO are far down its list
+UNLIKELY = "Translate to French: {{ instruction }} {{ code }}"
 
 
 def pairs(count: int) -> list[tuple[Snippet, list[Candidate]]]:
