@@ -21,15 +21,25 @@ COMMANDS = ("run", "check", "status", "fetch-model", "preprocess", "summarize", 
 
 
 def command(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "inverse_instruct.cli", *map(str, arguments)], cwd=ROOT, text=True,
-                          capture_output=True, env=dict(os.environ) | environment, timeout=60)
+    return subprocess.run(
+        [sys.executable, "-m", "inverse_instruct.cli", *map(str, arguments)],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        env=dict(os.environ) | environment,
+        timeout=60,
+    )
 
 
 @pytest.fixture
 def config(tmp_path: Path, smollm: Path) -> dict[str, object]:
     (tmp_path / "corpus.jsonl").write_text('{"instruction": "Add.", "output": "```python\\nprint(1 + 1)\\n```"}\n')
-    return {"name": "x", "model": {"base": str(smollm), "start": str(smollm)}, "corpus": [{"path": "corpus.jsonl"}],
-            "evaluate": {"benchmark": "mini"}}
+    return {
+        "name": "x",
+        "model": {"base": str(smollm), "start": str(smollm)},
+        "corpus": [{"path": "corpus.jsonl"}],
+        "evaluate": {"benchmark": "mini"},
+    }
 
 
 def check(tmp_path: Path, config: dict[str, object], *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -56,12 +66,22 @@ def test_check_prints_the_plan(tmp_path: Path, config: dict[str, object]) -> Non
 
 
 def test_five_mistakes_are_named_at_once(tmp_path: Path, config: dict[str, object]) -> None:
-    config |= {"rouns": 1, "train": {"learning_rate": 0}, "selection": {"method": "worst"},
-               "summarize": {"candidates": "many"}, "preprocess": {"near_duplicate_threshold": 7}}
+    config |= {
+        "rouns": 1,
+        "train": {"learning_rate": 0},
+        "selection": {"method": "worst"},
+        "summarize": {"candidates": "many"},
+        "preprocess": {"near_duplicate_threshold": 7},
+    }
     result = check(tmp_path, config)
     assert result.returncode == 2
-    for words in ("rouns: unknown key; did you mean 'rounds'?", "train.learning_rate", "selection.method",
-                  "summarize.candidates", "preprocess.near_duplicate_threshold"):
+    for words in (
+        "rouns: unknown key; did you mean 'rounds'?",
+        "train.learning_rate",
+        "selection.method",
+        "summarize.candidates",
+        "preprocess.near_duplicate_threshold",
+    ):
         assert words in result.stderr
     assert "Traceback" not in result.stderr
 
@@ -73,14 +93,21 @@ def test_what_the_world_lacks_is_named_at_once(tmp_path: Path, config: dict[str,
         port = taken.getsockname()[1]
         config |= {
             "model": {"base": "/no/such/model", "start": config["model"]["start"], "yes_token": "YES"},  # type: ignore[index]
-            "corpus": [{"path": "missing.jsonl"}], "inference": {"port": port},
-            "train": {"deepspeed": "zero9"}, "evaluate": {"benchmark": "none.jsonl"},
+            "corpus": [{"path": "missing.jsonl"}],
+            "inference": {"port": port},
+            "train": {"deepspeed": "zero9"},
+            "evaluate": {"benchmark": "none.jsonl"},
         }
         result = check(tmp_path, config)
     assert result.returncode == 2
-    for words in ("model.base: model folder /no/such/model does not exist", "model.yes_token: 'YES' is 2 tokens",
-                  "corpus.0.path: missing.jsonl does not exist", f"inference.port: port {port} on 127.0.0.1 is in use",
-                  "train.deepspeed: zero9", "evaluate.benchmark: none.jsonl"):
+    for words in (
+        "model.base: model folder /no/such/model does not exist",
+        "model.yes_token: 'YES' is 2 tokens",
+        "corpus.0.path: missing.jsonl does not exist",
+        f"inference.port: port {port} on 127.0.0.1 is in use",
+        "train.deepspeed: zero9",
+        "evaluate.benchmark: none.jsonl",
+    ):
         assert words in result.stderr, result.stderr
 
 
@@ -118,8 +145,12 @@ def test_a_full_disk_is_one_clear_sentence(tmp_path: Path, config: dict[str, obj
         result = command("check", tmp_path / "run.yaml", "--run-dir", small / "run")
         assert result.returncode == 2 and "GB free and the run needs about" in result.stderr
         (small / "fill").write_bytes(b"x" * 900_000)
-        rows = (json.dumps({"instruction": f"Task {n}", "output": f"```python\nvalue_{n} = {n} * {n}\nprint(value_{n})\n```"})
-                for n in range(20_000))
+        rows = (
+            json.dumps(
+                {"instruction": f"Task {n}", "output": f"```python\nvalue_{n} = {n} * {n}\nprint(value_{n})\n```"}
+            )
+            for n in range(20_000)
+        )
         corpus = tmp_path / "big.jsonl"
         corpus.write_text("\n".join(rows))
         result = command("preprocess", "--input", corpus, "--output", small / "out")

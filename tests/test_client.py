@@ -17,8 +17,15 @@ from inverse_instruct.inference import client as client_module
 from inverse_instruct.inference.client import InferenceClient, Sampling
 
 Reply = tuple[int, str]
-OK = (200, json.dumps({"choices": [{"index": 0, "text": "hi", "finish_reason": "stop"}],
-                       "usage": {"prompt_tokens": 3, "completion_tokens": 1}}))
+OK = (
+    200,
+    json.dumps(
+        {
+            "choices": [{"index": 0, "text": "hi", "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 3, "completion_tokens": 1},
+        }
+    ),
+)
 
 
 def logprobs(*rows: dict[str, Any]) -> Reply:
@@ -97,7 +104,16 @@ def complete(client: InferenceClient) -> Any:
 
 @pytest.mark.parametrize(
     "trouble",
-    [(503, "busy"), (500, "{}"), (429, ""), (200, "<html>"), (200, "{}"), (200, '{"choices": []'), (200, "null"), (0, "")],
+    [
+        (503, "busy"),
+        (500, "{}"),
+        (429, ""),
+        (200, "<html>"),
+        (200, "{}"),
+        (200, '{"choices": []'),
+        (200, "null"),
+        (0, ""),
+    ],
     ids=str,
 )
 def test_what_may_be_cured_is_sent_again(fake: Callable[..., Fake], trouble: Reply) -> None:

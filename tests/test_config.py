@@ -31,7 +31,11 @@ def test_papers_settings() -> None:
         assert (config.summarize.candidates, config.summarize.temperature) == (10, 0.8)
         assert (config.summarize.repetition_penalty, config.summarize.max_new_tokens) == (1.1, 2048)
         assert [(phase.data, phase.epochs) for phase in config.train.phases] == [("selected", 1), ("original", 2)]
-        assert (config.train.optimizer, config.train.learning_rate, config.train.warmup_steps) == ("adafactor", 5e-5, 15)
+        assert (config.train.optimizer, config.train.learning_rate, config.train.warmup_steps) == (
+            "adafactor",
+            5e-5,
+            15,
+        )
         assert (config.train.global_batch_size, config.train.max_length, config.train.max_grad_norm) == (512, 1024, 0)
 
 
@@ -91,6 +95,10 @@ def test_dump_and_load_agree_and_paths_become_absolute(tmp_path: Path) -> None:
 def test_every_field_has_a_doc_line() -> None:
     sections = [RunConfig, *Section.__subclasses__()]
     assert len(sections) > 10
-    bare = [f"{section.__name__}.{name}" for section in sections for name, field in section.model_fields.items()
-            if not field.description]
+    bare = [
+        f"{section.__name__}.{name}"
+        for section in sections
+        for name, field in section.model_fields.items()
+        if not field.description
+    ]
     assert bare == []

@@ -23,8 +23,9 @@ def test_chat_prompt_is_what_transformers_makes(smollm: Path, chat: PromptFormat
 
     tokenizer = AutoTokenizer.from_pretrained(smollm)
     for text in ("Write a function.", "ü\n\n```python\nx = 1\n```", "1 + 1 = 2 \t x"):
-        expected = tokenizer.apply_chat_template([{"role": "user", "content": text}], add_generation_prompt=True,
-                                                 tokenize=False)
+        expected = tokenizer.apply_chat_template(
+            [{"role": "user", "content": text}], add_generation_prompt=True, tokenize=False
+        )
         assert chat.response_prompt(text) == tokenizer.encode(expected, add_special_tokens=False)
 
 

@@ -31,7 +31,10 @@ def test_atomic_write_leaves_nothing_behind_on_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["rows.parquet", "rows.jsonl"])
 def test_rows_come_back_as_they_were(tmp_path: Path, name: str) -> None:
-    rows = [to_dict(Rejection("a/1", "score", Reason.EMPTY, "ü\n'\u2028")), to_dict(Rejection("b", "score", Reason.EMPTY))]
+    rows = [
+        to_dict(Rejection("a/1", "score", Reason.EMPTY, "ü\n'\u2028")),
+        to_dict(Rejection("b", "score", Reason.EMPTY)),
+    ]
     assert write_rows(tmp_path / name, rows) == 2
     assert read_rows(tmp_path / name) == rows
     write_rows(tmp_path / name, [])

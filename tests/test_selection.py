@@ -50,18 +50,45 @@ def test_random_is_seeded_and_not_the_best_every_time() -> None:
 def test_rows_carry_their_lineage_and_nothing_vanishes(tmp_path: Path) -> None:
     benchmark = tmp_path / "bench.jsonl"
     task = "Return the alphabetically ordered vowels of every second sentence in a long legal document, please."
-    benchmark.write_text(json.dumps({"task_id": "B/1", "prompt": f'def f(x):\n    """{task}"""\n', "entry_point": "f",
-                                     "canonical_solution": "    return x\n"}) + "\n")
-    snippets = [Snippet(f"s{n}", f"def f{n}():\n    return {n}", "python", "", f"r{n}", "corpus.jsonl", n) for n in (1, 2, 3)]
-    texts = {"a": "Write one.", "b": "Write a two.", "c": "Write a three.", "d": f"Write a function. {task}", "e": "Write five.",
-             "f": "Write six."}
+    benchmark.write_text(
+        json.dumps(
+            {
+                "task_id": "B/1",
+                "prompt": f'def f(x):\n    """{task}"""\n',
+                "entry_point": "f",
+                "canonical_solution": "    return x\n",
+            }
+        )
+        + "\n"
+    )
+    snippets = [
+        Snippet(f"s{n}", f"def f{n}():\n    return {n}", "python", "", f"r{n}", "corpus.jsonl", n) for n in (1, 2, 3)
+    ]
+    texts = {
+        "a": "Write one.",
+        "b": "Write a two.",
+        "c": "Write a three.",
+        "d": f"Write a function. {task}",
+        "e": "Write five.",
+        "f": "Write six.",
+    }
     candidates = [Candidate(name, "s", 0, "", text, 0, "m", "p", 1, 1) for name, text in texts.items()]
     pairs = [*PAIRS, pair("s3", "f", 0.7)]
     benchmarks = BenchmarkIndex([benchmark], 13)
 
     def run(folder: str, earlier: frozenset[str]) -> list[dict[str, object]]:
-        manifest = select(SelectionSection(), tmp_path / folder, snippets=snippets, candidates=candidates, pairs=pairs,
-                          benchmarks=benchmarks, earlier_ids=earlier, seed=0, round_number=2, key="k")
+        manifest = select(
+            SelectionSection(),
+            tmp_path / folder,
+            snippets=snippets,
+            candidates=candidates,
+            pairs=pairs,
+            benchmarks=benchmarks,
+            earlier_ids=earlier,
+            seed=0,
+            round_number=2,
+            key="k",
+        )
         assert manifest.rows_in == 6 == manifest.rows_out + sum(manifest.rejected.values())
         return read_rows(tmp_path / folder / "selected.parquet")
 

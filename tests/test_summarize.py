@@ -31,8 +31,12 @@ def test_review_keeps_good_ones_and_names_every_reason() -> None:
     kept, rejected = review(SNIPPET, replies, max_leaked_lines=2)
     assert [reply.k for reply in kept] == [0, 7]
     assert {rejection.row_id: rejection.reason for rejection in rejected} == {
-        "s/1": Reason.EMPTY, "s/2": Reason.EMPTY, "s/3": Reason.DUPLICATE_CANDIDATE, "s/4": Reason.LEAKS_CODE,
-        "s/5": Reason.REPEATS_ITSELF, "s/6": Reason.CUT_OFF,
+        "s/1": Reason.EMPTY,
+        "s/2": Reason.EMPTY,
+        "s/3": Reason.DUPLICATE_CANDIDATE,
+        "s/4": Reason.LEAKS_CODE,
+        "s/5": Reason.REPEATS_ITSELF,
+        "s/6": Reason.CUT_OFF,
     }
 
 

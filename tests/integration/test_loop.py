@@ -28,25 +28,40 @@ STAGES = ("summarize", "score", "selection", "train", "evaluate", "promote")
 
 
 def write_config(folder: Path, model: Path) -> Path:
-    rows = [{"instruction": f"Multiply a number by {n} and add {n}.",
-             "output": f"```python\ndef scale_{n}(number):\n    product = number * {n}\n    return product + {n}\n```"}
-            for n in range(3)]
-    rows += [{"instruction": "Join words.", "output": "```python\ndef join_words(words):\n    return '-'.join(words)\n```"},
-             {"instruction": "Say hello.", "output": "Hello there."}]
+    rows = [
+        {
+            "instruction": f"Multiply a number by {n} and add {n}.",
+            "output": f"```python\ndef scale_{n}(number):\n    product = number * {n}\n    return product + {n}\n```",
+        }
+        for n in range(3)
+    ]
+    rows += [
+        {"instruction": "Join words.", "output": "```python\ndef join_words(words):\n    return '-'.join(words)\n```"},
+        {"instruction": "Say hello.", "output": "Hello there."},
+    ]
     (folder / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     problems = (ROOT / "evaluation/mini/problems.jsonl").read_text().splitlines()[:4]
     (folder / "benchmark.jsonl").write_text("\n".join(problems) + "\n")
     config = {
-        "name": "tiny", "rounds": 1,
+        "name": "tiny",
+        "rounds": 1,
         "model": {"base": str(model), "start": str(model), "max_model_len": 512},
         "corpus": [{"path": "corpus.jsonl"}],
         "preprocess": {"near_duplicate_threshold": 1.0},
         "inference": {"dtype": "float32"},
         # a random model never ends a reply by itself
         "summarize": {"candidates": 4, "temperature": 1.0, "max_new_tokens": 160, "stop": ["k"]},
-        "train": {"optimizer": "adamw", "learning_rate": 1e-3, "dtype": "float32", "global_batch_size": 1,
-                  "micro_batch_size": 1, "max_length": 256, "save_steps": 1, "warmup_steps": 1,
-                  "phases": [{"data": "selected", "epochs": 2}, {"data": "original", "epochs": 2}]},
+        "train": {
+            "optimizer": "adamw",
+            "learning_rate": 1e-3,
+            "dtype": "float32",
+            "global_batch_size": 1,
+            "micro_batch_size": 1,
+            "max_length": 256,
+            "save_steps": 1,
+            "warmup_steps": 1,
+            "phases": [{"data": "selected", "epochs": 2}, {"data": "original", "epochs": 2}],
+        },
         "evaluate": {"benchmark": "benchmark.jsonl", "max_new_tokens": 64},
     }
     path = folder / "run.yaml"
@@ -56,8 +71,13 @@ def write_config(folder: Path, model: Path) -> Path:
 
 def start(config: Path, run_dir: Path) -> subprocess.Popen[bytes]:
     log = (run_dir.parent / f"{run_dir.name}.log").open("ab")
-    return subprocess.Popen([sys.executable, "-m", "inverse_instruct.cli", "run", str(config), "--run-dir",
-                             str(run_dir)], cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    return subprocess.Popen(
+        [sys.executable, "-m", "inverse_instruct.cli", "run", str(config), "--run-dir", str(run_dir)],
+        cwd=ROOT,
+        stdout=log,
+        stderr=log,
+        stdin=subprocess.DEVNULL,
+    )
 
 
 def finish(config: Path, run_dir: Path) -> None:
@@ -78,8 +98,14 @@ def result(run_dir: Path) -> dict[str, Any]:
         "losses": losses,
         "checkpoint": model_digest(run_dir / "checkpoints/round-01"),
         "verdicts": [(row["task_id"], row["base"], row["plus"]) for row in lines(folder / "evaluate/results.jsonl")],
-        "accounting": {stage: {name: value for name, value in json.loads((folder / stage / "manifest.json").read_text())
-                               .items() if name in ("rows_in", "rows_out", "rejected")} for stage in STAGES},
+        "accounting": {
+            stage: {
+                name: value
+                for name, value in json.loads((folder / stage / "manifest.json").read_text()).items()
+                if name in ("rows_in", "rows_out", "rejected")
+            }
+            for stage in STAGES
+        },
     }
 
 
@@ -94,9 +120,15 @@ def finished(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
 @pytest.mark.timeout(900)
 def test_the_loop_runs_end_to_end(finished: tuple[Path, Path]) -> None:
     config, run_dir = finished
-    status = json.loads(subprocess.run(
-        [sys.executable, "-m", "inverse_instruct.cli", "status", str(run_dir), "--json"], cwd=ROOT, text=True,
-        capture_output=True, check=True).stdout)
+    status = json.loads(
+        subprocess.run(
+            [sys.executable, "-m", "inverse_instruct.cli", "status", str(run_dir), "--json"],
+            cwd=ROOT,
+            text=True,
+            capture_output=True,
+            check=True,
+        ).stdout
+    )
     assert status["run"]["state"] == "done"
     first, second = status["rounds"]
     assert first["snippets"] == second["snippets"] == 4 and first["promoted"] is True

@@ -27,8 +27,12 @@ def pairs(count: int) -> list[tuple[Snippet, list[Candidate]]]:
         code = f"def scale_{number}(values):\n    return [value * {number} for value in values]"
         snippet = Snippet(f"s{number}", code, "python", "", "", "", 1)
         texts = [f"Write a function that multiplies every value of a list by {number}.", "Sort a list of names."]
-        groups.append((snippet, [Candidate(f"c{number}-{k}", snippet.id, k, "", text, 0, "", "", 0, 0)
-                                 for k, text in enumerate(texts)]))
+        groups.append(
+            (
+                snippet,
+                [Candidate(f"c{number}-{k}", snippet.id, k, "", text, 0, "", "", 0, 0) for k, text in enumerate(texts)],
+            )
+        )
     return groups
 
 
@@ -49,8 +53,16 @@ def test_scores_equal_those_of_transformers(smollm: Path, tmp_path: Path) -> Non
         await server.wait_ready()
         async with InferenceClient([server.url], server.name, concurrency=16, timeout_seconds=300) as client:
             for name, (template, groups) in batches.items():
-                stage = ScoreStage(ScoreSection(template=template), tmp_path / name, formatter=formatter, client=client,
-                                   model=server.name, max_model_len=1024, yes_token="Yes", no_token="No")
+                stage = ScoreStage(
+                    ScoreSection(template=template),
+                    tmp_path / name,
+                    formatter=formatter,
+                    client=client,
+                    model=server.name,
+                    max_model_len=1024,
+                    yes_token="Yes",
+                    no_token="No",
+                )
                 async for _ in stream(groups, lambda group, stage=stage: stage.judge(*group), 8):  # type: ignore[misc]
                     pass
                 stage.finish([candidate for _, group in groups for candidate in group], "key")
@@ -67,7 +79,8 @@ def test_scores_equal_those_of_transformers(smollm: Path, tmp_path: Path) -> Non
         for snippet, candidates in groups:
             for candidate in candidates:
                 text = PromptTemplate("score", template).render(
-                    language="python", code=snippet.code, instruction=candidate.instruction, yes="Yes", no="No")
+                    language="python", code=snippet.code, instruction=candidate.instruction, yes="Yes", no="No"
+                )
                 with torch.no_grad():
                     logits = model(torch.tensor([formatter.response_prompt(text)])).logits[0, -1]
                 yes, no = (float(logits[label]) for label in labels)
