@@ -8,7 +8,6 @@ This module does not import torch. Not guaranteed: resuming with another number 
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import shutil
@@ -32,10 +31,14 @@ from inverse_instruct.training.launch import gpu_count, rank_count, worker_comma
 from inverse_instruct.training.progress import TrainingProgress
 from inverse_instruct.training.publish import check_target, publish
 from inverse_instruct.training.sequences import Sequences, build_sequences
+from inverse_instruct.training.stage_folder import (
+    await_stale_workers,
+    discard_other_work,
+    remove_intermediate_files,
+)
 from inverse_instruct.training.step_checkpoints import cut_losses, newest_complete, read_losses, step_of
 from inverse_instruct.training.zero import load_deepspeed_config
 
-STALE_WORKERS_SECONDS = 60.0  # the supervisor ends them within ten
 TEARDOWN_SECONDS = 30.0
 
 logger = logging.getLogger(__name__)
@@ -82,11 +85,11 @@ def train(config: TrainSection, *, base: Path, phases: Sequence[PhaseRun], folde
         if manifest is None:
             _check(config, base, checkpoint)
             run = _Run(config, folder, log_folder, prompt_format, seed, trust_remote_code)
-            _await_stale_workers(run.workers_lock)
-            _discard_other_work(folder, key)
+            await_stale_workers(run.workers_lock)
+            discard_other_work(folder, key)
             metrics = run.phases(base, phases)
             manifest = _finish(folder, checkpoint, key, metrics, time.monotonic() - started)
-        _remove_intermediate_files(folder)
+        remove_intermediate_files(folder)
     return manifest
 
 
@@ -96,31 +99,6 @@ def _check(config: TrainSection, base: Path, checkpoint: Path) -> None:
     load_deepspeed_config(config.deepspeed)
     if not any(base.glob("*.safetensors")):
         raise ModelError(f"{base} holds no safetensors weights; convert the model, pickled weights are never loaded")
-
-
-def _await_stale_workers(lock: Path) -> None:
-    """Wait until no worker of a killed training is left; each holds the lock while it runs."""
-    deadline = time.monotonic() + STALE_WORKERS_SECONDS
-    with lock.open("a") as stream:
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise TrainingError(f"workers of an earlier training still write into {lock.parent}; end them "
-                                        f"(`fuser {lock}` names them) and run again") from None
-            time.sleep(0.2)
-
-
-def _discard_other_work(folder: Path, key: str) -> None:
-    mark = folder / "key"
-    if mark.is_file() and mark.read_text() == key:
-        return
-    for leftover in [*folder.glob("phase-*"), folder / "tensorboard"]:
-        shutil.rmtree(leftover, ignore_errors=True)
-    (folder / "manifest.json").unlink(missing_ok=True)
-    mark.write_text(key)
 
 
 @dataclass(frozen=True)
@@ -252,11 +230,3 @@ def _finish(folder: Path, checkpoint: Path, key: str, metrics: list[dict[str, An
     )
     outputs = [f"{phase['phase']}/{name}" for phase in metrics for name in ("loss.jsonl", "rejections.jsonl")]
     return write_manifest(folder, manifest, outputs + [os.path.relpath(path, folder) for path in files])
-
-
-def _remove_intermediate_files(folder: Path) -> None:
-    for path in folder.glob("phase-*"):
-        paths = PhaseFolder(path)
-        for leftover in (paths.export, paths.steps):
-            shutil.rmtree(leftover, ignore_errors=True)
-        paths.sequences.unlink(missing_ok=True)
