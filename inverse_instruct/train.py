@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from inverse_instruct.config import TrainSection
-from inverse_instruct.errors import ModelError, StageError, TrainingError
+from inverse_instruct.errors import ModelError, StageError
 from inverse_instruct.prompts import PromptFormatter
 from inverse_instruct.records import digest, to_dict
 from inverse_instruct.run_dir import Manifest, RunDir, read_manifest, read_rows, write_manifest, write_rows
