@@ -11,14 +11,13 @@ import gzip
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from inverse_instruct.config import RunConfig, benchmark_path
 from inverse_instruct.errors import ConfigError, InverseInstructError
-from inverse_instruct.inference.server import free_port, on_cpu
+from inverse_instruct.machine import free_port, gpu_count
 from inverse_instruct.models import FETCHABLE, resolve_model
 from inverse_instruct.prompts import PromptFormatter, PromptTemplate
 
@@ -173,8 +172,9 @@ def _plan(config: RunConfig, weights: int, notes: list[str]) -> Plan:
         share = min(1.0, (source.limit or source_rows) / max(1, source_rows))
         rows += round(source_rows * share)
         size += round(source_bytes * share)
-    parameters = max(1, weights // 4 if on_cpu() else weights // 2)
-    flops = CPU_FLOPS_PER_CORE * len(os.sched_getaffinity(0)) if on_cpu() else GPU_FLOPS * _gpus()
+    gpus = gpu_count()
+    parameters = max(1, weights // (2 if gpus else 4))
+    flops = GPU_FLOPS * gpus if gpus else CPU_FLOPS_PER_CORE * len(os.sched_getaffinity(0))
     snippet_tokens = int(size / BYTES_PER_TOKEN)
     candidates = rows * config.summarize.candidates
     written = candidates * INSTRUCTION_TOKENS
@@ -216,13 +216,6 @@ def _measure(path: Path) -> tuple[int, int]:
     rows = len(re.findall(rb'[\[,]\s*\{\s*"', sample)) if is_array else sample.count(b"\n") + 1
     scale = max(1.0, size / max(1, len(sample))) if len(sample) == sample_bytes else 1.0
     return int(rows * scale), int(len(sample) * scale)
-
-
-def _gpus() -> int:
-    if shutil.which("nvidia-smi") is None:
-        return 1
-    listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False).stdout
-    return max(1, listing.count("GPU "))
 
 
 def _duration(seconds: float) -> str:

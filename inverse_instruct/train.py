@@ -20,6 +20,7 @@ from typing import Any
 
 from inverse_instruct.config import TrainSection
 from inverse_instruct.errors import ModelError, StageError
+from inverse_instruct.machine import gpu_count
 from inverse_instruct.prompts import PromptFormatter
 from inverse_instruct.records import digest, to_dict
 from inverse_instruct.run_dir import Manifest, RunDir, read_manifest, read_rows, write_manifest, write_rows
@@ -27,7 +28,7 @@ from inverse_instruct.supervisor import start_supervised, stop_supervised
 from inverse_instruct.training.batches import BatchPlan
 from inverse_instruct.training.failure import failure
 from inverse_instruct.training.job import Job, PhaseFolder
-from inverse_instruct.training.launch import gpu_count, rank_count, worker_command, worker_environment
+from inverse_instruct.training.launch import rank_count, worker_command, worker_environment
 from inverse_instruct.training.progress import TrainingProgress
 from inverse_instruct.training.publish import check_target, publish
 from inverse_instruct.training.sequences import Sequences, build_sequences

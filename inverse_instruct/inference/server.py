@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 import httpx
 
 from inverse_instruct.config import InferenceSection
 from inverse_instruct.errors import ServerError
+from inverse_instruct.machine import INTEL_OPENMP, cpu_does_bfloat16, free_port, gpu_count
 from inverse_instruct.models import model_digest
 from inverse_instruct.supervisor import start_supervised, stop_supervised
 
@@ -125,7 +124,7 @@ class VllmServer:
             "--max-model-len", str(self._max_model_len), "--max-num-seqs", str(section.max_num_seqs),
             "--enable-prefix-caching", "--shutdown-timeout", "5",
         ]
-        if on_cpu():
+        if gpu_count() == 0:
             dtype = section.dtype if section.dtype != "auto" or cpu_does_bfloat16() else "float32"
             command += ["--dtype", dtype, "--enforce-eager", "--block-size", "32"]
             command += ["--distributed-executor-backend", "uni"]
@@ -144,45 +143,12 @@ class VllmServer:
         environment = dict(os.environ) | {
             "VLLM_HOST_IP": "127.0.0.1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1",
         }
-        if on_cpu():
+        if gpu_count() == 0:
             environment |= {
                 "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # one process: no core is kept back for a front end
                 "OMP_NUM_THREADS": str(len(os.sched_getaffinity(0))),
                 "VLLM_CPU_KVCACHE_SPACE": str(self._section.cpu_kv_cache_gib),
             }
-            openmp = Path(sys.prefix, "lib", "libiomp5.so")
-            if openmp.is_file():  # Intel's runtime is measurably faster here than GNU's
-                environment["LD_PRELOAD"] = str(openmp)
+            if INTEL_OPENMP.is_file():
+                environment["LD_PRELOAD"] = str(INTEL_OPENMP)
         return environment
-
-
-def free_port(port: int) -> int:
-    """Return the port if it can be bound on 127.0.0.1; 0 finds a free one.
-
-    Raises:
-        ServerError: the port is in use.
-    """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise ServerError(f"port {port} on 127.0.0.1 is in use; set inference.port to another one, or to 0 for any "
-                              "free one") from error
-        return int(probe.getsockname()[1])
-
-
-@cache
-def on_cpu() -> bool:
-    """Tell whether this machine has no NVIDIA or AMD GPU device, without importing torch."""
-    return not any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg"))
-
-
-@cache
-def cpu_does_bfloat16() -> bool:
-    """Tell whether the CPU multiplies bf16 matrices in hardware (AVX512-BF16 or AMX)."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text().split()
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags

@@ -8,34 +8,17 @@ about six seconds, several run under DeepSpeed's. Not guaranteed: GPUs that `nvi
 from __future__ import annotations
 
 import base64
-import importlib.metadata
 import json
 import os
 import re
-import shutil
-import socket
-import subprocess
 import sys
 from pathlib import Path
 
 from inverse_instruct.config import TrainSection
 from inverse_instruct.errors import ConfigError
+from inverse_instruct.machine import INTEL_OPENMP, free_port, visible_devices
 
 WORKER = "inverse_instruct.training.worker"
-INTEL_OPENMP = Path(sys.prefix, "lib", "libiomp5.so")  # of `intel-openmp`; a fifth faster than torch's own on CPUs
-
-
-def gpu_count() -> int:
-    """Return the number of GPUs that training may use, without importing torch."""
-    if importlib.metadata.version("torch").endswith("+cpu"):
-        return 0
-    visible = _visible_devices()
-    if visible is not None:
-        return len(visible)
-    if shutil.which("nvidia-smi") is None:
-        return 0
-    listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
-    return len([line for line in listing.stdout.splitlines() if line.startswith("GPU ")])
 
 
 def rank_count(config: TrainSection, gpus: int) -> int:
@@ -59,7 +42,7 @@ def worker_command(config: TrainSection, ranks: int, job: Path) -> list[str]:
     """Return the command that runs a job on all ranks."""
     if config.hostfile is None and ranks == 1:
         return [sys.executable, "-m", WORKER, str(job)]
-    options = ["--master_port", str(_free_port()), "--no_local_rank", "--log_level", "warning"]
+    options = ["--master_port", str(free_port()), "--no_local_rank", "--log_level", "warning"]
     worker = ["--module", WORKER, str(job)]
     if config.hostfile is None:  # the runner would only start this, and overlook CUDA_VISIBLE_DEVICES
         devices = {"localhost": _devices(ranks)}
@@ -82,22 +65,10 @@ def worker_environment(config: TrainSection, ranks: int, gpus: int) -> dict[str,
             environment.setdefault("LD_PRELOAD", str(INTEL_OPENMP))
     if config.hostfile is None and ranks == 1:
         environment |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_SIZE": "1",
-                        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+                        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     return environment
 
 
 def _devices(ranks: int) -> list[str]:
-    visible = _visible_devices() or []
+    visible = visible_devices() or []
     return visible[:ranks] if len(visible) >= ranks else [str(number) for number in range(ranks)]
-
-
-def _visible_devices() -> list[str] | None:
-    """Return what CUDA_VISIBLE_DEVICES lists; None if it is not set."""
-    value = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return None if value is None else [entry for entry in value.split(",") if entry.strip() not in ("", "-1")]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

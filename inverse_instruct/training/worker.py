@@ -15,6 +15,7 @@ import deepspeed
 import torch
 from transformers import TrainingArguments, set_seed
 
+from inverse_instruct.machine import cpu_does_bfloat16
 from inverse_instruct.run_dir import write_json
 from inverse_instruct.training.batches import BatchPlan, warmup_steps
 from inverse_instruct.training.export import export
@@ -35,8 +36,7 @@ def training_dtype(wanted: str) -> torch.dtype:
     if torch.cuda.is_available():
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        flags = Path("/proc/cpuinfo").read_text().split() if Path("/proc/cpuinfo").exists() else []
-        fast = "avx512_bf16" in flags or "amx_bf16" in flags
+        fast = cpu_does_bfloat16()
     return torch.bfloat16 if fast else torch.float32
 
 

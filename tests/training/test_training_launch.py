@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from inverse_instruct import machine
 from inverse_instruct.config import TrainSection
 from inverse_instruct.errors import ConfigError
 from inverse_instruct.training import launch
@@ -61,11 +62,11 @@ def test_an_unusable_hostfile_is_refused(tmp_path):
 
 
 def test_visible_gpus_are_counted_without_torch(monkeypatch):
-    monkeypatch.setattr(launch.importlib.metadata, "version", lambda name: "2.13.0")
+    monkeypatch.setattr(machine.importlib.metadata, "version", lambda name: "2.13.0")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,3")
-    assert launch.gpu_count() == 2
+    assert machine.gpu_count() == 2
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert launch.gpu_count() == 0
-    monkeypatch.setattr(launch.importlib.metadata, "version", lambda name: "2.13.0+cpu")
+    assert machine.gpu_count() == 0
+    monkeypatch.setattr(machine.importlib.metadata, "version", lambda name: "2.13.0+cpu")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    assert launch.gpu_count() == 0
+    assert machine.gpu_count() == 0
