@@ -5,9 +5,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 cd "$root"
-if [ $# -eq 0 ]; then
-    ruff check .
-    mypy
-    inverse_instruct fetch-model smollm2-135m
-fi
+inverse_instruct fetch-model smollm2-135m
+ruff check .
+mypy
 exec python -m pytest "$@"
