@@ -222,6 +222,8 @@ class TrainSection(Section):
     """Sequences per forward pass and rank."""
     max_length: int = Field(1024, ge=16)
     """Tokens of a sequence; longer ones are cut at the end and counted, or dropped if no response is left."""
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass: less memory for about a third more time."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
     """`auto`: bf16 where the hardware does it well, else fp32."""
     deepspeed: str = "zero2"

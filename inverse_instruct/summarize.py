@@ -108,6 +108,7 @@ class SummarizeStage:
     async def _generate(self, draft: Candidate, prompt: list[int]) -> Candidate | Rejection:
         key = digest(draft.snippet_id, draft.k, draft.prefix, draft.seed, draft.model, draft.prompt,
                      self._sampling_digest)
+        fresh_tokens = 0
         if key not in self._journal:
             try:
                 reply = await self._client.complete(prompt, self._sampling, draft.seed)
@@ -118,8 +119,9 @@ class SummarizeStage:
             self._journal.append(key, fresh)
             self.tokens["prompt"] += reply.prompt_tokens
             self.tokens["completion"] += reply.completion_tokens
+            fresh_tokens = reply.completion_tokens
         row = self._journal.rows[key]
-        self.on_candidate(row["completion_tokens"])
+        self.on_candidate(fresh_tokens)
         instruction = f"{draft.prefix}{row['text']}".strip()
         if row["finish"] == "length":
             return Rejection(_row_id(draft), "summarize", Reason.CUT_OFF, instruction)

@@ -104,8 +104,8 @@ class InferenceClient:
             One list of `len(labels)` natural logarithms per prompt.
 
         Raises:
-            RequestError: the server refuses the prompts, or gives no such log-probabilities.
-            ServerError: no server answers any more.
+            RequestError: the server refuses the prompts, or gives NaN.
+            ServerError: no server answers any more, or it cannot give such log-probabilities at all.
         """
         body = {
             "prompt": prompts, "max_tokens": 1, "temperature": 0, "logprobs": 0, "logprob_token_ids": list(labels),
@@ -155,8 +155,8 @@ def _read_label_logprobs(reply: dict[str, Any], prompts: int, labels: Sequence[i
         found = choice["logprobs"]["top_logprobs"][0]
         missing = [label for label in labels if f"token_id:{label}" not in found]
         if missing:
-            raise RequestError(f"the server gives no log-probability for token {missing[0]}; scoring needs one that "
-                               "knows logprob_token_ids, such as vLLM 0.32")
+            raise ServerError(f"the server gives no log-probability for token {missing[0]}; scoring needs one that "
+                              "knows logprob_token_ids, such as vLLM 0.32")
         row = [float(found[f"token_id:{label}"]) for label in labels]
         if any(math.isnan(value) for value in row):
             raise RequestError("the server gave NaN as a log-probability")

@@ -55,6 +55,8 @@ def training_arguments(job: Job, plan: BatchPlan, dtype: torch.dtype) -> Trainin
         warmup_steps=warmup_steps(settings.warmup_steps, plan.steps),
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
+        gradient_checkpointing=settings.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False},
         bf16=dtype == torch.bfloat16,
         seed=job.seed,
         deepspeed=load_deepspeed_config(settings.deepspeed),

@@ -172,7 +172,8 @@ def test_two_ranks_under_zero2_give_the_same_curve(reference, tiny_model, phases
 
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"processes": 2, "deepspeed": "zero3"}, {"micro_batch_size": 3},
-                                     {"deepspeed": "zero1"}, {"processes": 2, "micro_batch_size": 8}])
+                                     {"deepspeed": "zero1"}, {"processes": 2, "micro_batch_size": 8},
+                                     {"gradient_checkpointing": True}])
 def test_other_splits_give_the_same_curve(reference, tiny_model, phases, tmp_path, changes):
     check_same_curve(reference, tiny_model, phases, tmp_path, **changes)
 
@@ -205,7 +206,7 @@ def test_adapters_are_merged_into_the_export(tiny_model, phases, tmp_path):
 
 @pytest.mark.slow
 def test_adapters_are_merged_under_zero3_on_two_ranks(tiny_model, phases, tmp_path):
-    check_adapters(tiny_model, phases, tmp_path, deepspeed="zero3", processes=2)
+    check_adapters(tiny_model, phases, tmp_path, deepspeed="zero3", processes=2, gradient_checkpointing=True)
 
 
 def test_failing_workers_are_reported_with_the_end_of_their_log(tiny_model, phases, tmp_path):
