@@ -25,6 +25,7 @@ _PACKAGE = Path(__file__).resolve().parent
 _INSIDE_FILES = ("sandbox_worker.py", "confinement.py", "framing.py", "values.py")
 _INSIDE_PACKAGE = "/examiner/evaluation"
 _SCRATCH = "/tmp"
+_INSIDE_PACKAGES = "/packages"
 _SYSTEM_FOLDERS = ("/lib", "/lib32", "/lib64", "/libx32")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
 _ENVIRONMENT = {
@@ -134,24 +135,25 @@ def bubblewrap_command(scratch_bytes: int) -> list[str]:
     program = shutil.which("bwrap")
     if program is None:
         raise SandboxUnavailable("bubblewrap is not installed: apt-get install bubblewrap")
-    packages = _package_folders()
-    folders = [folder for folder in dict.fromkeys([sys.base_prefix, *packages]) if folder != "/usr"]
+    # packages get places of their own inside: their folder may lie under one that is hidden there, such as /tmp
+    packages = {folder: f"{_INSIDE_PACKAGES}/{number}" for number, folder in enumerate(_package_folders())}
+    places = {"/usr": "/usr", sys.base_prefix: sys.base_prefix} | packages
     command = [program, "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
-    command += ["--ro-bind", "/usr", "/usr", "--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
-    command += _system_folder_options()
-    for folder in folders:
-        command += ["--ro-bind", folder, folder]
+    for folder, place in places.items():
+        command += ["--ro-bind", folder, place]
+    command += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache", *_system_folder_options()]
     for device in _DEVICES:
         command += ["--dev-bind", device, device]
-    if any(_PACKAGE.is_relative_to(folder) for folder in ["/usr", *folders]):
-        # An installed copy of this package holds the benchmark's answers.
-        command += ["--tmpfs", str(_PACKAGE), "--remount-ro", str(_PACKAGE)]
+    for folder, place in places.items():
+        if _PACKAGE.is_relative_to(folder):  # an installed copy of this package holds the benchmark's answers
+            hidden = str(Path(place, _PACKAGE.relative_to(folder)))
+            command += ["--tmpfs", hidden, "--remount-ro", hidden]
     for name in _INSIDE_FILES:
         command += ["--ro-bind", str(_PACKAGE / name), f"{_INSIDE_PACKAGE}/{name}"]
     command += ["--size", str(scratch_bytes), "--tmpfs", _SCRATCH, "--chdir", _SCRATCH, "--remount-ro", "/"]
     for name, value in _ENVIRONMENT.items():
         command += ["--setenv", name, value]
-    return [*command, os.path.realpath(sys.executable), "-sSP", "-m", "evaluation.sandbox_worker", *packages]
+    return [*command, os.path.realpath(sys.executable), "-sSP", "-m", "evaluation.sandbox_worker", *packages.values()]
 
 
 def _package_folders() -> list[str]:

@@ -18,9 +18,11 @@ from typing import Any
 import pytest
 import yaml
 
+from inverse_instruct.ledger import Ledger
 from inverse_instruct.models import model_digest
 from inverse_instruct.records import rows_digest
 from inverse_instruct.run_dir import read_rows
+from inverse_instruct.supervisor import descendants
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).resolve().parents[2]
@@ -151,6 +153,27 @@ def test_a_finished_run_started_again_does_nothing(finished: tuple[Path, Path]) 
     finish(config, run_dir)
     assert time.monotonic() - began < 20
     assert before == {path: path.stat().st_mtime_ns for path in run_dir.rglob("manifest.json")}
+
+
+@pytest.mark.timeout(120)
+def test_sigterm_stops_cleanly_also_in_the_background(tiny_model: Path, tmp_path: Path) -> None:
+    run_dir = tmp_path / "stopped"
+    command = [sys.executable, "-m", "inverse_instruct.cli", "run", str(write_config(tmp_path, tiny_model)),
+               "--run-dir", str(run_dir)]
+    # as a shell starts a background job: with SIGINT ignored
+    process = subprocess.Popen(["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command], cwd=ROOT, text=True,
+                               stderr=subprocess.PIPE)
+    while not list((run_dir / "logs").glob("vllm-*.log")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    children = descendants(process.pid)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "the same command goes on" in errors and "Traceback" not in errors
+    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+    ledger = Ledger(run_dir / "ledger.db")
+    assert (ledger.run() or {})["state"] == "interrupted"
+    ledger.close()
 
 
 @pytest.mark.slow

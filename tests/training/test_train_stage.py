@@ -102,6 +102,7 @@ def start(folder, base, phases):
     arguments = [str(folder), str(base), json.dumps(SETTINGS),
                  json.dumps([[phase.data, str(phase.rows[0]), phase.epochs, phase.learning_rate] for phase in phases])]
     code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs\n"
         "import json, sys; from pathlib import Path; from inverse_instruct.config import TrainSection\n"
         "from inverse_instruct.train import PhaseRun, train\n"
         "folder, base = Path(sys.argv[1]), Path(sys.argv[2])\n"
