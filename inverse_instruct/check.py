@@ -11,11 +11,12 @@ import gzip
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from inverse_instruct.config import RunConfig, benchmark_path
+from inverse_instruct.config_file import read_config
 from inverse_instruct.errors import ConfigError, InverseInstructError
 from inverse_instruct.machine import free_port, gpu_count
 from inverse_instruct.models import FETCHABLE, resolve_model
@@ -47,6 +48,29 @@ class Plan:
     disk_bytes: int
     complete: bool  # whether the model and the whole corpus are here to be measured
     notes: tuple[str, ...]
+
+
+def check_file(path: Path, overrides: Sequence[str], run_dir: Path | None) -> tuple[RunConfig, Plan]:
+    """Read a config and check it against the world.
+
+    Args:
+        path: the YAML file.
+        overrides: `a.b=c` pairs that win over the file.
+        run_dir: folder of the run; None: `runs/NAME`.
+
+    Raises:
+        ConfigError: with the problems of the file and those of the world together.
+    """
+    result = read_config(path, overrides)
+    if result.config is None:
+        raise result.error()
+    try:
+        plan = check(result.config, run_dir or Path("runs", result.config.name))
+    except ConfigError as error:
+        result.add_all(error.problems)
+    if result.problems:
+        raise result.error()
+    return result.config, plan
 
 
 def check(config: RunConfig, run_dir: Path) -> Plan:

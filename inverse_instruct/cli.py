@@ -122,24 +122,20 @@ def _add_stage_commands(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from inverse_instruct.check import check
-    from inverse_instruct.config import load_config
+    from inverse_instruct.check import check_file
     from inverse_instruct.rounds import run
     from inverse_instruct.status import print_status, summarize_run
 
-    config = load_config(arguments.config, arguments.overrides)
+    config, _ = check_file(arguments.config, arguments.overrides, arguments.run_dir)
     path = arguments.run_dir or Path("runs", config.name)
-    check(config, path)
     run(config, path)
     print_status(summarize_run(path), as_json=False)
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    from inverse_instruct.check import check, print_plan
-    from inverse_instruct.config import load_config
+    from inverse_instruct.check import check_file, print_plan
 
-    config = load_config(arguments.config, arguments.overrides)
-    print_plan(config, check(config, arguments.run_dir or Path("runs", config.name)))
+    print_plan(*check_file(arguments.config, arguments.overrides, arguments.run_dir))
 
 
 def _status(arguments: argparse.Namespace) -> None:

@@ -1,20 +1,15 @@
 """The YAML of a run as typed models: what may be said, in which unit, and what it means.
 
-`load_config` reports every problem of a file at once, each with its key, its line and the remedy. Whether the world
-agrees with the config (files, tokens, ports, disk) is the business of `check.py`.
+`config_file.py` reads them from YAML, `check.py` asks whether the world agrees (files, tokens, ports, disk).
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from inverse_instruct.errors import ConfigError
 from inverse_instruct.languages import LANGUAGES
 
 CorpusFormat = Literal["auto", "alpaca", "instruction_response", "sharegpt", "messages", "code"]
@@ -43,6 +38,13 @@ class ModelSection(Section):
     """Context length that the server is started with, in tokens."""
     trust_remote_code: bool = False
     """Run Python code that comes with the model. Leave it off unless you have read that code."""
+
+    @field_validator("yes_token", "no_token", mode="before")
+    @classmethod
+    def _is_no_truth_value(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError("put the word in quotes; YAML reads a bare Yes or No as true or false")
+        return value
 
 
 class CorpusSource(Section):
@@ -90,7 +92,7 @@ class InferenceSection(Section):
     port: int = Field(0, ge=0, le=65535)
     """Port on 127.0.0.1 for the server we start; 0 takes a free one."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Weights in the engine; `auto`: float32 on CPUs without bf16 units, else what the checkpoint says."""
+    """Weights in the engine; `auto`: float32 on CPUs, what the checkpoint says on GPUs."""
     tensor_parallel_size: int = Field(1, ge=1)
     """GPUs that share one copy of the model."""
     data_parallel_size: int = Field(1, ge=1)
@@ -298,151 +300,6 @@ class RunConfig(Section):
         return self
 
 
-def load_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
-    """Read and validate a config; relative paths in it are relative to its folder and come back absolute.
-
-    Args:
-        path: the YAML file.
-        overrides: `a.b=c` pairs that win over the file; values are read as YAML, list items by number.
-
-    Raises:
-        ConfigError: with every problem found.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        tree = yaml.safe_load(text)
-        lines = _line_numbers(yaml.compose(text, Loader=yaml.SafeLoader))
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be read ({error.strerror}); check the path"]) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{path}: is not valid YAML: {' '.join(str(error).split())}"]) from error
-    if not isinstance(tree, dict):
-        raise ConfigError([f"{path}: holds no keys; start from one of the files under configs/"])
-    config = parse_config(tree, overrides, lambda key: f"{path}:{_nearest_line(lines, key)}: ")
-    return _with_absolute_paths(config, path.resolve().parent)
-
-
-def parse_config(
-    tree: dict[str, Any],
-    overrides: list[str] | None = None,
-    place: Callable[[tuple[str | int, ...]], str] = lambda key: "",
-) -> RunConfig:
-    """Validate the values of a config that are already in memory.
-
-    Args:
-        tree: the values; overrides are written into it.
-        overrides: as for `load_config`.
-        place: gives the words before a problem that tell where a key stands.
-
-    Raises:
-        ConfigError: with every problem found.
-    """
-    problems = [problem for override in overrides or [] if (problem := _override(tree, override))]
-    try:
-        config = RunConfig.model_validate(tree)
-    except ValidationError as error:
-        problems += [_problem(place(detail["loc"]), detail) for detail in error.errors()]
-    if problems:
-        raise ConfigError(problems)
-    return config
-
-
 def benchmark_path(name: str) -> Path:
     """Return the file of a benchmark: `mini` is the one that ships, anything else is a path."""
     return Path(__file__).parents[1] / "evaluation" / "mini" / "problems.jsonl" if name == "mini" else Path(name)
-
-
-def dump_config(config: RunConfig) -> str:
-    """Return the resolved config as YAML that `load_config` takes back."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-
-
-def _line_numbers(node: yaml.Node | None, prefix: tuple[str | int, ...] = ()) -> dict[tuple[str | int, ...], int]:
-    lines: dict[tuple[str | int, ...], int] = {}
-    children: list[tuple[str | int, yaml.Node, yaml.Node]] = []
-    if isinstance(node, yaml.MappingNode):
-        children = [(key.value, key, value) for key, value in node.value]
-    elif isinstance(node, yaml.SequenceNode):
-        children = [(index, value, value) for index, value in enumerate(node.value)]
-    for name, where, value in children:
-        lines[(*prefix, name)] = where.start_mark.line + 1
-        lines.update(_line_numbers(value, (*prefix, name)))
-    return lines
-
-
-def _override(tree: Any, override: str) -> str | None:
-    key, equals, value = override.partition("=")
-    if not equals:
-        return f"--set {override}: needs the form key=value, such as train.micro_batch_size=2"
-    *parents, last = key.split(".")
-    node = tree
-    try:
-        for parent in parents:
-            node = node[int(parent)] if isinstance(node, list) else node.setdefault(parent, {})
-        node[int(last) if isinstance(node, list) else last] = yaml.safe_load(value)
-    except (ValueError, IndexError, TypeError, AttributeError):
-        return f"--set {override}: there is no such place in the config"
-    except yaml.YAMLError:
-        return f"--set {override}: the value is not valid YAML"
-    return None
-
-
-def _nearest_line(lines: dict[tuple[str | int, ...], int], key: tuple[str | int, ...]) -> int:
-    return next((lines[key[:end]] for end in range(len(key), 0, -1) if key[:end] in lines), 1)
-
-
-def _problem(place: str, detail: Any) -> str:
-    location = tuple(detail["loc"])
-    key = ".".join(str(part) for part in location)
-    where = f"{place}{key + ': ' if key else ''}"
-    match detail["type"]:
-        case "extra_forbidden":
-            known = _known_keys(location[:-1])
-            close = difflib.get_close_matches(str(location[-1]), known, n=1)
-            remedy = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
-            return f"{where}unknown key; {remedy}"
-        case "missing":
-            return f"{where}is required; add it"
-        case "value_error":
-            return f"{where}{detail['ctx']['error']}"
-        case _:
-            shown = repr(detail["input"])
-            return f"{where}{detail['msg'][0].lower()}{detail['msg'][1:]}, but it is {shown[:80]}"
-
-
-def _known_keys(location: tuple[str | int, ...]) -> list[str]:
-    model: Any = RunConfig
-    for part in location:
-        if isinstance(part, str) and part in model.model_fields:
-            annotation = model.model_fields[part].annotation
-            candidates = [annotation, *get_args(annotation)]
-            model = next(kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel))
-    return list(model.model_fields)
-
-
-def _with_absolute_paths(config: RunConfig, folder: Path) -> RunConfig:
-    """Turn what names an existing file or folder beside the config into an absolute path."""
-
-    def absolute(value: str | None) -> str | None:
-        return str(folder / value) if value and (folder / value).exists() else value
-
-    return config.model_copy(
-        update={
-            "model": config.model.model_copy(
-                update={"base": absolute(config.model.base), "start": absolute(config.model.start)}
-            ),
-            "corpus": [source.model_copy(update={"path": absolute(source.path)}) for source in config.corpus],
-            "preprocess": config.preprocess.model_copy(
-                update={"benchmarks": [absolute(benchmark) for benchmark in config.preprocess.benchmarks]}
-            ),
-            "summarize": config.summarize.model_copy(update={"template": absolute(config.summarize.template)}),
-            "score": config.score.model_copy(update={"template": absolute(config.score.template)}),
-            "train": config.train.model_copy(
-                update={
-                    "deepspeed": absolute(config.train.deepspeed),
-                    "hostfile": absolute(config.train.hostfile),
-                }
-            ),
-            "evaluate": config.evaluate.model_copy(update={"benchmark": absolute(config.evaluate.benchmark)}),
-        }
-    )

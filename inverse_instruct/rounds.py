@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from inverse_instruct import __version__
-from inverse_instruct.config import RunConfig, Section, benchmark_path, dump_config, load_config
+from inverse_instruct.config import RunConfig, Section, benchmark_path
+from inverse_instruct.config_file import dump_config, load_config
 from inverse_instruct.errors import InverseInstructError, RunDirError, StageError
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.server import VllmServer

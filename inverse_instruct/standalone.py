@@ -13,7 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from inverse_instruct.config import RunConfig, benchmark_path, load_config, parse_config
+from inverse_instruct.config import RunConfig, benchmark_path
+from inverse_instruct.config_file import load_config, parse_config
 from inverse_instruct.errors import CorpusError
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.server import VllmServer

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from inverse_instruct.config import RunConfig, Section, dump_config, load_config
+from inverse_instruct.config import RunConfig, Section
+from inverse_instruct.config_file import dump_config, load_config
 from inverse_instruct.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
