@@ -11,6 +11,7 @@ import gzip
 import os
 import re
 import shutil
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +96,7 @@ def check(config: RunConfig, run_dir: Path) -> Plan:
             continue
         weights = max(weights, sum(path.stat().st_size for path in folder.glob("*.safetensors")))
         problems += _tokenizer_problems(config, key, folder)
-    plan = _plan(config, weights, notes)
+    plan = _plan(config, weights, notes, problems)
     problems += _disk_problems(plan, run_dir)
     if problems:
         raise ConfigError(problems)
@@ -173,9 +174,10 @@ def _tokenizer_problems(config: RunConfig, key: str, folder: Path) -> Iterator[s
 def _disk_problems(plan: Plan, run_dir: Path) -> Iterator[str]:
     existing = next(path for path in [run_dir.absolute(), *run_dir.absolute().parents] if path.exists())
     free = shutil.disk_usage(existing).free
-    if free < plan.disk_bytes:
+    used = sum(path.stat().st_size for path in run_dir.rglob("*") if path.is_file())  # by what it did so far
+    if free + used < plan.disk_bytes:
         yield (f"--run-dir: {existing} has {free / 1e9:.1f} GB free and the run needs about "
-               f"{plan.disk_bytes / 1e9:.1f} GB; free some space or name a folder on another disk")
+               f"{(plan.disk_bytes - used) / 1e9:.1f} GB; free some space or name a folder on another disk")
 
 
 def _may_be_on_the_hub(name: str) -> bool:
@@ -185,14 +187,18 @@ def _may_be_on_the_hub(name: str) -> bool:
         and not name.startswith(".") and not Path(name).parent.exists()
 
 
-def _plan(config: RunConfig, weights: int, notes: list[str]) -> Plan:
+def _plan(config: RunConfig, weights: int, notes: list[str], problems: list[str]) -> Plan:
     rows = size = 0
-    for source in config.corpus:
+    for number, source in enumerate(config.corpus):
         path = Path(source.path)
         if not path.exists():
             notes.append(f"corpus: the size of {source.path} is not known before it is read")
             continue
-        source_rows, source_bytes = _measure(path)
+        try:
+            source_rows, source_bytes = _measure(path)
+        except (OSError, EOFError, ValueError, zlib.error) as error:  # pyarrow's errors are ValueErrors
+            problems.append(f"corpus.{number}.path: {path} is damaged ({str(error).splitlines()[0]}); get it anew")
+            continue
         share = min(1.0, (source.limit or source_rows) / max(1, source_rows))
         rows += round(source_rows * share)
         size += round(source_bytes * share)
@@ -230,11 +236,8 @@ def _measure(path: Path) -> tuple[int, int]:
 
         return int(pq.ParquetFile(path).metadata.num_rows), size * 3
     sample_bytes = 4 * 2**20
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
-            sample = stream.read(sample_bytes)
-    except OSError:  # the reader reports it with its place
-        return 0, 0
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
+        sample = stream.read(sample_bytes)
     size = size * 4 if path.suffix == ".gz" else size
     is_array = ".json" in path.suffixes
     rows = len(re.findall(rb'[\[,]\s*\{\s*"', sample)) if is_array else sample.count(b"\n") + 1

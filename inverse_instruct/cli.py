@@ -89,7 +89,9 @@ def _add_stage_commands(commands: Any) -> None:
                       "inverse-instruct summarize --model smollm2-135m --input out/preprocess/snippets.parquet "
                       "--output out/summarize"),
         "score": ("judge pairs of instruction and code with exact LM-Scores",
-                  "inverse-instruct score --model smollm2-135m --input pairs.jsonl --output out/score --json"),
+                  "inverse-instruct score --model smollm2-135m --input pairs.jsonl --output out/score --json\n"
+                  "  inverse-instruct score --model smollm2-135m --input out/summarize/candidates.parquet "
+                  "--snippets out/preprocess/snippets.parquet --output out/score"),
         "select": ("choose the best pairs per snippet",
                    "inverse-instruct select --preprocessed out/preprocess --summarized out/summarize "
                    "--scored out/score --output out/selection"),
@@ -111,8 +113,10 @@ def _add_stage_commands(commands: Any) -> None:
                                 "may be given several times where that makes sense")
         if name in ("summarize", "score", "train", "evaluate"):
             parser.add_argument("--model", required=True, help="model folder, a name of fetch-model, or a hub name")
+        if name == "score":
+            parser.add_argument("--snippets", help="snippets that candidates in --input refer to")
         if name == "evaluate":
-            parser.add_argument("--benchmark", default="mini", help="problems in the EvalPlus format (default: mini)")
+            parser.add_argument("--benchmark", help="problems in the EvalPlus format (default: mini)")
         parser.add_argument("--output", type=Path, required=True, help="folder for the results; running again with the "
                             "same one goes on")
         parser.add_argument("--config", type=Path, help="YAML whose sections set the options of the stage")

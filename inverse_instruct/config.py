@@ -88,7 +88,7 @@ class InferenceSection(Section):
     """The engine that summarizes, scores and answers benchmarks."""
 
     endpoints: list[str] = []
-    """Base URLs of running OpenAI-compatible servers (`http://host:port`); empty: start `vllm serve` ourselves."""
+    """Base URLs of servers that run the starting model (`http://host:port`); other checkpoints get one of our own."""
     port: int = Field(0, ge=0, le=65535)
     """Port on 127.0.0.1 for the server we start; 0 takes a free one."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -110,7 +110,7 @@ class InferenceSection(Section):
     request_timeout_seconds: float = Field(600, gt=0)
     """How long one request may take before it is sent again."""
     max_restarts: int = Field(3, ge=0)
-    """How often a dead server is started again within one stage."""
+    """How often one server is started again after it died."""
     extra_arguments: list[str] = []
     """Further arguments for the vLLM server, as on its command line."""
 
@@ -213,7 +213,7 @@ class TrainSection(Section):
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     """Decay after the warm-up."""
     warmup_steps: int = Field(15, ge=0)
-    """Optimizer steps of linear warm-up."""
+    """Optimizer steps of linear warm-up, at most a tenth of a phase's steps."""
     weight_decay: float = Field(0.0, ge=0)
     """Decoupled weight decay of AdamW."""
     max_grad_norm: float = Field(0.0, ge=0)
@@ -289,6 +289,14 @@ class RunConfig(Section):
     """Checkpoint to measures."""
     promote: PromoteSection = PromoteSection()
     """Measures to a decision."""
+
+    @model_validator(mode="after")
+    def _replies_fit_the_context(self) -> RunConfig:
+        for name, tokens in (("summarize", self.summarize.max_new_tokens), ("evaluate", self.evaluate.max_new_tokens)):
+            if tokens >= self.model.max_model_len:
+                raise ValueError(f"{name}.max_new_tokens is {tokens} and leaves no room for a prompt in "
+                                 f"model.max_model_len {self.model.max_model_len}; lower the one or raise the other")
+        return self
 
     @model_validator(mode="after")
     def _round_zero_can_train(self) -> RunConfig:

@@ -46,17 +46,18 @@ class ConfigFile:
         return ConfigError([text for _, text in sorted(self.problems, key=lambda problem: problem[0])])
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
+def load_config(path: Path, overrides: Sequence[str] = (), given: dict[str, Any] | None = None) -> RunConfig:
     """Read and validate a config; relative paths in it are relative to its folder and come back absolute.
 
     Args:
         path: the YAML file.
         overrides: `a.b=c` pairs that win over the file; values are read as YAML, list items by number.
+        given: sections whose values win over those of the file, and lose to overrides.
 
     Raises:
         ConfigError: with every problem found.
     """
-    return _usable(read_config(path, overrides))
+    return _usable(read_config(path, overrides, given))
 
 
 def parse_config(tree: dict[str, Any], overrides: Sequence[str] = ()) -> RunConfig:
@@ -68,7 +69,7 @@ def parse_config(tree: dict[str, Any], overrides: Sequence[str] = ()) -> RunConf
     return _usable(_parse(ConfigFile(None), tree, overrides))
 
 
-def read_config(path: Path, overrides: Sequence[str] = ()) -> ConfigFile:
+def read_config(path: Path, overrides: Sequence[str] = (), given: dict[str, Any] | None = None) -> ConfigFile:
     """Read as much of a config as can be understood, with all of its problems.
 
     Raises:
@@ -84,6 +85,11 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> ConfigFile:
         raise ConfigError([f"{path}: is not valid YAML: {' '.join(str(error).split())}"]) from error
     if not isinstance(tree, dict):
         raise ConfigError([f"{path}: holds no keys; start from one of the files under configs/"])
+    for name, value in (given or {}).items():
+        both = isinstance(value, dict) and isinstance(tree.get(name), dict)
+        tree[name] = tree[name] | value if both else value
+    if given:  # one stage does not need what a run does
+        tree.setdefault("evaluate", {"benchmark": "mini"})
     result = _parse(ConfigFile(path, lines=lines), tree, overrides)
     if result.config is not None:
         result.config = _with_absolute_paths(result.config, path.resolve().parent)

@@ -32,7 +32,7 @@ from evaluation import (
 )
 from inverse_instruct.config import EvaluateSection, SummarizeSection, benchmark_path
 from inverse_instruct.errors import RequestError, StageError
-from inverse_instruct.inference.client import Completion, InferenceClient, Sampling
+from inverse_instruct.inference.client import InferenceClient, Sampling
 from inverse_instruct.prompts import PromptFormatter, PromptTemplate
 from inverse_instruct.records import digest
 from inverse_instruct.run_dir import Journal, Manifest, write_manifest, write_rows
@@ -123,12 +123,14 @@ class EvaluateStage:
         return problem.task_id, Answers(solution, instruction, again)
 
     async def _ask(self, problem: Problem, kind: str, request: str, beginning: str, sampling: Sampling) -> str:
-        key = digest(problem.task_id, kind, request, beginning, self._model, repr(sampling))
+        prompt = self._formatter.response_prompt(request, beginning)
+        key = digest(problem.task_id, kind, self._model, repr(sampling), *prompt)
         if key not in self._journal:
             try:
-                reply = await self._client.complete(self._formatter.response_prompt(request, beginning), sampling, 0)
-            except RequestError as error:  # an over-long prompt is a failed problem, counted by its finish reason
-                reply = Completion(f"\n# {error}", "refused", 0, 0)
+                reply = await self._client.complete(prompt, sampling, 0)
+            except RequestError as error:
+                raise StageError(f"{problem.task_id} could not be asked, so nothing was measured: {error}; raise "
+                                 "model.max_model_len or lower evaluate.max_new_tokens") from error
             self._journal.append(key, {"task_id": problem.task_id, "kind": kind, "text": reply.text,
                                        "finish": reply.finish_reason, "completion_tokens": reply.completion_tokens})
             self._tokens["prompt"] += reply.prompt_tokens

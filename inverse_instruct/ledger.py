@@ -108,6 +108,10 @@ class Ledger:
     def finish_stage(self, round_number: int, manifest: Manifest) -> None:
         """Record a finished stage with its manifest."""
         now = time.time()
+        known = self._db.execute("SELECT manifest FROM stages WHERE round = ? AND stage = ?",
+                                 (round_number, manifest.stage)).fetchone()
+        if known and known["manifest"] == json.dumps(vars(manifest)):
+            return  # a resumed run passes by what it did before
         row = (round_number, manifest.stage, now - manifest.seconds, now, manifest.rows_in, manifest.rows_in,
                json.dumps(vars(manifest)))
         with self._write() as db:
@@ -115,6 +119,10 @@ class Ledger:
 
     def add_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Record a checkpoint; if it is promoted, the promoted one before it is retired in the same transaction."""
+        known = self._db.execute("SELECT digest, reason FROM checkpoints WHERE round = ?",
+                                 (checkpoint.round,)).fetchone()
+        if known and (known["digest"], known["reason"]) == (checkpoint.digest, checkpoint.reason):
+            return  # a resumed run passes by what it decided before
         row = (checkpoint.round, checkpoint.path, checkpoint.digest, checkpoint.parent, checkpoint.state,
                checkpoint.reason, json.dumps(checkpoint.metrics), time.time())
         with self._write() as db:

@@ -70,8 +70,9 @@ def resolve_model(name: str, *, download: bool = True) -> Path:
 
 
 def model_digest(folder: Path) -> str:
-    """Return the digest (16 hex digits) of a model's weights, config and tokenizer, whatever its path."""
-    files = sorted([*folder.glob("*.safetensors"), folder / "config.json", folder / "tokenizer.json"])
+    """Return the digest (16 hex digits) of a model's weights and of what decides how it is spoken to."""
+    small = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+    files = sorted([*folder.glob("*.safetensors"), *(folder / name for name in small if (folder / name).is_file())])
     stamps = tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files)
     return _digest_of_files(stamps)
 

@@ -196,7 +196,10 @@ def _load_tokenizer(model: Path) -> Any:
     if not path.is_file():
         raise ModelError(f"{path} is missing; give a model folder that has a fast tokenizer")
     try:
-        return Tokenizer.from_file(str(path))
+        tokenizer = Tokenizer.from_file(str(path))
+        tokenizer.no_truncation()  # both may be left over from training, and would cut prompts in silence
+        tokenizer.no_padding()
+        return tokenizer
     except Exception as error:  # the library raises bare Exception
         raise ModelError(f"{path} is not a tokenizer: {error}") from error
 

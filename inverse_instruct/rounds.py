@@ -30,6 +30,11 @@ from inverse_instruct.prompts import PromptFormatter, PromptTemplate
 from inverse_instruct.records import Candidate, ScoredPair, Snippet, digest
 from inverse_instruct.run_dir import Manifest, RunDir, atomic_write, file_digest, read_manifest, read_rows
 
+MAY_CHANGE: dict[str, Any] = {  # where and how fast the work is done, and how much of it; not what comes out
+    "rounds": True, "inference": True, "evaluate": {"workers"},
+    "train": {"micro_batch_size", "processes", "hostfile", "save_steps", "gradient_checkpointing"},
+}
+
 
 @dataclass(frozen=True)
 class Incumbent:
@@ -72,10 +77,10 @@ def _set_state(ledger: Ledger, config: RunConfig, state: str) -> None:
 
 
 def _pin_config(config: RunConfig, run_dir: RunDir) -> None:
-    """Write the resolved config once; later starts must bring the same one, but may ask for more rounds."""
+    """Write the resolved config; later starts must bring the same one but for `MAY_CHANGE`."""
     if run_dir.config.exists():
         pinned = load_config(run_dir.config)
-        theirs, ours = pinned.model_dump(exclude={"rounds"}), config.model_dump(exclude={"rounds"})
+        theirs, ours = pinned.model_dump(exclude=MAY_CHANGE), config.model_dump(exclude=MAY_CHANGE)
         changed = [name for name in ours if ours[name] != theirs[name]]
         if changed:
             raise RunDirError(f"{run_dir.path} was started with another config ({', '.join(changed)} differ); choose "
@@ -91,13 +96,17 @@ class Loop:
         """Resolve the models.
 
         Raises:
-            ModelError: one of them is not there.
+            ModelError: one of them is not there, or does not fit the prompts.
         """
         self._config = config
         self._run_dir = run_dir
         self._ledger = ledger
         self._base = resolve_model(config.model.base)
         self._start = resolve_model(config.model.start) if config.model.start else None
+        for model in filter(None, (self._base, self._start)):  # after a download, `check` could not know them
+            formatter = PromptFormatter(model, config.model.prompt_format)
+            for word in (config.model.yes_token, config.model.no_token):
+                formatter.single_token(word)
         self._server: VllmServer | None = None
         self._incumbent: Incumbent | None = None
 
@@ -114,7 +123,7 @@ class Loop:
         """Play one round; tell whether there was anything left to do."""
         began = read_manifest(self._run_dir.stage(round_number, "promote")) is None
         if round_number == 0:
-            if self._start and began:
+            if self._start and began and not self._config.inference.endpoints:
                 self._serve(self._start)  # it loads while the corpus is read
             self._preprocess()
             model = self._start or self._train(0)
@@ -133,7 +142,9 @@ class Loop:
 
         config = self._config
         folder = self._run_dir.stage(0, "preprocess")
-        key = _key("preprocess", config.preprocess, *config.corpus)
+        sources = [Path(source.path) for source in config.corpus]
+        sources += [benchmark_path(name) for name in config.preprocess.benchmarks]
+        key = _key("preprocess", config.preprocess, *config.corpus, *map(_fingerprint, sources))
         manifest = read_manifest(folder, key)
         if manifest is None:
             self._ledger.start_stage(0, "preprocess")
@@ -195,13 +206,14 @@ class Loop:
         config = self._config
         folder = self._run_dir.stage(round_number, "selection")
         scored = read_manifest(self._run_dir.stage(round_number, "score"))
+        earlier_files = self._selected_files(round_number)[:-1]
+        benchmarks = [benchmark_path(name) for name in config.preprocess.benchmarks]
         inputs = (json.dumps(scored.outputs if scored else None), str(config.seed), str(config.preprocess.ngram))
-        key = _key("selection", config.selection, *inputs, *config.preprocess.benchmarks)
+        key = _key("selection", config.selection, *inputs, *self._contents([*earlier_files, *benchmarks]))
         manifest = read_manifest(folder, key)
         if manifest is None:
             self._ledger.start_stage(round_number, "selection")
-            benchmarks = [benchmark_path(name) for name in config.preprocess.benchmarks]
-            earlier = [row["id"] for path in self._selected_files(round_number - 1) for row in read_rows(path)]
+            earlier = [row["id"] for path in earlier_files for row in read_rows(path)]
             manifest = select(
                 config.selection, folder, snippets=self._snippets(),
                 candidates=[Candidate(**row) for row in self._rows(round_number, "summarize", "candidates")],
@@ -211,8 +223,8 @@ class Loop:
         self._ledger.finish_stage(round_number, manifest)
         if manifest.rows_out == 0:
             raise StageError(f"round {round_number} selected no row: {manifest.rejected}; look at the candidates in "
-                             f"{self._run_dir.stage(round_number, 'summarize')}, lower selection.min_score or change "
-                             "the summarize section")
+                             f"{self._run_dir.stage(round_number, 'summarize')}, and start another "
+                             "--run-dir with a lower selection.min_score or other prompts")
 
     def _train(self, round_number: int) -> Path:
         from inverse_instruct.train import PhaseRun, train
@@ -253,8 +265,9 @@ class Loop:
         benchmark = benchmark_path(config.evaluate.benchmark)
         if not benchmark.is_file():
             raise StageError(f"evaluate.benchmark: {benchmark} does not exist; give a file, or mini")
+        templates = [PromptTemplate("solve").digest, PromptTemplate("summarize", config.summarize.template).digest]
         key = _key("evaluate", config.evaluate, config.summarize, name, config.model.prompt_format,
-                   file_digest(benchmark))
+                   file_digest(benchmark), *templates)
         manifest = read_manifest(folder, key)
         if manifest is None:
             formatter = PromptFormatter(model, config.model.prompt_format)
@@ -366,6 +379,14 @@ class Loop:
 def _key(stage: str, *parts: Section | str) -> str:
     texts = [part if isinstance(part, str) else json.dumps(part.model_dump(mode="json")) for part in parts]
     return digest(stage, *texts)
+
+
+def _fingerprint(source: Path) -> str:
+    """Return what changes when the content of a corpus changes; "" for a data set on the hub."""
+    if source.is_file():
+        return file_digest(source)
+    files = sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else []
+    return digest(*(f"{path}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files)) if files else ""
 
 
 async def served_name(endpoint: str) -> str:

@@ -221,6 +221,17 @@ class RunDir:
         """Where servers and trainers log."""
         return self.path / "logs"
 
+    def is_locked(self) -> bool:
+        """Tell whether a process holds the run."""
+        try:
+            with (self.path / "lock").open("a") as stream:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return False
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the run for this process; the kernel frees it when the process ends, however it ends.

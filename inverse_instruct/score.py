@@ -67,8 +67,8 @@ class ScoreStage:
         """Score a snippet's candidates; results are kept for `finish`."""
         wanted: dict[str, tuple[Candidate, list[int]]] = {}
         for candidate in candidates:
-            key = digest(candidate.id, snippet.id, self._model, self._template.digest, *self._labels)
             prompt = self._prompt(snippet, candidate)
+            key = digest(candidate.id, self._model, *self._labels, *prompt)
             if key in self._journal:
                 yes, no = self._journal.rows[key]["yes"], self._journal.rows[key]["no"]
                 self._results[candidate.id] = self._scored(candidate, yes, no)

@@ -21,7 +21,8 @@ from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.models import model_digest, resolve_model
 from inverse_instruct.prompts import PromptFormatter
 from inverse_instruct.records import Candidate, ScoredPair, Snippet, digest
-from inverse_instruct.run_dir import Manifest, file_digest, read_rows
+from inverse_instruct.run_dir import Manifest, file_digest
+from inverse_instruct.stage_inputs import check_training_rows, read_pairs, read_snippets, read_written
 from inverse_instruct.streaming import stream
 
 
@@ -42,18 +43,14 @@ def run_stage(arguments: argparse.Namespace) -> None:
 
 
 def _config(arguments: argparse.Namespace) -> RunConfig:
-    """Build the config of a stage: the file's sections, or the defaults, with the command line on top."""
-    given: dict[str, Any] = {
-        "name": arguments.stage,
-        "model": {"base": getattr(arguments, "model", "none")},
-        "corpus": [{"path": path} for path in getattr(arguments, "input", None) or ["none"]],
-        "evaluate": {"benchmark": getattr(arguments, "benchmark", "mini")},
-    }
+    """Build the config of a stage: defaults, then the file's sections, then the command line."""
+    corpus = [{"path": path} for path in getattr(arguments, "input", None) or ["none"]]
+    given: dict[str, Any] = {"name": arguments.stage, "model": {"base": getattr(arguments, "model", "none")},
+                             "corpus": corpus}
+    if getattr(arguments, "benchmark", None) or not arguments.config:
+        given["evaluate"] = {"benchmark": getattr(arguments, "benchmark", None) or "mini"}
     if arguments.config:
-        loaded = load_config(arguments.config, arguments.overrides).model_dump(mode="json")
-        loaded["model"] |= given["model"]
-        loaded["corpus"] = given["corpus"]
-        return parse_config(loaded)
+        return load_config(arguments.config, arguments.overrides, given)
     return parse_config(given, arguments.overrides)
 
 
@@ -66,7 +63,7 @@ def _preprocess(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
 def _summarize(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
     from inverse_instruct.summarize import SummarizeStage
 
-    snippets = [_snippet(row, path) for path in arguments.input for row in read_rows(Path(path))]
+    snippets = read_snippets(arguments.input)
 
     async def work(client: InferenceClient, formatter: PromptFormatter, name: str) -> Manifest:
         stage = SummarizeStage(config.summarize, arguments.output, formatter=formatter, client=client, model=name,
@@ -82,21 +79,18 @@ def _summarize(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
 def _score(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
     from inverse_instruct.score import ScoreStage
 
-    pairs = [_pair(row, f"{path}:{number}") for path in arguments.input
-             for number, row in enumerate(read_rows(Path(path)), start=1)]
-    groups: dict[str, tuple[Snippet, list[Candidate]]] = {}
-    for snippet, candidate in pairs:
-        groups.setdefault(snippet.id, (snippet, []))[1].append(candidate)
+    groups = read_pairs(arguments.input, read_snippets([arguments.snippets]) if arguments.snippets else [])
+    candidates = [candidate for _, group in groups for candidate in group]
 
     async def work(client: InferenceClient, formatter: PromptFormatter, name: str) -> Manifest:
         stage = ScoreStage(config.score, arguments.output, formatter=formatter, client=client, model=name,
                            max_model_len=config.model.max_model_len, yes_token=config.model.yes_token,
                            no_token=config.model.no_token)
-        with _bar(len(pairs), "pair", "score") as bar:
+        with _bar(len(candidates), "pair", "score") as bar:
             stage.on_pairs = bar.update
-            async for _ in stream(groups.values(), lambda group: stage.judge(*group), config.inference.concurrency):
+            async for _ in stream(groups, lambda group: stage.judge(*group), config.inference.concurrency):
                 pass
-        return stage.finish([candidate for _, candidate in pairs], _inputs_key(config, arguments))
+        return stage.finish(candidates, _inputs_key(config, arguments))
 
     return _ask(config, arguments.output, work)
 
@@ -105,11 +99,16 @@ def _select(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
     from inverse_instruct.decontamination import BenchmarkIndex
     from inverse_instruct.selection import select
 
+    snippets = read_written(Snippet, arguments.preprocessed / "snippets.parquet")
+    candidates = read_written(Candidate, arguments.summarized / "candidates.parquet")
+    pairs = read_written(ScoredPair, arguments.scored / "scores.parquet")
+    known = {(candidate.id, candidate.snippet_id) for candidate in candidates}
+    strangers = [pair.candidate_id for pair in pairs if (pair.candidate_id, pair.snippet_id) not in known]
+    if strangers or not {pair.snippet_id for pair in pairs} <= {snippet.id for snippet in snippets}:
+        raise CorpusError(f"{arguments.scored}: scores pairs that are not in {arguments.summarized} and "
+                          f"{arguments.preprocessed}; give the folders of one run, scored with --snippets")
     return select(
-        config.selection, arguments.output,
-        snippets=[Snippet(**row) for row in read_rows(arguments.preprocessed / "snippets.parquet")],
-        candidates=[Candidate(**row) for row in read_rows(arguments.summarized / "candidates.parquet")],
-        pairs=[ScoredPair(**row) for row in read_rows(arguments.scored / "scores.parquet")],
+        config.selection, arguments.output, snippets=snippets, candidates=candidates, pairs=pairs,
         benchmarks=BenchmarkIndex([benchmark_path(name) for name in config.preprocess.benchmarks],
                                   config.preprocess.ngram), earlier_ids=frozenset(),
         seed=config.seed, round_number=1, key="")
@@ -120,9 +119,12 @@ def _train(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
 
     base = resolve_model(config.model.base)
     files = [Path(path) for path in arguments.input]
+    for path in files:
+        check_training_rows(path)
     epochs = config.train.phases[0].epochs
     phase = PhaseRun("selected", files, epochs, config.train.phases[0].learning_rate or config.train.learning_rate)
-    key = digest(_inputs_key(config, arguments), json.dumps(config.train.model_dump(mode="json")), model_digest(base))
+    key = digest(_inputs_key(config, arguments), json.dumps(config.train.model_dump(mode="json")), model_digest(base),
+                 config.model.prompt_format, config.seed)
     return train(config.train, base=base, phases=[phase], folder=arguments.output,
                  checkpoint=arguments.output / "checkpoint", prompt_format=config.model.prompt_format,
                  seed=config.seed, key=key, log_folder=arguments.output / "logs",
@@ -177,26 +179,6 @@ def _ask(config: RunConfig, output: Path, work: Callable[[InferenceClient, Promp
             server.stop()
 
     return asyncio.run(main())
-
-
-def _snippet(row: dict[str, Any], where: str) -> Snippet:
-    code, language = row.get("code"), row.get("language") or "python"
-    if not isinstance(code, str) or not code.strip():
-        raise CorpusError(f"{where}: a row has no text in `code`; give snippets.parquet of preprocess, or JSONL rows "
-                          "with `code` and `language`")
-    return Snippet(id=row.get("id") or digest(language, code), code=code, language=language,
-                   instruction=row.get("instruction") or "", row_id=row.get("row_id") or "",
-                   source=row.get("source") or where, line=row.get("line") or 0)
-
-
-def _pair(row: dict[str, Any], where: str) -> tuple[Snippet, Candidate]:
-    instruction = row.get("instruction")
-    if not isinstance(instruction, str) or not instruction.strip():
-        raise CorpusError(f"{where}: has no text in `instruction`; a pair needs `instruction` and `code`")
-    snippet = _snippet({"code": row.get("code", row.get("response")), "language": row.get("language")}, where)
-    candidate = Candidate(id=digest(snippet.id, instruction, where), snippet_id=snippet.id, k=0, prefix="",
-                          instruction=instruction, seed=0, model="", prompt="", prompt_tokens=0, completion_tokens=0)
-    return snippet, candidate
 
 
 def _inputs_key(config: RunConfig, arguments: argparse.Namespace) -> str:

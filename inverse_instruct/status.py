@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
+from inverse_instruct.errors import RunDirError
 from inverse_instruct.ledger import Ledger
 from inverse_instruct.run_dir import RunDir
 
@@ -18,12 +20,15 @@ def summarize_run(path: Path) -> dict[str, Any]:
     """
     ledger = Ledger(RunDir(path).ledger)
     try:
+        run = ledger.run()
+        if run and run["state"] == "running" and not RunDir(path).is_locked():
+            run["state"] = "interrupted"  # its process was killed
         checkpoints = {checkpoint.round: checkpoint for checkpoint in ledger.checkpoints()}
         stages = ledger.stages()
         numbers = sorted({stage["round"] for stage in stages})
         return {
             "run_dir": str(path),
-            "run": ledger.run(),
+            "run": run,
             "rounds": [_round(number, stages, checkpoints.get(number)) for number in numbers],
             "stages": [
                 {name: stage[name] for name in ("round", "stage", "state", "done", "total", "started", "updated")}
@@ -31,6 +36,9 @@ def summarize_run(path: Path) -> dict[str, Any]:
             ],
             "events": ledger.events(),
         }
+    except sqlite3.DatabaseError as error:
+        raise RunDirError(f"{RunDir(path).ledger} is damaged ({error}); move it away and run again, results are kept"
+                          ) from error
     finally:
         ledger.close()
 

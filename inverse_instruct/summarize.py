@@ -106,8 +106,7 @@ class SummarizeStage:
                          model=self._model, prompt=self._template.digest, prompt_tokens=0, completion_tokens=0)
 
     async def _generate(self, draft: Candidate, prompt: list[int]) -> Candidate | Rejection:
-        key = digest(draft.snippet_id, draft.k, draft.prefix, draft.seed, draft.model, draft.prompt,
-                     self._sampling_digest)
+        key = digest(draft.snippet_id, draft.k, draft.seed, draft.model, self._sampling_digest, *prompt)
         fresh_tokens = 0
         if key not in self._journal:
             try:

@@ -1,7 +1,7 @@
 # Sourced by the other scripts: makes the CPU environment once, outside the checkout, and puts it first on PATH.
 #
 # The environment is keyed by the lock file, so a changed lock makes a new one. Python 3.11 and pip are all it needs;
-# bubblewrap is installed with apt-get where that is possible.
+# bubblewrap and python3-venv are installed with apt-get where they are missing.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -9,18 +9,21 @@ lock="$root/launch/requirements-cpu.txt"
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/inverse-instruct"
 environment="$cache/env-$(sha256sum "$lock" | cut -c1-12)"
 
-if ! command -v bwrap >/dev/null; then
-    as_root=""
+install_package() { # package, what it is for
+    local as_root=""
     [ "$(id -u)" = 0 ] || as_root="sudo -n"
-    echo "installing bubblewrap (the sandbox of the evaluation)"
-    { $as_root apt-get update -qq && $as_root apt-get install -y -qq bubblewrap; } >/dev/null 2>&1 ||
-        { echo "error: bubblewrap is missing and could not be installed; run: apt-get install bubblewrap" >&2; exit 1; }
-fi
+    echo "installing $1 ($2)"
+    { $as_root apt-get update -qq && $as_root apt-get install -y -qq "$1"; } >/dev/null 2>&1 ||
+        { echo "error: $1 is missing and could not be installed; run: apt-get install $1" >&2; exit 1; }
+}
+
+command -v bwrap >/dev/null || install_package bubblewrap "the sandbox of the evaluation"
 
 if [ ! -e "$environment/complete" ]; then
     python=$(command -v python3.11 || command -v python3)
     "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' ||
         { echo "error: Python 3.11 is needed, but $python is $("$python" --version)" >&2; exit 1; }
+    "$python" -c 'import ensurepip' 2>/dev/null || install_package python3-venv "to make the environment"
     echo "making the environment $environment (about 4 GB, a few minutes)"
     rm -rf "$environment"
     "$python" -m venv "$environment"

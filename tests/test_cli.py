@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from inverse_instruct.ledger import Checkpoint, Ledger
-from inverse_instruct.run_dir import Manifest
+from inverse_instruct.run_dir import Manifest, RunDir
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ("run", "check", "status", "fetch-model", "preprocess", "summarize", "score", "select", "train", "evaluate")
@@ -159,6 +159,26 @@ def test_a_full_disk_is_one_clear_sentence(tmp_path: Path, config: dict[str, obj
         subprocess.run(["umount", small], check=True)
 
 
+@pytest.mark.parametrize(
+    ("stage", "text", "words"),
+    [
+        ("summarize", "", "holds no rows"),
+        ("summarize", '{"code": "x = 1", "language": "cobol"}\n', ":1: language 'cobol' is not known"),
+        ("summarize", '{"code": "x = 1"}\nnot json\n', ":2: "),
+        ("score", '{"instruction": "Add.", "code": ""}\n', ":1: has no text in `code`"),
+        ("score", '{"instruction": "Add.", "snippet_id": "s"}\n', "--snippets"),
+        ("score", "[1, 2]\n", "error: "),
+        ("train", '{"instruction": "Add.", "output": "x"}\n', ":1: has no text in `response`"),
+    ],
+)
+def test_bad_input_of_a_stage_is_one_clear_sentence(
+    tmp_path: Path, smollm: Path, stage: str, text: str, words: str
+) -> None:
+    (tmp_path / "in.jsonl").write_text(text)
+    result = command(stage, "--model", smollm, "--input", tmp_path / "in.jsonl", "--output", tmp_path / "out")
+    assert result.returncode == 1 and words in result.stderr and "Traceback" not in result.stderr, result.stderr
+
+
 def test_status_of_a_run_and_of_no_run(tmp_path: Path) -> None:
     assert command("status", tmp_path).returncode == 1
     ledger = Ledger(tmp_path / "ledger.db", create=True)
@@ -171,6 +191,9 @@ def test_status_of_a_run_and_of_no_run(tmp_path: Path) -> None:
     assert [checkpoint.state for checkpoint in ledger.checkpoints()] == ["retired", "promoted"]
     ledger.close()
     status = json.loads(command("status", tmp_path, "--json").stdout)
+    assert status["run"]["state"] == "interrupted", "no process holds the run"
+    with RunDir(tmp_path).lock():
+        status = json.loads(command("status", tmp_path, "--json").stdout)
     assert status["run"]["state"] == "running" and status["rounds"][0]["snippets"] == 2
     assert status["rounds"][0]["pass_at_1"] is None  # not measured is no zero
     assert "round 0 evaluate: 5 of 32" in command("status", tmp_path).stdout

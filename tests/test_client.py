@@ -165,6 +165,23 @@ def test_concurrency_is_bounded_and_shared_between_endpoints(fake: Callable[...,
     assert all(server.most_busy <= 3 and len(server.bodies) == 12 for server in servers)
 
 
+def test_a_dead_endpoint_does_not_stop_the_others(fake: Callable[..., Fake]) -> None:
+    server = fake(OK)
+
+    async def many(client: InferenceClient) -> Any:
+        return await asyncio.gather(*(complete(client) for _ in range(16)))
+
+    assert len(ask(["http://127.0.0.1:1", server.url], many)) == 16
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_wrong_key_or_name_ends_the_stage_at_once(fake: Callable[..., Fake], status: int) -> None:
+    server = fake((status, "{}"))
+    with pytest.raises(ServerError, match=f"answered {status}.*check the endpoint"):
+        ask([server.url], complete)
+    assert len(server.bodies) == 1
+
+
 def test_label_logprobs_come_in_the_order_of_the_prompts(fake: Callable[..., Fake]) -> None:
     server = fake(logprobs({"token_id:5": -1.0, "token_id:6": -2.5}, {"token_id:6": -3.0, "token_id:5": -40.0}))
     rows = ask([server.url], lambda client: client.label_logprobs([[1], [2]], [5, 6]))

@@ -22,6 +22,8 @@ from inverse_instruct.errors import RequestError, ServerError
 Answer = TypeVar("Answer")
 
 MAX_ATTEMPTS = 8
+REFUSED = (400, 413, 422)  # for what the prompt holds
+CURABLE = (408, 409, 425, 429)
 BACKOFF_SECONDS = 0.25
 MAX_BACKOFF_SECONDS = 8.0
 
@@ -116,17 +118,21 @@ class InferenceClient:
     async def _ask(self, body: dict[str, Any], read: Callable[[dict[str, Any]], Answer]) -> Answer:
         body = {"model": self.model} | body
         trouble = ""
+        failures = dict.fromkeys(self._in_flight, 0)
         async with self._slots:
             for attempt in range(MAX_ATTEMPTS):
-                url = min(self._in_flight, key=lambda endpoint: self._in_flight[endpoint])
+                url = min(failures, key=lambda endpoint: (failures[endpoint], self._in_flight[endpoint]))
+                failures[url] += 1
                 self._in_flight[url] += 1
                 try:
                     response = await self._http.post(f"{url}/v1/completions", json=body)
                     if response.status_code < 400:
                         return read(response.json())
                     trouble = f"{url} answered {response.status_code}: {_error_text(response)}"
-                    if response.status_code < 500 and response.status_code not in (408, 409, 429):
+                    if response.status_code in REFUSED:
                         raise RequestError(trouble)
+                    if response.status_code < 500 and response.status_code not in CURABLE:
+                        raise ServerError(f"{trouble}; check the endpoint, its key and the model's name")
                 except httpx.TransportError as error:
                     trouble = f"{url}: {type(error).__name__} {error}".rstrip()
                     if self._revive:

@@ -74,7 +74,7 @@ class VllmServer:
             ServerError: it ended, or is not healthy within the configured time.
         """
         deadline = time.monotonic() + self._section.start_timeout_seconds
-        async with httpx.AsyncClient(timeout=5) as client:
+        async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
             while time.monotonic() < deadline:
                 if not self.alive:
                     raise ServerError(self._failure("ended while starting"))
@@ -126,8 +126,8 @@ class VllmServer:
         ]
         if gpu_count() == 0:
             # bf16 scores are off by some 1e-2, so on CPUs it is taken only when asked for
-            command += ["--dtype", "float32" if section.dtype == "auto" else section.dtype, "--enforce-eager", "--block-size", "32"]
-            command += ["--distributed-executor-backend", "uni"]
+            command += ["--dtype", "float32" if section.dtype == "auto" else section.dtype, "--enforce-eager"]
+            command += ["--distributed-executor-backend", "uni", "--block-size", "32"]
             # a seeded request whose prefill is split kills the engine on CPUs ("CPU Generator does not use offset")
             command += ["--no-enable-chunked-prefill"]
             command += ["--max-num-batched-tokens", str(max(self._max_model_len, MIN_BATCHED_TOKENS))]
