@@ -80,7 +80,7 @@ def check(config: RunConfig, run_dir: Path) -> Plan:
     Raises:
         ConfigError: with all problems, each with its key and remedy.
     """
-    problems = list(_file_problems(config)) + list(_environment_problems(config))
+    problems = [*_file_problems(config), *_context_problems(config), *_environment_problems(config)]
     notes: list[str] = []
     weights = 0
     for key, name in (("model.base", config.model.base), ("model.start", config.model.start)):
@@ -146,6 +146,14 @@ def _file_problems(config: RunConfig) -> Iterator[str]:
         yield f"train.hostfile: {config.train.hostfile} does not exist; give a DeepSpeed hostfile, or null"
     if config.train.deepspeed not in ("zero1", "zero2", "zero3") and not Path(config.train.deepspeed).is_file():
         yield f"train.deepspeed: {config.train.deepspeed} does not exist; give zero1, zero2, zero3 or a JSON file"
+
+
+def _context_problems(config: RunConfig) -> Iterator[str]:
+    room = config.model.max_model_len
+    for name, tokens in (("summarize", config.summarize.max_new_tokens), ("evaluate", config.evaluate.max_new_tokens)):
+        if tokens >= room:
+            yield (f"{name}.max_new_tokens: {tokens} tokens leave no room for a prompt in model.max_model_len {room}; "
+                   "lower the one or raise the other")
 
 
 def _environment_problems(config: RunConfig) -> Iterator[str]:

@@ -291,14 +291,6 @@ class RunConfig(Section):
     """Measures to a decision."""
 
     @model_validator(mode="after")
-    def _replies_fit_the_context(self) -> RunConfig:
-        for name, tokens in (("summarize", self.summarize.max_new_tokens), ("evaluate", self.evaluate.max_new_tokens)):
-            if tokens >= self.model.max_model_len:
-                raise ValueError(f"{name}.max_new_tokens is {tokens} and leaves no room for a prompt in "
-                                 f"model.max_model_len {self.model.max_model_len}; lower the one or raise the other")
-        return self
-
-    @model_validator(mode="after")
     def _round_zero_can_train(self) -> RunConfig:
         if self.model.start is None and not any(phase.data == "original" for phase in self.train.phases):
             raise ValueError(

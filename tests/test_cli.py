@@ -97,6 +97,7 @@ def test_what_the_world_lacks_is_named_at_once(tmp_path: Path, config: dict[str,
             "inference": {"port": port},
             "train": {"deepspeed": "zero9"},
             "evaluate": {"benchmark": "none.jsonl"},
+            "summarize": {"max_new_tokens": 4096},
         }
         result = check(tmp_path, config)
     assert result.returncode == 2
@@ -107,6 +108,7 @@ def test_what_the_world_lacks_is_named_at_once(tmp_path: Path, config: dict[str,
         f"inference.port: port {port} on 127.0.0.1 is in use",
         "train.deepspeed: zero9",
         "evaluate.benchmark: none.jsonl",
+        "summarize.max_new_tokens: 4096 tokens leave no room",
     ):
         assert words in result.stderr, result.stderr
 
