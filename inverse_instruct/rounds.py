@@ -121,9 +121,9 @@ class Loop:
 
     def _play(self, round_number: int) -> bool:
         """Play one round; tell whether there was anything left to do."""
-        began = read_manifest(self._run_dir.stage(round_number, "promote")) is None
+        unfinished = read_manifest(self._run_dir.stage(round_number, "promote")) is None
         if round_number == 0:
-            if self._start and began and not self._config.inference.endpoints:
+            if self._start and unfinished and not self._config.inference.endpoints:
                 self._serve(self._start)  # it loads while the corpus is read
             self._preprocess()
             model = self._start or self._train(0)
@@ -133,7 +133,7 @@ class Loop:
             model = self._train(round_number)
         self._evaluate(round_number, model)
         self._promote(round_number, model)
-        return began
+        return unfinished
 
     # -- stages ------------------------------------------------------------------------------------------------------
 
@@ -252,7 +252,8 @@ class Loop:
             manifest = train(
                 config.train, base=self._base, phases=phases, folder=folder, checkpoint=checkpoint,
                 prompt_format=config.model.prompt_format, seed=config.seed, key=key, log_folder=self._run_dir.logs,
-                trust_remote_code=config.model.trust_remote_code)
+                trust_remote_code=config.model.trust_remote_code,
+                on_steps=lambda done, steps: self._ledger.advance(round_number, "train", done, steps))
         self._ledger.finish_stage(round_number, manifest)
         return checkpoint
 

@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,8 @@ class PhaseRun:
 
 
 def train(config: TrainSection, *, base: Path, phases: Sequence[PhaseRun], folder: Path, checkpoint: Path,
-          prompt_format: str, seed: int, key: str, log_folder: Path, trust_remote_code: bool = False) -> Manifest:
+          prompt_format: str, seed: int, key: str, log_folder: Path, trust_remote_code: bool = False,
+          on_steps: Callable[[int, int], None] = lambda done, steps: None) -> Manifest:
     """Fine-tune a model phase by phase and publish the result.
 
     Args:
@@ -70,6 +71,7 @@ def train(config: TrainSection, *, base: Path, phases: Sequence[PhaseRun], folde
         key: digest of everything above; work of another key in `folder` is discarded.
         log_folder: for the workers' logs.
         trust_remote_code: run Python code that comes with the model.
+        on_steps: told (steps done, steps in all) of the phase under way.
 
     Returns:
         The manifest; its rows are summed over the phases, its seconds are those of this call.
@@ -85,7 +87,7 @@ def train(config: TrainSection, *, base: Path, phases: Sequence[PhaseRun], folde
         manifest = read_manifest(folder, key)
         if manifest is None:
             _check(config, base, checkpoint)
-            run = _Run(config, folder, log_folder, prompt_format, seed, trust_remote_code)
+            run = _Run(config, folder, log_folder, prompt_format, seed, trust_remote_code, on_steps)
             await_stale_workers(run.workers_lock)
             discard_other_work(folder, key)
             metrics = run.phases(base, phases)
@@ -112,6 +114,7 @@ class _Run:
     prompt_format: str
     seed: int
     trust_remote_code: bool
+    on_steps: Callable[[int, int], None]
 
     @property
     def workers_lock(self) -> Path:
@@ -160,7 +163,7 @@ class _Run:
                          micro_batch_size=self.config.micro_batch_size, ranks=ranks, epochs=phase.epochs, seed=seed)
         logger.info("%s: %d rows, %d steps on %d ranks%s", label, len(sequences), plan.steps, ranks,
                     f", from step {step_of(resume)}" if resume else "")
-        progress = TrainingProgress(label, paths.losses, plan.steps)
+        progress = TrainingProgress(label, paths.losses, plan.steps, self.on_steps)
         try:
             _run_workers(worker_command(self.config, ranks, job.resolve()),
                          worker_environment(self.config, ranks, gpus), paths, progress,

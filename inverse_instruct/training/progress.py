@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from tqdm import tqdm
@@ -11,9 +12,12 @@ from tqdm import tqdm
 class TrainingProgress:
     """Shows step, loss, tokens per second and the remaining time on stderr, if that is a terminal."""
 
-    def __init__(self, label: str, losses: Path, steps: int) -> None:
-        """Start at the step that `losses` ends with."""
+    def __init__(self, label: str, losses: Path, steps: int, on_steps: Callable[[int, int], None]) -> None:
+        """Start at the step that `losses` ends with; `on_steps` is told (steps done, steps in all)."""
         self._losses = losses
+        self._steps = steps
+        self._done = 0
+        self._on_steps = on_steps
         self._bar = tqdm(total=steps, desc=label, unit="step", disable=None, dynamic_ncols=True)
         self._read = 0
         self._bar.initial = self._new_lines()  # what an earlier attempt did counts for the bar, not for the speed
@@ -36,6 +40,8 @@ class TrainingProgress:
             lines = stream.read().split(b"\n")[:-1]
         self._read += sum(len(line) + 1 for line in lines)
         if lines:
+            self._done += len(lines)
+            self._on_steps(self._done, self._steps)
             last = json.loads(lines[-1])
             speed = last["tokens"] / max(last["seconds"], 1e-9)
             self._bar.set_postfix_str(f"loss {last['loss']:.4f}, {speed:,.0f} tok/s", refresh=False)
