@@ -15,7 +15,17 @@ from pathlib import Path
 
 from inverse_instruct.config import SelectionSection
 from inverse_instruct.decontamination import BenchmarkIndex
-from inverse_instruct.records import Candidate, Reason, Rejection, ScoredPair, Snippet, TrainingRow, digest, to_dict
+from inverse_instruct.records import (
+    Candidate,
+    Reason,
+    Rejection,
+    ScoredPair,
+    Snippet,
+    TrainingRow,
+    digest,
+    rows_digest,
+    to_dict,
+)
 from inverse_instruct.run_dir import Manifest, write_manifest, write_rows
 
 
@@ -60,7 +70,7 @@ def select(section: SelectionSection, folder: Path, *, snippets: Iterable[Snippe
         rejected=dict(Counter(rejection.reason.value for rejection in rejections)),
         seconds=time.monotonic() - started,
         metrics={"mean_lm_score": sum(scores) / len(scores) if scores else None,
-                 "snippets": len({row.snippet_id for row in rows})},
+                 "snippets": len({row.snippet_id for row in rows}), "rows": rows_digest([row.id for row in rows])},
     )
     return write_manifest(folder, manifest, ["selected.parquet", "rejections.parquet"])
 
