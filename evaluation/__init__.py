@@ -6,7 +6,7 @@ whose models it examines.
 
 from evaluation.errors import BenchmarkError, SandboxUnavailable
 from evaluation.execution import Sandbox, run_program
-from evaluation.pass_at_k import PassRate, Verdict, judge, judge_codes, pass_at_k, pass_rate
+from evaluation.pass_at_k import PassRate, judge, judge_codes, pass_at_k, pass_rate
 from evaluation.problems import MINI_PATH, Problem, benchmark_digest, load_problems
 from evaluation.programs import Outcome, Program, ProgramResult, Reason, ResourceLimits
 from evaluation.reference import Reference, compute_references
@@ -20,24 +20,30 @@ from evaluation.statistics import (
     minimum_detectable_effect,
     wilson_estimate,
 )
+from evaluation.suite import Examiner, Execution, Prompt, Sample, Suite, Verdict
 
 __all__ = [
     "MINI_PATH",
     "BenchmarkError",
     "Estimate",
+    "Examiner",
+    "Execution",
     "Outcome",
     "OwnOutputs",
     "PairedComparison",
     "PassRate",
     "Problem",
     "Program",
+    "Prompt",
     "ProgramResult",
     "Reason",
     "Reference",
     "ResourceLimits",
+    "Sample",
     "Sandbox",
     "SandboxUnavailable",
     "SelfConsistency",
+    "Suite",
     "Verdict",
     "benchmark_digest",
     "bootstrap_estimate",

@@ -18,21 +18,9 @@ from evaluation.problems import Problem
 from evaluation.programs import Outcome, ProgramResult, Reason
 from evaluation.reference import Reference, compute_references
 from evaluation.statistics import Estimate, bootstrap_estimate, wilson_estimate
+from evaluation.suite import Verdict
 
 _SHOWN_CHARACTERS = 80
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What one sample achieved; `reason` and `detail` tell of the first input that failed, if any did."""
-
-    task_id: str
-    base: bool
-    plus: bool
-    """Base and plus inputs all pass."""
-    reason: Reason | None
-    detail: str
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +44,10 @@ def judge_codes(problems: Sequence[Problem], codes: Mapping[str, Sequence[str]],
     """
     check_task_ids(problems, codes)
     references = compute_references(problems, sandbox)
-    samples = [(problem, code) for problem in problems for code in codes[problem.task_id]]
-    results = sandbox.run(references[problem.task_id].program(problem, code) for problem, code in samples)
-    for (problem, _), result in zip(samples, results, strict=True):
-        yield judge(problem, references[problem.task_id], result)
+    samples = [(problem, index, code) for problem in problems for index, code in enumerate(codes[problem.task_id])]
+    results = sandbox.run(references[problem.task_id].program(problem, code) for problem, _, code in samples)
+    for (problem, index, _), result in zip(samples, results, strict=True):
+        yield judge(problem, index, references[problem.task_id], result)
 
 
 def check_task_ids(problems: Sequence[Problem], codes: Mapping[str, object]) -> None:
@@ -70,7 +58,7 @@ def check_task_ids(problems: Sequence[Problem], codes: Mapping[str, object]) -> 
         raise BenchmarkError(f"the samples do not fit the benchmark: missing {missing[:5]}, unknown {unknown[:5]}")
 
 
-def judge(problem: Problem, reference: Reference, result: ProgramResult) -> Verdict:
+def judge(problem: Problem, sample: int, reference: Reference, result: ProgramResult) -> Verdict:
     """Compare one run with the expected outputs; pure."""
     failures = [
         _failure(number, expected, outcome, problem.atol)
@@ -79,7 +67,7 @@ def judge(problem: Problem, reference: Reference, result: ProgramResult) -> Verd
     base = not any(failures[: len(problem.base_input)])
     first = next((failure for failure in failures if failure is not None), None)
     reason, detail = first if first is not None else (None, "")
-    return Verdict(problem.task_id, base, first is None, reason, detail, result.seconds)
+    return Verdict(problem.task_id, sample, base, first is None, reason, detail, result.seconds)
 
 
 def _failure(number: int, expected: bytes, outcome: Outcome, atol: float) -> tuple[Reason, str] | None:
@@ -122,7 +110,7 @@ def pass_rate(verdicts: Iterable[Verdict], k: int = 1) -> PassRate:
         raise ValueError("no verdicts: the rate was not measured")
     groups = list(by_task.values())
     base = [(len(group), sum(verdict.base for verdict in group)) for group in groups]
-    plus = [(len(group), sum(verdict.plus for verdict in group)) for group in groups]
+    plus = [(len(group), sum(verdict.passed for verdict in group)) for group in groups]
     samples = sum(map(len, groups))
     return PassRate(k, len(groups), samples, _estimate(base, k), _estimate(plus, k))
 

@@ -1,4 +1,4 @@
-"""One running sandbox: the bubblewrap command line, the start, the conversation, and the end.
+"""One running sandbox: its start, the conversation, and the end.
 
 Enters: a JSON request for one program. Leaves: the worker's messages, undecoded.
 Not guaranteed: that the worker lives on after a program; `SandboxLost` says so, and the owner starts another.
@@ -6,7 +6,6 @@ Not guaranteed: that the worker lives on after a program; `SandboxLost` says so,
 
 import contextlib
 import os
-import shutil
 import signal
 import struct
 import subprocess
@@ -18,20 +17,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from evaluation.errors import SandboxUnavailable
 from evaluation.framing import DeadlinePassed, MessageReader, MessageTooLarge, write_message
+from evaluation.isolation import isolated
 
 _PACKAGE = Path(__file__).resolve().parent
 _INSIDE_FILES = ("sandbox_worker.py", "confinement.py", "framing.py", "values.py")
 _INSIDE_PACKAGE = "/examiner/evaluation"
-_SCRATCH = "/tmp"
 _INSIDE_PACKAGES = "/packages"
-_SYSTEM_FOLDERS = ("/lib", "/lib32", "/lib64", "/libx32")
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
 _ENVIRONMENT = {
-    "HOME": _SCRATCH,
-    "TMPDIR": _SCRATCH,
-    "LANG": "C.UTF-8",
     "PYTHONPATH": str(Path(_INSIDE_PACKAGE).parent),
     "PYTHONHASHSEED": "0",
     "PYTHONDONTWRITEBYTECODE": "1",
@@ -132,40 +125,21 @@ def bubblewrap_command(scratch_bytes: int) -> list[str]:
     Raises:
         SandboxUnavailable: bubblewrap is not installed.
     """
-    program = shutil.which("bwrap")
-    if program is None:
-        raise SandboxUnavailable("bubblewrap is not installed: apt-get install bubblewrap")
     # packages get places of their own inside: their folder may lie under one that is hidden there, such as /tmp
     packages = {folder: f"{_INSIDE_PACKAGES}/{number}" for number, folder in enumerate(_package_folders())}
-    places = {"/usr": "/usr", sys.base_prefix: sys.base_prefix} | packages
-    command = [program, "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
-    for folder, place in places.items():
-        command += ["--ro-bind", folder, place]
-    command += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache", *_system_folder_options()]
-    for device in _DEVICES:
-        command += ["--dev-bind", device, device]
-    for folder, place in places.items():
-        if _PACKAGE.is_relative_to(folder):  # an installed copy of this package holds the benchmark's answers
-            hidden = str(Path(place, _PACKAGE.relative_to(folder)))
-            command += ["--tmpfs", hidden, "--remount-ro", hidden]
+    options: list[str] = []
     for name in _INSIDE_FILES:
-        command += ["--ro-bind", str(_PACKAGE / name), f"{_INSIDE_PACKAGE}/{name}"]
-    command += ["--size", str(scratch_bytes), "--tmpfs", _SCRATCH, "--chdir", _SCRATCH, "--remount-ro", "/"]
-    for name, value in _ENVIRONMENT.items():
-        command += ["--setenv", name, value]
-    return [*command, os.path.realpath(sys.executable), "-sSP", "-m", "evaluation.sandbox_worker", *packages.values()]
+        options += ["--ro-bind", str(_PACKAGE / name), f"{_INSIDE_PACKAGE}/{name}"]
+    worker = [os.path.realpath(sys.executable), "-sSP", "-m", "evaluation.sandbox_worker", *packages.values()]
+    return isolated(
+        worker,
+        scratch_bytes=scratch_bytes,
+        readable={sys.base_prefix: sys.base_prefix} | packages,
+        environment=_ENVIRONMENT,
+        options=options,
+    )
 
 
 def _package_folders() -> list[str]:
     paths = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
     return [path for path in dict.fromkeys(paths) if Path(path).is_dir()]
-
-
-def _system_folder_options() -> list[str]:
-    options: list[str] = []
-    for folder in _SYSTEM_FOLDERS:
-        if os.path.islink(folder):
-            options += ["--symlink", os.readlink(folder), folder]
-        elif os.path.isdir(folder):
-            options += ["--ro-bind", folder, folder]
-    return options

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 from evaluation.errors import BenchmarkError
 from evaluation.execution import Sandbox
-from evaluation.pass_at_k import Verdict, check_task_ids, judge
+from evaluation.pass_at_k import check_task_ids, judge
 from evaluation.problems import Problem
 from evaluation.programs import Program, Reason
 from evaluation.reference import Reference, reference_of
 from evaluation.statistics import Estimate, wilson_estimate
+from evaluation.suite import Verdict
 
 _SECONDS_PER_INPUT = 4.0
 
@@ -93,11 +94,12 @@ def self_consistency(
         for problem, reference in zip(kept, references, strict=True)
     )
     rows = tuple(
-        judge(problem, reference, result) for problem, reference, result in zip(kept, references, results, strict=True)
+        judge(problem, 0, reference, result)
+        for problem, reference, result in zip(kept, references, results, strict=True)
     )
     return SelfConsistency(
         base=wilson_estimate(sum(row.base for row in rows), len(rows)),
-        plus=wilson_estimate(sum(row.plus for row in rows), len(rows)),
+        plus=wilson_estimate(sum(row.passed for row in rows), len(rows)),
         problems=len(kept),
         removed=dict(own.removed),
         rows=rows,

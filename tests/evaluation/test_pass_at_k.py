@@ -68,7 +68,7 @@ def test_pass_at_k_outside_its_domain(samples: int, correct: int, k: int) -> Non
 
 
 def verdict(task: str, base: bool, plus: bool) -> Verdict:
-    return Verdict(task, base, plus, None if plus else "assertion", "", 0.1)
+    return Verdict(task, 0, base, plus, None if plus else "assertion", "", 0.1)
 
 
 def test_pass_rate_of_one_sample_each() -> None:

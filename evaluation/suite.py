@@ -1,0 +1,113 @@
+"""What every benchmark suite offers: load, prompts, extract, judge.
+
+A suite is loaded from rows (see `rows`), tells which of its tasks cannot be measured here, says what to ask a model,
+takes the program out of the replies, and judges programs. What asks the model, and what keeps results, is the caller.
+
+"Not measured" is a state of its own: a task that cannot be run here has no verdict, and is never a failed one.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from evaluation.programs import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One question to a model, in a conversation of its own."""
+
+    request: str
+    """What the user says."""
+    beginning: str = ""
+    """How the reply must begin, where the model can be made to; it counts as part of the reply."""
+    stop: tuple[str, ...] = ()
+    """Texts at which the reply ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One solution of one task: what `Suite.extract` returned, or what a samples file holds."""
+
+    task_id: str
+    index: int
+    """0 for the first sample of the task."""
+    solution: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one sample achieved; `reason` and `detail` tell of the first test that failed, if any did."""
+
+    task_id: str
+    sample: int
+    """Index of the sample."""
+    base: bool
+    """All base tests pass."""
+    plus: bool | None
+    """Base and plus tests all pass; None: the suite has no plus tests."""
+    reason: Reason | None
+    detail: str
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether all tests of the suite pass."""
+        return self.base if self.plus is None else self.plus
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How generated code is run."""
+
+    workers: int = 2
+    """Programs that run at once."""
+    memory_bytes: int = 1 << 30
+    """Limit of one program."""
+    unsandboxed: bool = False
+    """Run without bubblewrap; only for code that one would run by hand. A report must say so."""
+    python: Path | None = None
+    """Interpreter of the separate environment that DS-1000 needs."""
+    references: Path | None = None
+    """Folder that keeps the outputs of canonical solutions between runs; None: they are computed anew."""
+
+
+class Examiner(Protocol):
+    """Judges samples; what it needs (sandboxes, expected outputs) is ready."""
+
+    def __call__(self, samples: Sequence[Sample], /) -> Iterator[Verdict]:
+        """Yield one verdict per sample, in the order given."""
+
+
+class Suite(Protocol):
+    """A loaded benchmark."""
+
+    name: str
+    """As on the command line, such as `humaneval_plus`."""
+    version: str
+    """Of the data, such as `HumanEval+ v0.1.10`; scores of other versions are not comparable."""
+    digest: str
+    """SHA-256 of the tasks' content."""
+
+    @property
+    def task_ids(self) -> Sequence[str]:
+        """All tasks, in file order."""
+
+    def not_measured(self, execution: Execution) -> Mapping[str, str]:
+        """Return the tasks that cannot be judged here, each with the reason and its remedy."""
+
+    def prompt(self, task_id: str, replies: Sequence[str]) -> Prompt | None:
+        """Return what to ask next after `replies` (each with its forced beginning); None: nothing more."""
+
+    def extract(self, task_id: str, replies: Sequence[str]) -> str:
+        """Return the solution in the replies; never raises for what a model said."""
+
+    def examiner(self, execution: Execution) -> AbstractContextManager[Examiner]:
+        """Prepare to judge.
+
+        Raises:
+            SandboxUnavailable: programs cannot be isolated here.
+            BenchmarkError: the suite's own reference solutions fail, so nothing can be judged.
+        """
