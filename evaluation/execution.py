@@ -30,10 +30,14 @@ from evaluation.programs import (
     Program,
     ProgramResult,
     ResourceLimits,
+    Script,
+    ScriptResult,
     read_outcome,
+    read_script_result,
     total_seconds,
     unfinished,
     write_request,
+    write_script,
 )
 from evaluation.sandbox_process import SandboxLost, SandboxProcess
 
@@ -122,6 +126,35 @@ class Sandbox:
                 if final or self._pool is None:
                     return ProgramResult(unfinished(program, [], "exited", str(error)))
         raise AssertionError("unreachable")
+
+    def run_scripts(self, scripts: Iterable[Script]) -> Iterator[ScriptResult]:
+        """Yield the result of each script, as `run` does for programs.
+
+        Raises:
+            SandboxUnavailable: a sandbox could not be started again.
+            RuntimeError: used outside `with`.
+        """
+        if self._pool is None:
+            raise RuntimeError("the sandbox is closed: use it inside 'with'")
+        return self._pool.map(self._run_script, scripts)
+
+    def _run_script(self, script: Script) -> ScriptResult:
+        request = write_script(script, self._limits)
+        allowed = self._limits.patience * script.seconds + self._limits.grace_seconds
+        lost = ""
+        for _ in range(2):
+            if lost and self._pool is None:
+                break
+            try:
+                [message] = self._process().converse(request, 1, self._limits.output_bytes, allowed)
+                return read_script_result(message)
+            except DeadlinePassed:
+                self._discard()
+                return ScriptResult("time", "the sandbox was killed at the hard limit", script.seconds)
+            except SandboxLost as error:
+                self._discard()
+                lost = str(error)
+        return ScriptResult("exited", lost, 0.0)
 
     def _outcomes(self, program: Program, request: bytes) -> list[Outcome]:
         """Collect what the worker tells; raises `SandboxLost`."""

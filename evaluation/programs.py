@@ -64,6 +64,27 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
+class Script:
+    """One program with tests that raise where it is wrong."""
+
+    code: str
+    tests: str
+    """What runs in the module of `code` once that has run; each of the two must compile by itself."""
+    seconds: float
+    """Limit over both; see `ResourceLimits.patience` for the clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptResult:
+    """`reason` is None only where the last statement of the tests was reached and no exception left them."""
+
+    reason: Reason | None
+    detail: str
+    seconds: float
+    """Of CPU time, the only one that a busy machine does not stretch."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of one input: `reason` is None where the entry point returned something."""
 
@@ -111,6 +132,29 @@ def write_request(program: Program, limits: ResourceLimits) -> bytes:
         "output_bytes": limits.output_bytes,
     }
     return json.dumps(request).encode("ascii")
+
+
+def write_script(script: Script, limits: ResourceLimits) -> bytes:
+    """Return what `sandbox_worker` is sent to run a script."""
+    request = {
+        "code": script.code,
+        "tests": script.tests,
+        "load_seconds": 0.0,
+        "total_seconds": script.seconds,
+        "patience": limits.patience,
+        "memory_bytes": limits.memory_bytes,
+        "file_bytes": limits.file_bytes,
+        "output_bytes": limits.output_bytes,
+    }
+    return json.dumps(request).encode("ascii")
+
+
+def read_script_result(message: Message) -> ScriptResult:
+    """Read the worker's verdict, and the reason of a failure, which the program may have made up."""
+    if message.kind == b"P":
+        return ScriptResult(None, "", message.seconds)
+    outcome = read_outcome(message)
+    return ScriptResult(outcome.reason or "exited", outcome.detail or "forged a report", message.seconds)
 
 
 def read_outcome(message: Message) -> Outcome:

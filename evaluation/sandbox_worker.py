@@ -3,14 +3,16 @@
 Enters: on standard input, one JSON request per program (see `programs.py`, which writes it). Arguments: the
 folders of installed packages that programs may import.
 Leaves: on standard output, messages whose first byte is a kind, then the seconds the step took (a double), then
-a payload: one ``L`` for loading the program and one ``R`` per input; or ``X`` where the program ended early, which
-is the last message of that program. ``L`` and ``R`` payloads come from the fork and are to be believed no more
-than the program itself; the kind, the order and the time are this process's own.
+a payload. Of a program with inputs: one ``L`` for loading it and one ``R`` per input; or ``X`` where it ended early,
+which is the last message of that program. Of a script: ``P`` where it reached its end, else ``F``. ``L``, ``R`` and
+``F`` payloads come from the fork and are to be believed no more than the program itself; the kind, the order and the
+time are this process's own.
 
 Not guaranteed: that a payload is well formed, or that what the program left in this process's memory by being
 sent here is hidden from the next one. Expected outputs are never sent here.
 """
 
+import builtins
 import json
 import os
 import signal
@@ -18,7 +20,9 @@ import struct
 import sys
 import time
 import types
+from collections import deque
 from collections.abc import Callable
+from itertools import starmap
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -33,6 +37,18 @@ _DETAIL_CHARACTERS = 300
 _CPU_CLOCK_OF_PROCESS = 2
 """Linux: the clock of a process's CPU time is its complemented id above these three bits."""
 _HEADER = struct.Struct(">cd")
+_TOKEN_BYTES = 32
+_TOKEN_MARK = b"T"
+_REFUSED_EVENTS = frozenset(
+    (
+        "sys.settrace",
+        "sys.setprofile",
+        "sys.monitoring.register_callback",
+        "gc.get_objects",
+        "gc.get_referrers",
+        "gc.get_referents",
+    )
+)
 
 
 def main() -> None:
@@ -46,23 +62,56 @@ def main() -> None:
             request = json.loads(requests.read(None, _LARGEST_REQUEST_BYTES))
         except EOFError:
             return
-        _run_program(request)
+        (_run_script if "tests" in request else _run_program)(request)
         _empty(scratch)
 
 
 def _run_program(request: dict[str, Any]) -> None:
+    child, reading = _fork(request, _run_candidate)
+    ending, seconds = _relay(MessageReader(reading), child, request)
+    status, _ = _end(child, reading)
+    if ending is not None:
+        _reply(b"X", seconds, _failure(*_describe_end(ending, status)))
+
+
+def _run_script(request: dict[str, Any]) -> None:
+    child, reading = _fork(request, _run_to_the_end)
+    reader = MessageReader(reading)
+    limit = _Limit(child, request["total_seconds"], request["patience"])
+    ending: Exception | None = None
+    try:
+        first = _await_report(reader, [limit], request["output_bytes"])  # written before the script began
+        announced = first[:1] == _TOKEN_MARK
+        last = _await_report(reader, [limit], request["output_bytes"]) if announced else first
+    except (DeadlinePassed, EOFError, MessageTooLarge) as error:
+        ending = error
+    status, seconds = _end(child, reading)
+    if ending is not None:
+        _reply(b"F", seconds, _failure(*_describe_end(ending, status)))
+    elif announced and last == first:
+        _reply(b"P", seconds, b"")
+    else:
+        _reply(b"F", seconds, last)
+
+
+def _fork(request: dict[str, Any], run: Callable[[dict[str, Any], int], None]) -> tuple[int, int]:
+    """Start the program in a process of its own; return its id and the pipe it reports over."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        _become_candidate(request, writing)
+        os.close(reading)  # or it could read what it is not to know: the token that was announced
+        _become_candidate(request, writing, run)
     os.close(writing)
-    ending, seconds = _relay(MessageReader(reading), child, request)
-    os.close(reading)
+    return child, reading
+
+
+def _end(child: int, pipe: int) -> tuple[int, float]:
+    """Kill the fork; return its status and its CPU seconds."""
+    os.close(pipe)
     # A process that is already exiting keeps its own status; one that only closed its pipe dies here.
     os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    if ending is not None:
-        _reply(b"X", seconds, _failure(*_describe_end(ending, status)))
+    _, status, usage = os.wait4(child, 0)
+    return status, usage.ru_utime + usage.ru_stime
 
 
 def _relay(reader: MessageReader, child: int, request: dict[str, Any]) -> tuple[Exception | None, float]:
@@ -133,7 +182,7 @@ def _describe_end(ending: Exception, status: int) -> tuple[str, str]:
     return reasons.get(ended_by, "exited"), f"ended by {name}, or its result pipe was closed"
 
 
-def _become_candidate(request: dict[str, Any], pipe: int) -> NoReturn:
+def _become_candidate(request: dict[str, Any], pipe: int, run: Callable[[dict[str, Any], int], None]) -> NoReturn:
     """Run the program in this fork; nothing but its reports leaves, over `pipe`."""
     leave = os._exit
     try:
@@ -147,39 +196,101 @@ def _become_candidate(request: dict[str, Any], pipe: int) -> NoReturn:
         except OSError as error:
             write_message(pipe, _failure("refused", f"the program was not run, for it cannot be confined: {error}"))
             leave(1)
-        _run_candidate(request, lambda payload: write_message(pipe, payload))
+        run(request, pipe)
         leave(0)
     except BaseException:
         leave(1)
     raise SystemExit(1)
 
 
-def _run_candidate(request: dict[str, Any], report: Callable[[bytes], None]) -> None:
+def _run_candidate(request: dict[str, Any], pipe: int) -> None:
     try:
         function = _load(request["code"], request["entry_point"])
     except _CannotLoad as error:
-        report(_failure(*error.args))
+        write_message(pipe, _failure(*error.args))
         return
     except BaseException as error:
-        report(_failure(*_classify(error)))
+        write_message(pipe, _failure(*_classify(error)))
         return
-    report(b"")
+    write_message(pipe, b"")
     for arguments in request["inputs"]:
-        report(_call(function, arguments))
+        write_message(pipe, _call(function, arguments))
+
+
+def _run_to_the_end(request: dict[str, Any], pipe: int) -> None:
+    """Run a script; write the token announced before it once more, if no exception ended it."""
+    try:
+        code, tests = (_compile(request[part]) for part in ("code", "tests"))
+        sys.addaudithook(_forbid_tracing())
+        names = _new_module().__dict__
+        # One expression, so that while the script runs the token and all that is still to be called lie on the
+        # interpreter's stack alone: no name, frame or object that the script could reach leads to them. The builtins
+        # that the code may have replaced are put back before the tests.
+        os.write(
+            pipe,
+            (
+                _announce_token(pipe),
+                deque(
+                    starmap(
+                        types.BuiltinFunctionType.__call__,
+                        (
+                            (exec, code, names),  # runs generated code, in a confined process
+                            (vars(builtins).update, dict(vars(builtins))),
+                            (exec, tests, names),
+                        ),
+                    ),
+                    maxlen=0,
+                ),
+            )[0],
+        )
+    except _CannotLoad as error:
+        write_message(pipe, _failure(*error.args))
+    except AssertionError as error:
+        write_message(pipe, _failure("assertion", _classify(error)[1]))
+    except BaseException as error:
+        write_message(pipe, _failure(*_classify(error)))
+
+
+def _announce_token(pipe: int) -> bytes:
+    """Tell this process's parent the token; return the whole message, to be written again."""
+    token = _TOKEN_MARK + os.urandom(_TOKEN_BYTES)
+    message = len(token).to_bytes(4, "big") + token
+    os.write(pipe, message)
+    return message
+
+
+def _forbid_tracing() -> Callable[[str, tuple[object, ...]], None]:
+    """Return an audit hook against jumping over a failing test, and against listing what the interpreter holds."""
+
+    def forbid(event: str, _: tuple[object, ...], refused: frozenset[str] = _REFUSED_EVENTS) -> None:
+        if event in refused:
+            raise PermissionError(f"a script may not use {event}")
+
+    return forbid
 
 
 class _CannotLoad(Exception):
     """The program defines no callable entry point; holds the reason and the detail."""
 
 
-def _load(code: str, entry_point: str) -> Callable[..., object]:
+def _compile(code: str) -> types.CodeType:
     try:
-        compiled = compile(code, f"<{_MODULE_NAME}>", "exec", dont_inherit=True)
+        return compile(code, f"<{_MODULE_NAME}>", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise _CannotLoad("syntax", _classify(error)[1]) from None
+
+
+def _new_module() -> types.ModuleType:
+    """Return the module that programs run in: never `__main__`, as in the official harnesses, which call `exec`."""
     module = types.ModuleType(_MODULE_NAME)
     sys.modules[_MODULE_NAME] = module
-    exec(compiled, module.__dict__)  # the only place that runs generated code, in a confined process
+    return module
+
+
+def _load(code: str, entry_point: str) -> Callable[..., object]:
+    compiled = _compile(code)
+    module = _new_module()
+    exec(compiled, module.__dict__)  # runs generated code, in a confined process
     function = module.__dict__.get(entry_point)
     if not callable(function):
         raise _CannotLoad("missing", f"no function named {entry_point}")

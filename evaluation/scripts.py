@@ -1,0 +1,40 @@
+"""Programs judged by tests of their own language: run to the end in the sandbox, a pass shown by a token.
+
+Enters: `Script`s, a program and its tests as Python source. Leaves: verdicts.
+
+The tests share a process with the program they judge, so unlike with `Program`, whose outputs are compared outside,
+a pass is only as good as this: the fork announces a random token before the program runs and writes it again after
+the last statement of the tests, if no exception came. Leaving early by any way, writing to the pipe, patching names or
+builtins before the tests begin, catching exceptions, and tracing do not pass.
+
+Not guaranteed: what makes the tests themselves say yes. An object equal to everything, or a function that patches what
+the tests call while they call it, passes here as in the official harnesses; so does a program that finds the token by
+searching the process's memory. Where that matters, use a suite with inputs.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from evaluation.execution import Sandbox
+from evaluation.programs import ResourceLimits, Script, ScriptResult
+from evaluation.suite import Examiner, Execution, Sample, Verdict
+
+__all__ = ["Script", "ScriptResult", "script_examiner"]
+
+
+@contextmanager
+def script_examiner(execution: Execution, build: Callable[[Sample], Script]) -> Iterator[Examiner]:
+    """Judge samples by the scripts that `build` makes of them; the whole examiner of a suite with such tests.
+
+    Raises:
+        SandboxUnavailable: programs cannot be isolated here.
+    """
+    with Sandbox(execution.workers, ResourceLimits(memory_bytes=execution.memory_bytes)) as sandbox:
+
+        def examine(samples: Sequence[Sample], /) -> Iterator[Verdict]:
+            results = sandbox.run_scripts(map(build, samples))
+            for sample, result in zip(samples, results, strict=True):
+                passed = result.reason is None
+                yield Verdict(sample.task_id, sample.index, passed, None, result.reason, result.detail, result.seconds)
+
+        yield examine
