@@ -5,7 +5,7 @@ import pytest
 from evaluation import Execution, Sample, Sandbox
 from evaluation.scripts import Script, ScriptResult, script_examiner
 
-TESTS = "def check(f):\n    assert f(1) == 3\n    assert f(2) == 5\ncheck(f)\n"
+TESTS = "def check(f):\n    assert f(1) == 3\n    assert f(2) == 5\n    return True\ncheck(f)\n"
 RIGHT = "def f(x): return 2 * x + 1\n"
 WRONG = "def f(x): return 2 * x + 1 if x < 2 else 0\n"
 
@@ -106,7 +106,7 @@ JUMP = """
 import sys
 def trace(frame, event, arg):
     if frame.f_code.co_name == "check" and event == "line":
-        frame.f_lineno = frame.f_code.co_firstlineno + 2
+        frame.f_lineno = frame.f_code.co_firstlineno + 3
     return trace
 try: sys.settrace(trace)
 except PermissionError: pass
@@ -114,19 +114,6 @@ def f(x):
     frame = sys._getframe(1)
     frame.f_trace = trace
     return 3
-"""
-READ_BACK = """
-import os
-def f(x):
-    for fd in range(64):
-        os.set_blocking(fd, False) if fd < 3 else None
-        try: token = os.read(fd, 99)
-        except OSError: continue
-        if token:
-            for other in range(3, 64):
-                try: os.write(other, token)
-                except OSError: pass
-    os._exit(0)
 """
 GENERATOR = """
 import sys
@@ -169,7 +156,6 @@ FORGED = {
     "defines check": "def check(f): pass\ndef f(x): return 0",
     "finds the token in frames": FIND_TOKEN,
     "finds the token in objects": "import gc\nfound = gc.get_objects()\ndef f(x): return 0",
-    "reads the token back": READ_BACK,
     "jumps over the assertion": JUMP,
     "generators and cleared frames": GENERATOR,
     "replaces the steps": REPLACED_STEPS,
@@ -190,6 +176,16 @@ def test_no_pass_is_forged_and_the_next_results_stand(sandbox: Sandbox, name: st
     forged, *rest = sandbox.run_scripts([Script(code, TESTS, 1.0) for code in codes])
     assert forged.reason is not None and forged.reason != "not_run", forged
     assert [result.reason for result in rest] == [None, "assertion", None]
+
+
+def test_the_announced_token_cannot_be_read_back(sandbox: Sandbox) -> None:
+    look = (
+        "import fcntl, os\nmodes = []\n"
+        "for fd in range(3, 64):\n"
+        "    try: modes.append(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE)\n"
+        "    except OSError: pass\n"
+    )
+    assert run(sandbox, look, "assert modes == [os.O_WRONLY], modes").reason is None
 
 
 def test_builtins_are_whole_again_when_the_tests_begin(sandbox: Sandbox) -> None:
