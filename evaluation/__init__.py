@@ -6,12 +6,14 @@ whose models it examines.
 
 from evaluation.errors import BenchmarkError, SandboxUnavailable
 from evaluation.execution import Sandbox, run_program
-from evaluation.pass_at_k import PassRate, judge, judge_codes, pass_at_k, pass_rate
-from evaluation.problems import MINI_PATH, Problem, benchmark_digest, load_problems
+from evaluation.judging import judge_samples
+from evaluation.pass_at_k import PassRate, pass_at_k, pass_rate
+from evaluation.problems import MINI_PATH, Problem, benchmark_digest, read_problems
 from evaluation.programs import Outcome, Program, ProgramResult, Reason, ResourceLimits
-from evaluation.reference import Reference, compute_references
+from evaluation.reference import Reference, References
+from evaluation.rows import Row, Rows, read_file
 from evaluation.sanitize import extract_code
-from evaluation.self_consistency import OwnOutputs, SelfConsistency, own_outputs, self_consistency
+from evaluation.self_consistency import Agreement, SelfConsistency, judge_agreement, self_consistency
 from evaluation.statistics import (
     Estimate,
     PairedComparison,
@@ -24,21 +26,24 @@ from evaluation.suite import Examiner, Execution, Prompt, Sample, Suite, Verdict
 
 __all__ = [
     "MINI_PATH",
+    "Agreement",
     "BenchmarkError",
     "Estimate",
     "Examiner",
     "Execution",
     "Outcome",
-    "OwnOutputs",
     "PairedComparison",
     "PassRate",
     "Problem",
     "Program",
-    "Prompt",
     "ProgramResult",
+    "Prompt",
     "Reason",
     "Reference",
+    "References",
     "ResourceLimits",
+    "Row",
+    "Rows",
     "Sample",
     "Sandbox",
     "SandboxUnavailable",
@@ -48,15 +53,14 @@ __all__ = [
     "benchmark_digest",
     "bootstrap_estimate",
     "compare_paired",
-    "compute_references",
     "extract_code",
-    "judge",
-    "judge_codes",
-    "load_problems",
+    "judge_agreement",
+    "judge_samples",
     "minimum_detectable_effect",
-    "own_outputs",
     "pass_at_k",
     "pass_rate",
+    "read_file",
+    "read_problems",
     "run_program",
     "self_consistency",
     "wilson_estimate",

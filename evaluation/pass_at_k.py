@@ -1,26 +1,16 @@
-"""Verdicts on generated solutions, and pass@k over them.
+"""pass@k over verdicts (Chen et al. 2021, equation 1), with intervals.
 
-Enters: problems, and the generated code per task (already extracted, see `sanitize`). Leaves: one `Verdict` per
-sample, and rates with their intervals.
-Not guaranteed: that a passing solution is right beyond the inputs of the benchmark. "Plus" means that the base and
-the plus inputs all pass, as in published tables.
+Enters: verdicts, any number of samples per task. Leaves: rates.
+Not guaranteed: that the samples of a task are independent draws; that is the caller's business.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from evaluation.comparison import read_output, same_encoded
-from evaluation.errors import BenchmarkError
-from evaluation.execution import Sandbox
-from evaluation.problems import Problem
-from evaluation.programs import Outcome, ProgramResult, Reason
-from evaluation.reference import Reference, compute_references
 from evaluation.statistics import Estimate, bootstrap_estimate, wilson_estimate
 from evaluation.suite import Verdict
-
-_SHOWN_CHARACTERS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,59 +21,8 @@ class PassRate:
     problems: int
     samples: int
     base: Estimate
-    plus: Estimate
-
-
-def judge_codes(problems: Sequence[Problem], codes: Mapping[str, Sequence[str]], sandbox: Sandbox) -> Iterator[Verdict]:
-    """Yield the verdict on every sample, problem by problem in the order given.
-
-    `codes` maps each task id to the code of its samples.
-
-    Raises:
-        BenchmarkError: `codes` lacks a problem or holds an unknown one: an unmeasured problem is no failed one.
-    """
-    check_task_ids(problems, codes)
-    references = compute_references(problems, sandbox)
-    samples = [(problem, index, code) for problem in problems for index, code in enumerate(codes[problem.task_id])]
-    results = sandbox.run(references[problem.task_id].program(problem, code) for problem, _, code in samples)
-    for (problem, index, _), result in zip(samples, results, strict=True):
-        yield judge(problem, index, references[problem.task_id], result)
-
-
-def check_task_ids(problems: Sequence[Problem], codes: Mapping[str, object]) -> None:
-    """Raise `BenchmarkError` unless `codes` has exactly the problems' task ids."""
-    wanted = {problem.task_id for problem in problems}
-    if wanted != codes.keys():
-        missing, unknown = sorted(wanted - codes.keys()), sorted(codes.keys() - wanted)
-        raise BenchmarkError(f"the samples do not fit the benchmark: missing {missing[:5]}, unknown {unknown[:5]}")
-
-
-def judge(problem: Problem, sample: int, reference: Reference, result: ProgramResult) -> Verdict:
-    """Compare one run with the expected outputs; pure."""
-    failures = [
-        _failure(number, expected, outcome, problem.atol)
-        for number, (expected, outcome) in enumerate(zip(reference.outputs, result.outcomes, strict=True))
-    ]
-    base = not any(failures[: len(problem.base_input)])
-    first = next((failure for failure in failures if failure is not None), None)
-    reason, detail = first if first is not None else (None, "")
-    return Verdict(problem.task_id, sample, base, first is None, reason, detail, result.seconds)
-
-
-def _failure(number: int, expected: bytes, outcome: Outcome, atol: float) -> tuple[Reason, str] | None:
-    if outcome.reason is not None:
-        return outcome.reason, f"input {number}: {outcome.detail}"
-    if same_encoded(expected, outcome.encoded, atol):
-        return None
-    return "assertion", f"input {number}: expected {_brief(read_output(expected))}, got {_brief(outcome.value)}"
-
-
-def _brief(value: object) -> str:
-    try:
-        text = repr(value)
-    except ValueError:
-        return "a very long number"
-    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "..."
+    plus: Estimate | None
+    """Base and plus tests together; None: the suite has no plus tests."""
 
 
 def pass_at_k(samples: int, correct: int, k: int) -> float:
@@ -110,9 +49,10 @@ def pass_rate(verdicts: Iterable[Verdict], k: int = 1) -> PassRate:
         raise ValueError("no verdicts: the rate was not measured")
     groups = list(by_task.values())
     base = [(len(group), sum(verdict.base for verdict in group)) for group in groups]
-    plus = [(len(group), sum(verdict.passed for verdict in group)) for group in groups]
-    samples = sum(map(len, groups))
-    return PassRate(k, len(groups), samples, _estimate(base, k), _estimate(plus, k))
+    passed = [(len(group), sum(verdict.passed for verdict in group)) for group in groups]
+    has_plus = any(verdict.plus is not None for group in groups for verdict in group)
+    plus = _estimate(passed, k) if has_plus else None
+    return PassRate(k, len(groups), sum(map(len, groups)), _estimate(base, k), plus)
 
 
 def _estimate(counts: Sequence[tuple[int, int]], k: int) -> Estimate:

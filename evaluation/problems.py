@@ -1,23 +1,24 @@
-"""Benchmark problems in the EvalPlus format.
+"""Benchmark problems in the EvalPlus format: a function to write, and inputs to call it with.
 
-Enters: a .jsonl or .jsonl.gz file in the schema of HumanEval+ (EvalPlus releases): one problem per line.
+Enters: rows in the schema of the EvalPlus releases (HumanEval+, MBPP+) or of our own mini set.
 Leaves: `Problem` records in file order.
 Not guaranteed: that the canonical solution is right, or that the inputs meet the contract; the contract serves to
-make inputs and is never added to a candidate. JSON has no tuples or sets, so MBPP+ inputs come as lists here.
+make inputs and is never added to a candidate. JSON has no tuples or sets: see `mbpp_inputs` for turning them back.
 """
 
-import gzip
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from evaluation.errors import BenchmarkError
+from evaluation.rows import Row, Rows
 
 MINI_PATH = Path(__file__).parent / "mini" / "problems.jsonl"
 """Our own 32 short problems, from trivial to easy, for tests and for very small models."""
+
+Arguments = Sequence[object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,76 +29,61 @@ class Problem:
     prompt: str
     entry_point: str
     canonical_solution: str
-    base_input: tuple[list[object], ...]
-    plus_input: tuple[list[object], ...]
+    base_input: tuple[Arguments, ...]
+    plus_input: tuple[Arguments, ...]
     contract: str
     atol: float
+    oracle: str = ""
+    """Name in `oracles.ORACLES` of the problem's own rule of comparison; "" where equality decides."""
 
     @property
-    def inputs(self) -> tuple[list[object], ...]:
-        """All argument lists, the base ones first."""
-        return self.base_input + self.plus_input
+    def parts(self) -> tuple[tuple[Arguments, ...], ...]:
+        """The argument lists of each run: base, and plus where there are any; runs share no state."""
+        return (self.base_input, self.plus_input) if self.plus_input else (self.base_input,)
 
 
-def load_problems(path: Path) -> list[Problem]:
-    """Return the problems of a .jsonl or .jsonl.gz file.
+def read_problems(rows: Rows) -> list[Problem]:
+    """Return the problems in `rows`.
 
     Raises:
-        BenchmarkError: a line or a field is wrong (the message gives file, line and field), or there are none.
-        OSError: the file cannot be read.
+        BenchmarkError: a field is wrong, or an id is there twice; the message gives file, line and field.
     """
-    opener = gzip.open if path.suffix == ".gz" else open
     problems: dict[str, Problem] = {}
-    with opener(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                problem = _parse(line, f"{path}:{number}")
-                if problem.task_id in problems:
-                    raise BenchmarkError(f"{path}:{number}: task_id: {problem.task_id!r} is there twice")
-                problems[problem.task_id] = problem
-    if not problems:
-        raise BenchmarkError(f"{path}: holds no problems")
+    for row in rows.rows:
+        problem = _read(row)
+        if problem.task_id in problems:
+            raise BenchmarkError(f"{row.where}: task_id: {problem.task_id!r} is there twice")
+        problems[problem.task_id] = problem
     return list(problems.values())
 
 
 def benchmark_digest(problems: Sequence[Problem]) -> str:
     """Return the SHA-256 of the problems' content and order; file name and compression do not matter."""
-    text = json.dumps([asdict(problem) for problem in problems], sort_keys=True)
+    text = json.dumps([asdict(problem) for problem in problems], sort_keys=True, default=repr)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def _parse(line: str, where: str) -> Problem:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise BenchmarkError(f"{where}: not JSON: {error}") from None
-    if not isinstance(row, dict):
-        raise BenchmarkError(f"{where}: not a JSON object")
-    texts = {name: _text(row, name, where) for name in ("task_id", "prompt", "entry_point", "canonical_solution")}
-    base_input = _argument_lists(row, "base_input", where)
+def _read(row: Row) -> Problem:
+    base_input = _argument_lists(row, "base_input")
     if not base_input:
-        raise BenchmarkError(f"{where}: base_input: empty, so nothing would be tested")
-    atol = row.get("atol", 0)
+        raise BenchmarkError(f"{row.where}: base_input: empty, so nothing would be tested")
+    atol = row.fields.get("atol", 0)
     if isinstance(atol, bool) or not isinstance(atol, int | float) or not 0 <= atol < float("inf"):
-        raise BenchmarkError(f"{where}: atol: must be a finite number of at least 0, not {atol!r}")
+        raise BenchmarkError(f"{row.where}: atol: must be a finite number of at least 0, not {atol!r}")
     return Problem(
-        **texts,
+        task_id=row.text("task_id"),
+        prompt=row.text("prompt"),
+        entry_point=row.text("entry_point"),
+        canonical_solution=row.text("canonical_solution"),
         base_input=base_input,
-        plus_input=_argument_lists(row, "plus_input", where),
-        contract=_text(row, "contract", where) if "contract" in row else "",
+        plus_input=_argument_lists(row, "plus_input"),
+        contract=row.text("contract", empty=True) if "contract" in row.fields else "",
         atol=float(atol),
     )
 
 
-def _text(row: dict[str, Any], name: str, where: str) -> str:
-    value = row.get(name)
-    if not isinstance(value, str) or (not value and name != "contract"):
-        raise BenchmarkError(f"{where}: {name}: must be {'text' if value != '' else 'non-empty text'}")
-    return value
-
-
-def _argument_lists(row: dict[str, Any], name: str, where: str) -> tuple[list[object], ...]:
-    value = row.get(name)
+def _argument_lists(row: Row, name: str) -> tuple[Arguments, ...]:
+    value = row.fields.get(name) or []  # none at all may be an empty object
     if not isinstance(value, list) or not all(isinstance(arguments, list) for arguments in value):
-        raise BenchmarkError(f"{where}: {name}: must be a list of argument lists")
+        raise BenchmarkError(f"{row.where}: {name}: must be a list of argument lists")
     return tuple(value)

@@ -1,18 +1,26 @@
-"""Expected outputs: what the canonical solutions return, computed in the sandbox, kept in memory.
+"""Expected outputs: what the canonical solutions return, computed in the sandbox and kept.
 
 Enters: problems. Leaves: per task the expected value of each input and the time a candidate gets for it.
-Not guaranteed: that the values are right beyond the canonical solution being so. Times depend on the machine;
-they are measured once per process and benchmark.
+Not guaranteed: that the values are right beyond the canonical solution being so. Times depend on the machine; they are
+measured once and kept with the outputs, so a folder of references belongs to one machine.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 from evaluation.errors import BenchmarkError
 from evaluation.execution import Sandbox
-from evaluation.problems import Problem, benchmark_digest
+from evaluation.problems import Problem
 from evaluation.programs import Program, ProgramResult
 
+_FORMAT = "1"
+"""Part of the name of a kept reference: changes when what is kept, or the encoding of values, does."""
 _REFERENCE_SECONDS_PER_INPUT = 60.0
 _REFERENCE_SECONDS = 600.0
 _SHORTEST_LIMIT_SECONDS = 1.0
@@ -20,62 +28,130 @@ _SLOWDOWN_ALLOWED = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
-    """The outputs to be met, and how long they took, in the order of `Problem.inputs`."""
+class Outputs:
+    """What one run returned, and how long each input took, in the order of the inputs."""
 
-    outputs: tuple[bytes, ...]
-    """Encoded, see `values`."""
+    encoded: tuple[bytes, ...]
+    """As `values.encode` writes them."""
     seconds: tuple[float, ...]
 
-    def program(self, problem: Problem, code: str) -> Program:
-        """Return the run of `code` to compare with this: per input four times the seconds here, at least one."""
-        limits = [max(_SHORTEST_LIMIT_SECONDS, _SLOWDOWN_ALLOWED * seconds) for seconds in self.seconds]
-        return Program(code, problem.entry_point, problem.inputs, limits)
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The outputs to be met, for each of `Problem.parts`."""
+
+    parts: tuple[Outputs, ...]
+
+    def programs(self, problem: Problem, code: str) -> list[Program]:
+        """Return the runs of `code` to compare with this: per input four times the seconds here, at least one."""
+        return [
+            Program(
+                code,
+                problem.entry_point,
+                inputs,
+                [max(_SHORTEST_LIMIT_SECONDS, _SLOWDOWN_ALLOWED * seconds) for seconds in outputs.seconds],
+            )
+            for inputs, outputs in zip(problem.parts, self.parts, strict=True)
+        ]
 
 
-def reference_of(result: ProgramResult) -> Reference | None:
-    """Return a run's outputs as a reference, or None where an input has no output."""
-    if any(outcome.reason is not None for outcome in result.outcomes):
+def reference_of(results: Sequence[ProgramResult]) -> Reference | None:
+    """Return the outputs of a problem's runs as a reference, or None where an input has no output."""
+    if any(outcome.reason is not None for result in results for outcome in result.outcomes):
         return None
     return Reference(
-        tuple(outcome.encoded for outcome in result.outcomes), tuple(outcome.seconds for outcome in result.outcomes)
+        tuple(
+            Outputs(
+                tuple(outcome.encoded for outcome in result.outcomes),
+                tuple(outcome.seconds for outcome in result.outcomes),
+            )
+            for result in results
+        )
     )
 
 
-_computed: dict[str, dict[str, Reference]] = {}
+def by_problem(problems: Iterable[Problem], results: Iterator[ProgramResult]) -> Iterator[list[ProgramResult]]:
+    """Yield the results of each problem's runs, one list per problem."""
+    for problem in problems:
+        yield [next(results) for _ in problem.parts]
 
 
-def compute_references(problems: Sequence[Problem], sandbox: Sandbox) -> dict[str, Reference]:
-    """Return the expected outputs by task id; a benchmark seen before in this process is not run again.
+class References:
+    """The references of problems: computed when first asked for, kept in memory and, if named, in a folder."""
 
-    The sandbox is renewed afterwards, so that candidates cannot find the outputs in its memory.
+    def __init__(self, sandbox: Sandbox, folder: Path | None = None) -> None:
+        """Run canonical solutions in `sandbox`; keep their outputs in `folder`, a small file per problem."""
+        self._sandbox = sandbox
+        self._folder = folder
+        self._known: dict[str, Reference] = {}
 
-    Raises:
-        BenchmarkError: a canonical solution has no output for an input.
-    """
-    digest = benchmark_digest(problems)
-    if digest not in _computed:
-        _computed[digest] = _run_canonical(problems, sandbox)
-        sandbox.renew()
-    return _computed[digest]
+    def of(self, problems: Sequence[Problem]) -> dict[str, Reference]:
+        """Return the references by task id.
 
+        The sandbox is renewed after running canonical solutions, so that candidates cannot find the outputs in its
+        memory.
 
-def _run_canonical(problems: Sequence[Problem], sandbox: Sandbox) -> dict[str, Reference]:
-    programs = [
-        Program(
-            problem.prompt + problem.canonical_solution,
-            problem.entry_point,
-            problem.inputs,
-            [_REFERENCE_SECONDS_PER_INPUT] * len(problem.inputs),
-            _REFERENCE_SECONDS,
+        Raises:
+            BenchmarkError: a canonical solution has no output for an input.
+        """
+        names = {problem.task_id: _name(problem) for problem in problems}
+        for name in names.values():
+            if name not in self._known and (kept := self._load(name)):
+                self._known[name] = kept
+        missing = [problem for problem in problems if names[problem.task_id] not in self._known]
+        if missing:
+            for problem, reference in self._run_canonical(missing):
+                self._known[names[problem.task_id]] = reference
+                self._keep(names[problem.task_id], reference)
+            self._sandbox.renew()
+        return {task: self._known[name] for task, name in names.items()}
+
+    def _run_canonical(self, problems: Sequence[Problem]) -> Iterator[tuple[Problem, Reference]]:
+        runs = (
+            Program(
+                problem.prompt + problem.canonical_solution,
+                problem.entry_point,
+                inputs,
+                [_REFERENCE_SECONDS_PER_INPUT] * len(inputs),
+                _REFERENCE_SECONDS,
+            )
+            for problem in problems
+            for inputs in problem.parts
         )
-        for problem in problems
-    ]
-    references: dict[str, Reference] = {}
-    for problem, result in zip(problems, sandbox.run(programs), strict=True):
-        reference = reference_of(result)
-        if reference is None:
-            failed = next(outcome for outcome in result.outcomes if outcome.reason is not None)
-            raise BenchmarkError(f"{problem.task_id}: its canonical solution fails: {failed.reason}: {failed.detail}")
-        references[problem.task_id] = reference
-    return references
+        results = self._sandbox.run(runs)
+        for problem, outcomes in zip(problems, by_problem(problems, results), strict=True):
+            reference = reference_of(outcomes)
+            if reference is None:
+                failed = next(o for result in outcomes for o in result.outcomes if o.reason is not None)
+                raise BenchmarkError(
+                    f"{problem.task_id}: its canonical solution fails: {failed.reason}: {failed.detail}"
+                )
+            yield problem, reference
+
+    def _load(self, name: str) -> Reference | None:
+        if self._folder is None:
+            return None
+        try:
+            parts = json.loads((self._folder / name).read_text(encoding="ascii"))
+            return Reference(tuple(map(_outputs, parts)))
+        except (OSError, ValueError, TypeError, AttributeError):
+            return None  # missing or damaged: computed anew
+
+    def _keep(self, name: str, reference: Reference) -> None:
+        if self._folder is None:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        parts = [[[text.decode("ascii") for text in part.encoded], part.seconds] for part in reference.parts]
+        temporary = self._folder / f".{name}.{os.getpid()}"
+        temporary.write_text(json.dumps(parts), encoding="ascii")
+        temporary.replace(self._folder / name)
+
+
+def _outputs(part: Any) -> Outputs:
+    encoded, seconds = part
+    return Outputs(tuple(text.encode("ascii") for text in encoded), tuple(seconds))
+
+
+def _name(problem: Problem) -> str:
+    parts = (_FORMAT, sys.version_info[:2], sorted(asdict(problem).items()))
+    return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32] + ".json"

@@ -100,9 +100,7 @@ def read_file(path: Path) -> Rows:
         rows = [_row(value, f"{path}[{number}]") for number, value in enumerate(_json(text, str(path)))]
     else:
         lines = enumerate(text.split("\n"), start=1)
-        rows = [
-            _row(_json(line, f"{path}:{number}"), f"{path}:{number}") for number, line in lines if line.strip()
-        ]
+        rows = [_row(_json(line, f"{path}:{number}"), f"{path}:{number}") for number, line in lines if line.strip()]
     if not rows:
         raise BenchmarkError(f"{path}: holds no rows")
     return Rows(str(path), hashlib.md5(content, usedforsecurity=False).hexdigest(), tuple(rows))

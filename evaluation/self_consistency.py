@@ -2,105 +2,107 @@
 
 For each problem x the model writes y = M(x), describes it as x', and writes y' = M(x'). The two agree when y' returns
 what y returned on the benchmark's inputs. The generating is the caller's business; here enter y and y' as code.
-Leaves: rates with intervals, and one row per problem.
+Leaves: one row per problem, and rates with intervals over them.
 
 A problem on which y itself has no output for some input is removed and counted, as in the paper, since there is
 nothing to agree with. Not guaranteed: that y solves the problem at all; an agreement may be about a wrong answer.
 An output of a type that cannot be compared (an iterator, say) agrees with nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluation.errors import BenchmarkError
 from evaluation.execution import Sandbox
-from evaluation.pass_at_k import check_task_ids, judge
+from evaluation.judging import check_task_ids, judge
 from evaluation.problems import Problem
 from evaluation.programs import Program, Reason
-from evaluation.reference import Reference, reference_of
+from evaluation.reference import Reference, by_problem, reference_of
 from evaluation.statistics import Estimate, wilson_estimate
-from evaluation.suite import Verdict
+from evaluation.suite import Sample
 
 _SECONDS_PER_INPUT = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class OwnOutputs:
-    """What the model's first answers return, and why some problems drop out."""
+class Agreement:
+    """Whether y' agrees with y on one problem."""
 
-    kept: dict[str, Reference]
-    """By task id, the outputs of y on every input."""
-    removed: dict[str, Reason]
-    """By task id, why y has no output for some input."""
+    task_id: str
+    removed: Reason | None
+    """Why y has no output for some input; None: the problem counts."""
+    base: bool | None
+    """Agreement on the base inputs; None: the problem was removed."""
+    plus: bool | None
+    """Agreement on base and plus inputs together."""
+    reason: Reason | None
+    """Why y' does not agree."""
+    detail: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class SelfConsistency:
     """Agreement over the problems that were kept."""
 
-    base: Estimate
-    plus: Estimate
-    """Agreement on base and plus inputs together."""
+    base: Estimate | None
+    """None: every problem was removed, so nothing was measured."""
+    plus: Estimate | None
     problems: int
     """How many problems were kept."""
-    removed: dict[str, Reason]
-    rows: tuple[Verdict, ...]
-    """One per kept problem: whether y' agrees with y, and if not, where it first differs."""
+    removed: dict[Reason, int]
+    """How many were removed, by reason."""
 
 
-def own_outputs(problems: Sequence[Problem], y_codes: Mapping[str, str], sandbox: Sandbox) -> OwnOutputs:
-    """Run y on all inputs of each problem; only for `kept` need x' and y' be generated.
+def judge_agreement(
+    problems: Mapping[str, Problem], answers: Sequence[tuple[str, str, str]], sandbox: Sandbox
+) -> Iterator[Agreement]:
+    """Yield one row per answer, in order; an answer is (task id, y, y').
 
     Raises:
-        BenchmarkError: `y_codes` does not hold exactly the problems' task ids.
+        BenchmarkError: an answer is to an unknown problem.
     """
-    check_task_ids(problems, y_codes)
-    programs = [
-        Program(
-            y_codes[problem.task_id],
-            problem.entry_point,
-            problem.inputs,
-            [_SECONDS_PER_INPUT] * len(problem.inputs),
-        )
-        for problem in problems
+    check_task_ids(problems, [Sample(task_id, 0, y) for task_id, y, _ in answers])
+    own = _own_outputs([problems[task_id] for task_id, _, _ in answers], [y for _, y, _ in answers], sandbox)
+    kept = [
+        (problems[task_id], y_prime, reference)
+        for (task_id, _, y_prime), reference in zip(answers, own, strict=True)
+        if isinstance(reference, Reference)
     ]
-    kept: dict[str, Reference] = {}
-    removed: dict[str, Reason] = {}
-    for problem, result in zip(problems, sandbox.run(programs), strict=True):
-        reference = reference_of(result)
-        if reference is None:
-            removed[problem.task_id] = next(o.reason for o in result.outcomes if o.reason is not None)
-        else:
-            kept[problem.task_id] = reference
-    sandbox.renew()
-    return OwnOutputs(kept, removed)
-
-
-def self_consistency(
-    problems: Sequence[Problem], own: OwnOutputs, y_prime_codes: Mapping[str, str], sandbox: Sandbox
-) -> SelfConsistency:
-    """Compare y' with y on the problems kept.
-
-    Raises:
-        BenchmarkError: every problem was removed, or `y_prime_codes` does not hold exactly the kept ones.
-    """
-    kept = [problem for problem in problems if problem.task_id in own.kept]
-    if not kept:
-        raise BenchmarkError("every problem was removed: the self-consistency was not measured")
-    check_task_ids(kept, y_prime_codes)
-    references = [own.kept[problem.task_id] for problem in kept]
     results = sandbox.run(
-        reference.program(problem, y_prime_codes[problem.task_id])
-        for problem, reference in zip(kept, references, strict=True)
+        program for problem, y_prime, reference in kept for program in reference.programs(problem, y_prime)
     )
-    rows = tuple(
-        judge(problem, 0, reference, result)
-        for problem, reference, result in zip(kept, references, results, strict=True)
-    )
+    runs = by_problem([problem for problem, _, _ in kept], results)
+    for (task_id, _, _), reference in zip(answers, own, strict=True):
+        if isinstance(reference, Reference):
+            row = judge(problems[task_id], 0, reference, next(runs))
+            yield Agreement(task_id, None, row.base, row.plus, row.reason, row.detail, row.seconds)
+        else:
+            yield Agreement(task_id, reference, None, None, None, "", 0.0)
+
+
+def self_consistency(rows: Sequence[Agreement]) -> SelfConsistency:
+    """Return the rates over the rows that were kept."""
+    kept = [row for row in rows if row.removed is None]
     return SelfConsistency(
-        base=wilson_estimate(sum(row.base for row in rows), len(rows)),
-        plus=wilson_estimate(sum(row.passed for row in rows), len(rows)),
+        base=wilson_estimate(sum(bool(row.base) for row in kept), len(kept)) if kept else None,
+        plus=wilson_estimate(sum(bool(row.plus) for row in kept), len(kept)) if kept else None,
         problems=len(kept),
-        removed=dict(own.removed),
-        rows=rows,
+        removed=dict(Counter(row.removed for row in rows if row.removed is not None)),
     )
+
+
+def _own_outputs(problems: Sequence[Problem], codes: Sequence[str], sandbox: Sandbox) -> list[Reference | Reason]:
+    """Return the outputs of y, or why there are none; y' cannot find them in a sandbox's memory afterwards."""
+    results = sandbox.run(
+        Program(code, problem.entry_point, inputs, [_SECONDS_PER_INPUT] * len(inputs))
+        for problem, code in zip(problems, codes, strict=True)
+        for inputs in problem.parts
+    )
+    own: list[Reference | Reason] = []
+    for runs in by_problem(problems, results):
+        failures = [outcome.reason for run in runs for outcome in run.outcomes if outcome.reason is not None]
+        reference = reference_of(runs)
+        own.append(reference if reference is not None else failures[0])
+    sandbox.renew()
+    return own

@@ -64,7 +64,7 @@ class Execution:
 
     workers: int = 2
     """Programs that run at once."""
-    memory_bytes: int = 1 << 30
+    memory_bytes: int = 4 << 30
     """Limit of one program."""
     unsandboxed: bool = False
     """Run without bubblewrap; only for code that one would run by hand. A report must say so."""

@@ -5,20 +5,32 @@ Leaves: ASCII JSON. None, booleans, small integers, floats, strings and lists ar
 type is an object with one key, its tag.
 
 A value is taken by the *content* of its plain base type, read with that type's own methods: a ``Counter`` is
-a dict, and an ``int`` subclass that claims to equal everything is the number it holds. Types outside the table
-become ``Unsupported``, which equals nothing.
+a dict, and an ``int`` subclass that claims to equal everything is the number it holds. Numbers of another type, such
+as numpy's, come back as subclasses that tell them from plain ones; exact ones (``Decimal``) as fractions; iterators
+and arrays as ``Elements``, which equals nothing but can be gone through. Other types become ``Unsupported``.
 
-Not guaranteed: that subclasses come back as themselves, that bytes and bytearray stay apart, or that two
-adjacent lone surrogates stay two characters.
+An output of many megabytes comes back as its `Digest`, equal to that of the same content: millions of elements take
+longer to carry than to make.
+
+Not guaranteed: that equal numbers of different types count as equal inside such large outputs, that subclasses come
+back as themselves, that bytes and bytearray stay apart, or that two adjacent lone surrogates stay two characters.
 """
 
+import hashlib
 import json
+import marshal
 import math
 import sys
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 _LARGEST_PLAIN_INTEGER = 2**63
+_LARGEST_CARRIED_BYTES = 4_000_000
+_MOST_ELEMENTS = 1_000_000
+"""Longer iterators are unsupported outputs."""
 
 
 class Unsupported:
@@ -33,12 +45,56 @@ class Unsupported:
         return f"<unsupported output of type {self.type_name}>"
 
 
+class Elements:
+    """What an iterator or an array held; it is equal to no value."""
+
+    def __init__(self, items: list[object]) -> None:
+        """Keep the items."""
+        self._items = items
+
+    def __iter__(self) -> Iterator[object]:
+        """Go through the items."""
+        return iter(self._items)
+
+    def __repr__(self) -> str:
+        """Show that this is no list."""
+        return f"<elements {self._items!r}>"
+
+
+@dataclass(frozen=True)
+class Digest:
+    """Stands for a large value."""
+
+    type_name: str
+    size_bytes: int
+    sha256: str
+
+
+class OtherInt(int):
+    """An integer or truth value of a type that is not Python's own."""
+
+
+class OtherFloat(float):
+    """A number of a type that is not Python's own float."""
+
+
 def encode(value: object) -> str:
     """Return `value` as tagged JSON; never raises for depth or cycles, which count as unsupported."""
     try:
         return json.dumps(_to_plain(value), separators=(",", ":"))
     except RecursionError:
         return json.dumps({"u": type(value).__name__ + " (nested too deeply)"})
+
+
+def encode_output(value: object) -> str:
+    """Return `value` as tagged JSON, or the `Digest` of one with many megabytes."""
+    try:
+        content = marshal.dumps(value, 0)  # type: ignore[arg-type]  # plain types only: nothing of the program's runs
+    except ValueError:
+        return encode(value)
+    if len(content) <= _LARGEST_CARRIED_BYTES:
+        return encode(value)
+    return json.dumps({"h": [type(value).__name__, len(content), hashlib.sha256(content).hexdigest()]})
 
 
 def decode(text: str | bytes) -> Any:
@@ -51,13 +107,13 @@ def decode(text: str | bytes) -> Any:
     """
     try:
         return json.loads(text, object_hook=_from_tag, parse_constant=_CONSTANTS.__getitem__)
-    except (TypeError, KeyError, RecursionError, OverflowError) as error:
+    except (TypeError, KeyError, RecursionError, ArithmeticError) as error:
         raise ValueError(f"not an encoded value: {error}") from None
 
 
 def is_comparable(text: bytes) -> bool:
-    """Tell whether an encoded value is without unsupported parts; inside a string the quotes would be escaped."""
-    return b'{"u":' not in text
+    """Tell whether an encoded value is without parts that equal nothing; inside a string the quotes are escaped."""
+    return b'{"u":' not in text and b'{"e":' not in text
 
 
 _CONSTANTS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -69,15 +125,41 @@ def _to_plain(value: object) -> object:
     for base, convert in _ENCODERS:
         if isinstance(value, base):
             return convert(value)
+    exact = _exact_number(value)
+    if exact is not None:
+        return {"r": [_to_plain(part) for part in exact]}
     numpy = sys.modules.get("numpy")
-    if numpy is not None and isinstance(value, numpy.generic) and not isinstance(value.item(), numpy.generic):
-        return _to_plain(value.item())
+    if numpy is not None and isinstance(value, numpy.generic) and isinstance(value.item(), int | float):
+        return {"n": _to_plain(value.item())}
+    if isinstance(value, Iterator | range | deque | ValuesView) or (
+        numpy is not None and isinstance(value, numpy.ndarray) and value.ndim
+    ):
+        items = list(islice(iter(value), _MOST_ELEMENTS + 1))
+        if len(items) <= _MOST_ELEMENTS:
+            return {"e": [_to_plain(item) for item in items]}
     return {"u": type(value).__name__}
+
+
+def _exact_number(value: object) -> tuple[int, int] | None:
+    """Return a Fraction or a finite Decimal as numerator and denominator, without importing either."""
+    for module, name in (("fractions", "Fraction"), ("decimal", "Decimal")):
+        kind = getattr(sys.modules.get(module), name, None)
+        if isinstance(kind, type) and type(value) is kind:
+            try:
+                return kind.as_integer_ratio(value)  # type: ignore[attr-defined,no-any-return]
+            except (ValueError, OverflowError):
+                return None
+    return None
 
 
 def _integer_to_plain(value: int) -> object:
     number = int.__index__(value)
-    return number if abs(number) < _LARGEST_PLAIN_INTEGER else {"i": hex(number)}
+    plain = number if abs(number) < _LARGEST_PLAIN_INTEGER else {"i": hex(number)}
+    return plain if type(value) is int else {"n": plain}
+
+
+def _float_to_plain(value: float) -> object:
+    return value if type(value) is float else {"n": float.__float__(value)}
 
 
 def _elements(iterate: Callable[[Any], Any]) -> Callable[[Any], list[object]]:
@@ -92,12 +174,14 @@ def _tagged(tag: str, convert: Callable[[Any], object]) -> Callable[[Any], objec
 _ENCODERS: tuple[tuple[type, Callable[[Any], object]], ...] = (
     (int, _integer_to_plain),
     (str, str.__str__),
-    (float, float.__float__),
+    (float, _float_to_plain),
     (list, _elements(list.__iter__)),
     (tuple, _tagged("t", _elements(tuple.__iter__))),
     (dict, _tagged("d", lambda value: [[_to_plain(key), _to_plain(item)] for key, item in dict.items(value)])),
     (set, _tagged("s", _elements(set.__iter__))),
     (frozenset, _tagged("f", _elements(frozenset.__iter__))),
+    (KeysView, _tagged("f", _elements(iter))),
+    (ItemsView, _tagged("f", _elements(iter))),
     (bytes, _tagged("b", lambda value: bytes.hex(value))),
     (bytearray, _tagged("b", lambda value: bytearray.hex(value))),
     (complex, _tagged("c", lambda value: [complex.__complex__(value).real, complex.__complex__(value).imag])),
@@ -111,8 +195,18 @@ _DECODERS: dict[str, Callable[[Any], object]] = {
     "f": frozenset,
     "b": bytes.fromhex,
     "c": lambda parts: complex(*parts),
+    "n": lambda number: OtherFloat(number) if isinstance(number, float) else OtherInt(number),
+    "r": lambda parts: _fraction(*parts),
+    "e": Elements,
+    "h": lambda parts: Digest(*parts),
     "u": Unsupported,
 }
+
+
+def _fraction(numerator: int, denominator: int) -> object:
+    from fractions import Fraction  # not needed inside the sandbox, where it would cost every start some time
+
+    return Fraction(numerator, denominator)
 
 
 def _from_tag(tagged: dict[str, Any]) -> object:

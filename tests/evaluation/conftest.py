@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from evaluation import MINI_PATH, Problem, ResourceLimits, Sandbox, load_problems
+from evaluation import MINI_PATH, Problem, ResourceLimits, Sandbox, read_file, read_problems
 
 
 @pytest.fixture(scope="session")
@@ -18,4 +18,4 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture(scope="session")
 def mini() -> list[Problem]:
     """The mini benchmark."""
-    return load_problems(MINI_PATH)
+    return read_problems(read_file(MINI_PATH))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation import MINI_PATH, Problem, Sandbox, judge_codes, run_program
+from evaluation import MINI_PATH, Problem, References, Sample, Sandbox, judge_samples, run_program
 
 PROBLEM = Problem("Hostile/0", "def f(x):\n", "f", "    return x * 2 + 1\n", ([1], [5]), ([7],), "", 0.0)
 
@@ -31,7 +31,7 @@ json.dumps = lambda *a, **k: "true"
 os._exit = lambda *a: None
 sys.exit = lambda *a: None
 for module in list(sys.modules.values()):
-    for name in ("encode", "same_output", "same_encoded", "judge"):
+    for name in ("encode", "encode_output", "accepts", "judge"):
         if hasattr(module, name): setattr(module, name, lambda *a: "true")
 def f(x): return None
 """
@@ -82,7 +82,7 @@ HOSTILE: dict[str, tuple[str, set[str]]] = {
     "memory bomb": ("def f(x):\n    held = []\n    while True: held.append(bytearray(1 << 26))", {"memory"}),
     "huge number": ("def f(x): return 10 ** 10 ** 10", {"time", "memory"}),
     "endless output": ("def f(x):\n    while True: print('x' * 10000)", {"time"}),
-    "output too large": ("def f(x): return 'x' * (1 << 22)", {"memory"}),
+    "output too large": ("def f(x): return 'x' * (1 << 22)", {"assertion"}),
     "infinite loop": ("def f(x):\n    while True: pass", {"time"}),
     "swallows everything": (
         "def f(x):\n    while True:\n        try:\n            while True: pass\n        except BaseException: pass",
@@ -140,7 +140,8 @@ def test_hostile_program_fails_and_the_next_verdicts_stand(sandbox: Sandbox, nam
     honest = PROBLEM.prompt + PROBLEM.canonical_solution
     wrong = PROBLEM.prompt + "    return x\n"
     codes = [code, honest, wrong, honest, wrong]
-    verdicts = list(judge_codes([PROBLEM], {"Hostile/0": codes}, sandbox))
+    samples = [Sample("Hostile/0", number, text) for number, text in enumerate(codes)]
+    verdicts = list(judge_samples({"Hostile/0": PROBLEM}, samples, References(sandbox), sandbox))
     assert not verdicts[0].base and not verdicts[0].plus
     assert verdicts[0].reason in reasons, verdicts[0]
     assert [verdict.plus for verdict in verdicts[1:]] == [True, False, True, False]

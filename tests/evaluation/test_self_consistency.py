@@ -2,7 +2,7 @@
 
 import pytest
 
-from evaluation import BenchmarkError, Problem, Sandbox, own_outputs, self_consistency
+from evaluation import Agreement, BenchmarkError, Problem, Sandbox, judge_agreement, self_consistency
 
 
 def problem(task_id: str) -> Problem:
@@ -26,37 +26,39 @@ SECOND = {
 }
 
 
+def agreement(sandbox: Sandbox, *tasks: str) -> list[Agreement]:
+    known = {item.task_id: item for item in PROBLEMS}
+    return list(judge_agreement(known, [(task, FIRST[task], SECOND.get(task, "")) for task in tasks], sandbox))
+
+
 def test_rates_rows_and_removed(sandbox: Sandbox) -> None:
-    own = own_outputs(PROBLEMS, FIRST, sandbox)
-    assert own.removed == {"T/2": "exception", "T/5": "syntax"}
-    assert list(own.kept) == ["T/0", "T/1", "T/3", "T/4"]
-    result = self_consistency(PROBLEMS, own, SECOND, sandbox)
-    assert (result.problems, result.removed) == (4, own.removed)
-    assert (result.base.rate, result.plus.rate) == (0.75, 0.5)
-    assert [(row.task_id, row.base, row.plus) for row in result.rows] == [
-        ("T/0", True, True),
-        ("T/1", True, True),
-        ("T/3", True, False),
-        ("T/4", False, False),
+    rows = agreement(sandbox, *FIRST)
+    assert [(row.task_id, row.removed, row.base, row.plus) for row in rows] == [
+        ("T/0", None, True, True),
+        ("T/1", None, True, True),
+        ("T/2", "exception", None, None),
+        ("T/3", None, True, False),
+        ("T/4", None, False, False),
+        ("T/5", "syntax", None, None),
     ]
+    result = self_consistency(rows)
+    assert (result.problems, result.removed) == (4, {"exception": 1, "syntax": 1})
+    assert result.base is not None and result.plus is not None
+    assert (result.base.rate, result.plus.rate) == (0.75, 0.5)
     assert result.plus.low < 0.5 < result.plus.high
 
 
 def test_outputs_that_cannot_be_compared_agree_with_nothing(sandbox: Sandbox) -> None:
-    codes = {"T/0": "def f(x): return iter([x])"}
-    own = own_outputs(PROBLEMS[:1], codes, sandbox)
-    assert self_consistency(PROBLEMS[:1], own, codes, sandbox).base.rate == 0.0
+    code = "def f(x): return iter([x])"
+    [row] = judge_agreement({"T/0": PROBLEMS[0]}, [("T/0", code, code)], sandbox)
+    assert (row.removed, row.base) == (None, False)
 
 
 def test_nothing_left_is_not_measured(sandbox: Sandbox) -> None:
-    own = own_outputs(PROBLEMS[:1], {"T/0": "oops"}, sandbox)
-    with pytest.raises(BenchmarkError, match="not measured"):
-        self_consistency(PROBLEMS[:1], own, {}, sandbox)
+    result = self_consistency(agreement(sandbox, "T/5"))
+    assert (result.base, result.plus, result.problems) == (None, None, 0)
 
 
-def test_codes_must_be_those_of_the_problems(sandbox: Sandbox) -> None:
+def test_answers_must_be_to_the_problems(sandbox: Sandbox) -> None:
     with pytest.raises(BenchmarkError, match="do not fit"):
-        own_outputs(PROBLEMS, {"T/0": "x"}, sandbox)
-    own = own_outputs(PROBLEMS[:1], {"T/0": FIRST["T/0"]}, sandbox)
-    with pytest.raises(BenchmarkError, match="do not fit"):
-        self_consistency(PROBLEMS[:1], own, {}, sandbox)
+        list(judge_agreement({}, [("T/0", "", "")], sandbox))

@@ -1,0 +1,139 @@
+"""HumanEval+ and MBPP+ (EvalPlus), and our own mini set in the same format.
+
+A sample is a whole program, as in EvalPlus's own JSONL. Greedy answers begin inside a code block: for HumanEval+ with
+the prompt's function head, for MBPP+, whose prompt is a description and one assertion, with nothing.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from evaluation.errors import BenchmarkError
+from evaluation.execution import Sandbox
+from evaluation.judging import judge_samples
+from evaluation.mbpp_inputs import convert_arguments
+from evaluation.oracles import HUMANEVAL_ORACLES, MBPP_ORACLES, Oracle
+from evaluation.problems import MINI_PATH, Problem, benchmark_digest, read_problems
+from evaluation.programs import ResourceLimits
+from evaluation.reference import References
+from evaluation.rows import Origin, Rows, find_rows, read_file
+from evaluation.sanitize import extract_code
+from evaluation.suite import Examiner, Execution, Prompt
+
+_FENCE = "```python\n"
+_RELEASES = "https://github.com/evalplus/{}/releases"
+_HUMANEVAL = Origin(("HumanEvalPlus.jsonl",), download=_RELEASES.format("humanevalplus_release"))
+_MBPP = Origin(("MbppPlus.jsonl",), download=_RELEASES.format("mbppplus_release"))
+
+# MD5 of the unpacked release files, as in the `hash` field of EvalPlus's result files.
+_VERSIONS = {
+    "fe585eb4df8c88d844eeb463ea4d0302": "HumanEval+ v0.1.10",
+    "84f4b93a1270b492e4c54d5212da7a5b": "HumanEval+ v0.1.9",
+    "ee43ecabebf20deef4bb776a405ac5b1": "MBPP+ v0.2.0",
+    "ebe95df0d5220f00cedd6f4bddea35e4": "MBPP+ v0.1.0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EvalPlusSuite:
+    """Functions to write, judged by their outputs on base and plus inputs."""
+
+    name: str
+    version: str
+    digest: str
+    problems: Mapping[str, Problem]
+
+    @property
+    def task_ids(self) -> Sequence[str]:
+        """All tasks, in file order."""
+        return list(self.problems)
+
+    def not_measured(self, execution: Execution) -> Mapping[str, str]:
+        """Return nothing: Python is always there."""
+        return {}
+
+    def prompt(self, task_id: str, replies: Sequence[str]) -> Prompt | None:
+        """Ask for the program, once."""
+        if replies:
+            return None
+        stub = self.problems[task_id].prompt.rstrip()
+        request = f"Write a solution to the following problem:\n\n{_FENCE}{stub}\n```"
+        return Prompt(request, self.beginning(task_id), ("```",))
+
+    def beginning(self, task_id: str) -> str:
+        """Return how a program for the task begins, in its code block."""
+        problem = self.problems[task_id]
+        has_head = f"def {problem.entry_point}" in problem.prompt
+        return _FENCE + problem.prompt.rstrip() if has_head else _FENCE
+
+    def extract(self, task_id: str, replies: Sequence[str]) -> str:
+        """Return the program in the reply."""
+        problem = self.problems[task_id]
+        return extract_code(replies[-1], problem.entry_point, problem.prompt)
+
+    @contextmanager
+    def examiner(self, execution: Execution) -> Iterator[Examiner]:
+        """Open the sandboxes; expected outputs are computed when a task's first sample comes."""
+        with open_sandbox(execution) as sandbox:
+            references = References(sandbox, execution.references)
+            yield lambda samples: judge_samples(self.problems, samples, references, sandbox)
+
+
+def open_sandbox(execution: Execution) -> Sandbox:
+    """Return the sandbox that `execution` asks for, to be used in a `with` statement."""
+    return Sandbox(execution.workers, ResourceLimits(memory_bytes=execution.memory_bytes))
+
+
+def load_mini(data: str | None = None) -> EvalPlusSuite:
+    """Return our own 32 problems, or those of a file in the same format.
+
+    Raises:
+        BenchmarkError: the file cannot be used.
+    """
+    return _suite("mini", find_rows(_HUMANEVAL, data) if data else read_file(MINI_PATH))
+
+
+def load_humaneval_plus(data: str | None) -> EvalPlusSuite:
+    """Return HumanEval+ (any release, also the reduced one).
+
+    Raises:
+        BenchmarkError: the file cannot be used.
+    """
+    suite = _suite("humaneval_plus", find_rows(_HUMANEVAL, data))
+    return replace(suite, problems=_with_oracles(suite.problems, HUMANEVAL_ORACLES))
+
+
+def load_mbpp_plus(data: str | None) -> EvalPlusSuite:
+    """Return MBPP+ (any release), its inputs with the types that JSON has lost.
+
+    Raises:
+        BenchmarkError: the file cannot be used.
+    """
+    suite = _suite("mbpp_plus", find_rows(_MBPP, data))
+    problems = {task: _with_types(problem) for task, problem in suite.problems.items()}
+    return replace(suite, problems=_with_oracles(problems, MBPP_ORACLES))
+
+
+def _suite(name: str, rows: Rows) -> EvalPlusSuite:
+    problems = read_problems(rows)
+    version = _VERSIONS.get(rows.md5, f"{name}, file with MD5 {rows.md5}")
+    return EvalPlusSuite(name, version, benchmark_digest(problems), {item.task_id: item for item in problems})
+
+
+def _with_oracles(problems: Mapping[str, Problem], oracles: Mapping[str, Oracle]) -> dict[str, Problem]:
+    return {
+        task: replace(item, oracle=item.entry_point) if item.entry_point in oracles else item
+        for task, item in problems.items()
+    }
+
+
+def _with_types(problem: Problem) -> Problem:
+    try:
+        number = int(problem.task_id.rpartition("/")[2])
+        base, plus = (
+            tuple(convert_arguments(number, arguments) for arguments in part)
+            for part in (problem.base_input, problem.plus_input)
+        )
+    except (ValueError, TypeError, AttributeError) as error:
+        raise BenchmarkError(f"{problem.task_id}: its inputs are not those of this MBPP task: {error}") from None
+    return replace(problem, base_input=base, plus_input=plus)
