@@ -28,7 +28,7 @@ from typing import Any, NoReturn
 
 from evaluation.confinement import confine
 from evaluation.framing import DeadlinePassed, MessageReader, MessageTooLarge, write_message
-from evaluation.values import decode, encode
+from evaluation.values import decode, encode_output
 
 _REQUEST_DESCRIPTOR, _REPLY_DESCRIPTOR = 0, 1
 _LARGEST_REQUEST_BYTES = 1 << 30
@@ -299,7 +299,7 @@ def _load(code: str, entry_point: str) -> Callable[..., object]:
 
 def _call(function: Callable[..., object], arguments: str) -> bytes:
     try:
-        return b"V" + encode(function(*decode(arguments))).encode("ascii")
+        return b"V" + encode_output(function(*decode(arguments))).encode("ascii")
     except BaseException as error:
         return _failure(*_classify(error))
 
