@@ -4,7 +4,7 @@ Runs inside the sandbox, in the process that is about to run the code. Nothing h
 The filter answers refused calls with EPERM (ENOSYS for `clone3`, so that libc falls back to the refused
 `clone`), so code that copes with a refusal goes on.
 
-Not guaranteed: anything on machines other than 64-bit x86 and ARM; `confine` refuses to go on there.
+Not guaranteed: anything on machines other than 64-bit x86 and ARM; `refuse_system_calls` does not go on there.
 """
 
 import ctypes
@@ -14,8 +14,10 @@ import resource
 import struct
 
 _OPEN_FILES = 64
+_MOST_THREADS = 256
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2
-_LOAD_WORD, _JUMP_IF_EQUAL, _JUMP_IF_NOT_LESS, _RETURN = 0x20, 0x15, 0x35, 0x06
+_LOAD_WORD, _RETURN = 0x20, 0x06
+_JUMP_IF_EQUAL, _JUMP_IF_NOT_LESS, _JUMP_IF_SET = 0x15, 0x35, 0x45
 _ALLOW, _KILL, _FAIL = 0x7FFF0000, 0x80000000, 0x00050000
 _NUMBER_OFFSET, _ARCHITECTURE_OFFSET, _FIRST_ARGUMENT_OFFSET = 0, 4, 16
 _X32_BIT = 0x40000000
@@ -71,6 +73,11 @@ _REFUSED: tuple[tuple[str, int | None, int | None], ...] = (
     ("keyctl", 250, 219),
 )
 _CLONE3 = 435
+_CLONE = {"x86_64": 56, "aarch64": 220}
+_CLONE_THREAD = 0x00010000
+_ALLOWED_WITH_THREADS = frozenset(("clone", "execve", "execveat", "kill", "tkill", "tgkill"))
+"""Calls of programs that no Python process of ours starts: `clone` for threads only; the signals are those that
+runtimes send their own threads, and reach nothing outside the process namespace."""
 _PRLIMIT = {"x86_64": 302, "aarch64": 261}
 
 
@@ -78,29 +85,31 @@ class _FilterProgram(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
-def confine(memory_bytes: int, file_bytes: int, cpu_seconds: int) -> None:
-    """Bind the calling process to the limits and refuse it the calls above, for good.
+def limit_resources(memory_bytes: int, file_bytes: int, cpu_seconds: int, *, threads: bool = False) -> None:
+    """Bind the calling process to the limits, for good.
 
     Raises:
-        OSError: the kernel or the machine cannot do it; the caller must not run the code.
+        OSError: the kernel cannot do it; the caller must not run the code.
     """
     limits = {
         resource.RLIMIT_AS: memory_bytes,
         resource.RLIMIT_FSIZE: file_bytes,
         resource.RLIMIT_CPU: cpu_seconds,
         resource.RLIMIT_NOFILE: _OPEN_FILES,
-        resource.RLIMIT_NPROC: 1,
+        resource.RLIMIT_NPROC: _MOST_THREADS if threads else 1,
         resource.RLIMIT_CORE: 0,
     }
     for kind, limit in limits.items():
         resource.setrlimit(kind, (limit, limit))
-    _refuse_system_calls(os.uname().machine)
 
 
-def _refuse_system_calls(machine: str) -> None:
-    if machine not in _ARCHITECTURES:
-        raise OSError(errno.ENOSYS, f"no system call filter for {machine} machines")
-    code = _filter_code(machine)
+def refuse_system_calls(*, threads: bool = False) -> None:
+    """Refuse the calling process the calls above, for good; with `threads` it may start threads, but no processes.
+
+    Raises:
+        OSError: the kernel or the machine cannot do it; the caller must not run the code.
+    """
+    code = _filter_code(os.uname().machine, frozenset(("clone",)) if threads else frozenset())
     program = _FilterProgram(len(code) // 8, code)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(
@@ -109,8 +118,22 @@ def _refuse_system_calls(machine: str) -> None:
         raise OSError(ctypes.get_errno(), "the kernel refused the system call filter")
 
 
-def _filter_code(machine: str) -> bytes:
-    """Return the filter in the kernel's classic BPF: one comparison and one answer per refused call."""
+def filter_code(machine: str, *, threads: bool = False) -> bytes:
+    """Return the filter of system calls in the kernel's classic BPF.
+
+    With `threads` it suits a program that is started under it: one more program may take the process's place, and
+    threads may be started, but no processes.
+
+    Raises:
+        OSError: there is none for this kind of machine.
+    """
+    return _filter_code(machine, _ALLOWED_WITH_THREADS if threads else frozenset())
+
+
+def _filter_code(machine: str, allowed: frozenset[str]) -> bytes:
+    """Return one comparison and one answer per refused call."""
+    if machine not in _ARCHITECTURES:
+        raise OSError(errno.ENOSYS, f"no system call filter for {machine} machines")
     column = 1 if machine == "x86_64" else 2
     steps = [
         (_LOAD_WORD, 0, 0, _ARCHITECTURE_OFFSET),
@@ -122,9 +145,17 @@ def _filter_code(machine: str) -> bytes:
     ]
     for row in _REFUSED:
         number = row[column]
-        if isinstance(number, int):
+        if isinstance(number, int) and row[0] not in allowed:
             steps += [(_JUMP_IF_EQUAL, 0, 1, number), (_RETURN, 0, 0, _FAIL | errno.EPERM)]
     steps += [(_JUMP_IF_EQUAL, 0, 1, _CLONE3), (_RETURN, 0, 0, _FAIL | errno.ENOSYS)]
+    if "clone" in allowed:
+        steps += [
+            (_JUMP_IF_EQUAL, 0, 4, _CLONE[machine]),
+            (_LOAD_WORD, 0, 0, _FIRST_ARGUMENT_OFFSET),
+            (_JUMP_IF_SET, 1, 0, _CLONE_THREAD),
+            (_RETURN, 0, 0, _FAIL | errno.EPERM),
+            (_RETURN, 0, 0, _ALLOW),
+        ]
     # Resource limits may be read and lowered for oneself (process id 0), never for another process.
     steps += [
         (_JUMP_IF_EQUAL, 0, 3, _PRLIMIT[machine]),

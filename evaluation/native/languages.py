@@ -1,0 +1,347 @@
+"""How each language is compiled and run with the harness that shows a pass.
+
+Enters: a solution and its tests. Leaves: the files to write, the commands to compile them, the command to run, and, from
+what a failed program wrote, the reason.
+Not guaranteed: that a reason is the true one; a program can write what it likes. A pass never rests on it.
+"""
+
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from evaluation.errors import BenchmarkError
+from evaluation.native.sources import edit, name_of, parse, text_of, walk
+from evaluation.programs import Reason
+from evaluation.toolchains import NODE_FOLDERS, SYSTEM_PATH
+
+HARNESSES = Path(__file__).resolve().parent / "harnesses"
+CANNOT_LOAD, ASSERTION_FAILED = 97, 98
+"""Exit statuses of the harnesses."""
+
+_ENTRY = "run_all_the_tests"
+_PREPARING_SECONDS = 1800
+_MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a program's folders are seen by its commands."""
+
+    sources: str
+    build: str
+    """Writable while compiling, readable while running."""
+    prepared: str
+    """What `Toolchain.prepare` made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one program becomes a run."""
+
+    files: dict[str, str]
+    """Written into the folder of sources."""
+    compiling: Sequence[Sequence[str]]
+    """Commands; where there is none the run sees the sources instead of the build folder."""
+    running: Sequence[str]
+    sent: str = ""
+    """Handed to the harness after the token."""
+    silent: bool = False
+    """Whether any output counts as a failed assertion."""
+
+
+class Toolchain(Protocol):
+    """One language, with the choices of one suite."""
+
+    language: str
+    readable: Sequence[str]
+    """Paths outside /usr that its programs need; those that do not exist are passed over."""
+    environment: dict[str, str]
+
+    def prepare(self, prepared: Path) -> None:
+        """Build the harness and what programs share, once, from trusted sources.
+
+        Raises:
+            BenchmarkError: the toolchain does not work.
+        """
+
+    def recipe(self, solution: str, tests: str, places: Places, memory_bytes: int) -> Recipe:
+        """Return how to compile and run a solution with its tests."""
+
+    def reason(self, output: str) -> Reason | None:
+        """Return why a program failed, from what it wrote; None: no sign of a particular reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class JavaScript:
+    """Node; the program and its tests are two scripts of one global scope."""
+
+    silent: bool
+    """Whether a program that prints anything has failed, as in HumanEvalPack."""
+    language: str = "javascript"
+    readable: Sequence[str] = ()
+    environment: dict[str, str] = field(default_factory=lambda: {"NODE_PATH": ":".join(NODE_FOLDERS)})
+
+    def prepare(self, prepared: Path) -> None:
+        """Copy the harness."""
+        _copy("harness.js", prepared)
+
+    def recipe(self, solution: str, tests: str, places: Places, memory_bytes: int) -> Recipe:
+        """Run without compiling."""
+        heap = f"--max-old-space-size={memory_bytes * 3 // 4 // _MEBIBYTE}"
+        running = ["node", heap, f"{places.prepared}/harness.js", f"{places.sources}/program.js"]
+        return Recipe({"program.js": solution}, (), running, tests, self.silent)
+
+    def reason(self, output: str) -> Reason | None:
+        """Tell failed assertions and full heaps from other errors."""
+        return _first_match(
+            output,
+            (("assertion", r"^Assertion failed|AssertionError \["), ("memory", "JavaScript heap out of memory")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Php:
+    """PHP's command line; the program's file is included, its tests are evaluated after it."""
+
+    language: str = "php"
+    readable: Sequence[str] = ("/etc/php",)
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def prepare(self, prepared: Path) -> None:
+        """Copy the harness."""
+        _copy("harness.php", prepared)
+
+    def recipe(self, solution: str, tests: str, places: Places, memory_bytes: int) -> Recipe:
+        """Run without compiling."""
+        settings = {"memory_limit": str(memory_bytes), "display_errors": "stderr", "ffi.enable": "0"}
+        running = ["php", *(part for item in settings.items() for part in ("-d", "=".join(item)))]
+        running += ["-f", f"{places.prepared}/harness.php", f"{places.sources}/program.php"]
+        return Recipe({"program.php": solution}, (), running, tests)
+
+    def reason(self, output: str) -> Reason | None:
+        """Tell failed tests and full memory from other errors."""
+        return _first_match(
+            output,
+            (
+                ("assertion", "Uncaught Exception: Test failed!"),
+                ("memory", "Allowed memory size of"),
+                ("missing", "Call to undefined function"),
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Java:
+    """The JDK; one file, assertions on, the main class's `main` is the test."""
+
+    main_class: str
+    language: str = "java"
+    readable: Sequence[str] = ("/etc/alternatives", "/etc/java-*-openjdk")
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def prepare(self, prepared: Path) -> None:
+        """Compile the harness."""
+        _run_trusted(["javac", "-d", str(prepared), str(HARNESSES / "Harness.java")], prepared)
+
+    def recipe(self, solution: str, tests: str, places: Places, memory_bytes: int) -> Recipe:
+        """Compile with the default options, run with assertions."""
+        machine = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-XX:-UsePerfData"]
+        library = "/usr/share/java/javatuples.jar"
+        name = f"{self.main_class}.java"
+        compiling = ["javac", *(f"-J{option}" for option in machine), "-encoding", "UTF8", "-proc:none", "-nowarn"]
+        compiling += ["-cp", library, "-d", places.build, f"{places.sources}/{name}"]
+        heap = f"-Xmx{memory_bytes * 3 // 4 // _MEBIBYTE}m"
+        running = ["java", *machine, heap, "-XX:-OmitStackTraceInFastThrow", "-ea", "-cp"]
+        running += [f"{places.build}:{places.prepared}:{library}", "Harness", self.main_class]
+        return Recipe({name: f"{solution}\n{tests}"}, [compiling], running)
+
+    def reason(self, output: str) -> Reason | None:
+        """Tell failed assertions and full heaps from other errors."""
+        return _first_match(
+            output, (("assertion", r"java\.lang\.AssertionError"), ("memory", r"java\.lang\.OutOfMemoryError"))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cpp:
+    """g++ with C++17, without optimization; the program and its tests become a shared library."""
+
+    language: str = "cpp"
+    readable: Sequence[str] = ("/etc/alternatives",)
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def prepare(self, prepared: Path) -> None:
+        """Build the harness, and the standard library's headers as a precompiled one."""
+        _build_loader(prepared)
+        header = prepared / "standard.h"
+        header.write_text("#include <bits/stdc++.h>\n")
+        _run_trusted(["g++", *self._options, "-x", "c++-header", str(header)], prepared)
+
+    _options = ("-std=c++17", "-O0", "-fPIC", "-w")
+
+    def recipe(self, solution: str, tests: str, places: Places, memory_bytes: int) -> Recipe:
+        """Compile after the standard headers, with an assert that nothing in the program can replace."""
+        text = f'#line 1 "program"\n{solution}\n#line 1 "tests"\n{_with_cpp_entry(tests)}'
+        library = f"{places.build}/program.so"
+        compiling = ["g++", *self._options, "-fmax-errors=3", "-include", f"{places.prepared}/standard.h", "-shared"]
+        compiling += ["-o", library, f"{places.sources}/program.cpp"]
+        if "openssl/" in solution:
+            compiling += ["-lcrypto"]
+        return Recipe({"program.cpp": text}, [compiling], [f"{places.prepared}/loaded", library])
+
+    def reason(self, output: str) -> Reason | None:
+        """Tell failed assertions and full memory from other errors."""
+        return _first_match(output, (("assertion", "^Assertion failed: "), ("memory", "std::bad_alloc")))
+
+
+@dataclass(frozen=True, slots=True)
+class Rust:
+    """rustc without optimization, so that arithmetic overflow is an error; the program becomes a shared library."""
+
+    edition: str
+    crates: tuple[str, ...]
+    """From the folder of crates that Debian installs."""
+    language: str = "rust"
+    readable: Sequence[str] = ("/etc/alternatives",)
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def prepare(self, prepared: Path) -> None:
+        """Build the harness and the crates."""
+        _build_loader(prepared)
+        if self.crates:
+            _build_crates(self.crates, self.edition, prepared)
+
+    def recipe(self, solution: str, tests: str, places: Places, memory_bytes: int) -> Recipe:
+        """Compile the program with its tests as a library that the harness loads."""
+        library = f"{places.build}/libprogram.so"
+        compiling = ["rustc", "--crate-type", "cdylib", "--crate-name", "program", "--edition", self.edition]
+        compiling += ["--cap-lints", "allow", "-C", "linker=gcc", "-C", "debuginfo=0", "-o", library]
+        dependencies = f"{places.prepared}/crates/target/debug/deps"
+        if self.crates:
+            compiling += ["-L", f"dependency={dependencies}"]
+            for crate in self.crates:
+                compiling += ["--extern", f"{crate}={dependencies}/lib{crate}.rlib"]
+        text = f"{solution}\n{_with_rust_entry(tests)}"
+        compiling += [f"{places.sources}/program.rs"]
+        return Recipe({"program.rs": text}, [compiling], [f"{places.prepared}/loaded", library])
+
+    def reason(self, output: str) -> Reason | None:
+        """Tell failed assertions and full memory from other errors."""
+        return _first_match(output, (("assertion", "assertion failed"), ("memory", "memory allocation of")))
+
+
+@dataclass(frozen=True, slots=True)
+class Swift:
+    """swiftc; the tests are statements at the end of the file.
+
+    Nothing is loaded by a harness here: the program takes the token itself, before everything else.
+    """
+
+    language: str = "swift"
+    readable: Sequence[str] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def prepare(self, prepared: Path) -> None:
+        """Nothing is shared."""
+
+    def recipe(self, solution: str, tests: str, places: Places, memory_bytes: int) -> Recipe:
+        """Compile without optimization, which would remove the asserts."""
+        before = "import Foundation\nlet harnessToken = FileHandle.standardInput.readDataToEndOfFile()\n"
+        after = "\nFileHandle.standardInput.write(harnessToken)\n"
+        binary = f"{places.build}/program"
+        compiling = ["swiftc", "-o", binary, f"{places.sources}/main.swift"]
+        return Recipe({"main.swift": f"{before}{solution}\n{tests}{after}"}, [compiling], [binary])
+
+    def reason(self, output: str) -> Reason | None:
+        """Tell failed assertions from other errors."""
+        return _first_match(output, (("assertion", "Assertion failed"),))
+
+
+def _with_cpp_entry(tests: str) -> str:
+    """Rename `main`, so that the harness can call it, and put an assert of our own before it."""
+    for node in parse("cpp", tests).children:
+        declarator = node.child_by_field_name("declarator")
+        body = node.child_by_field_name("body")
+        if node.type == "function_definition" and body and text_of(declarator).startswith("main"):
+            assertion = (
+                '\n#undef assert\n#define assert(...) (static_cast<bool>(__VA_ARGS__) ? void(0) : (std::fputs('
+                '"Assertion failed: " #__VA_ARGS__ "\\n", stderr), __builtin_trap()))\n'
+            )
+            head = f'{assertion}extern "C" int {_ENTRY}() '
+            last = body.end_byte - 1
+            return edit(tests, [(node.start_byte, body.start_byte, head), (last, last, "; return 0; ")])
+    raise BenchmarkError("the C++ tests have no main function")
+
+
+def _with_rust_entry(tests: str) -> str:
+    """Make the one test function, or `main`, callable from the crate's root, and call it from there."""
+    root = parse("rust", tests)
+    edits: list[tuple[int, int, str]] = []
+    path = "main" if any(_is_main(node) for node in root.children) else ""
+    for node in walk(root):
+        if node.type == "attribute_item" and text_of(node) in ("#[cfg(test)]", "#[test]"):
+            edits.append((node.start_byte, node.end_byte, ""))
+            target = node.next_named_sibling
+            if target is not None and target.type == "function_item":
+                path = f"{path}{name_of(target)}"
+                edits.append((target.start_byte, target.start_byte, "pub "))
+            elif target is not None:
+                path = f"{name_of(target)}::"
+    if not path or path.endswith("::"):
+        raise BenchmarkError("the Rust tests have neither a test function nor a main function")
+    entry = f'\n#[no_mangle]\npub extern "C" fn {_ENTRY}() {{ {path}(); }}\n'
+    return edit(tests, edits) + entry
+
+
+def _is_main(node: object) -> bool:
+    return getattr(node, "type", "") == "function_item" and name_of(node) == "main"  # type: ignore[arg-type]
+
+
+def _build_loader(prepared: Path) -> None:
+    _run_trusted(["gcc", "-O1", "-o", str(prepared / "loaded"), str(HARNESSES / "loaded.c"), "-ldl"], prepared)
+
+
+def _build_crates(crates: Sequence[str], edition: str, prepared: Path) -> None:
+    """Build the crates that Debian installs as sources, without a network, and give each library a plain name."""
+    project = prepared / "crates"
+    (project / "src").mkdir(parents=True)
+    (project / ".cargo").mkdir()
+    (project / "src" / "lib.rs").write_text("")
+    (project / ".cargo" / "config.toml").write_text(
+        '[source.crates-io]\nreplace-with = "system"\n[source.system]\ndirectory = "/usr/share/cargo/registry"\n'
+    )
+    wanted = "".join(f'{crate} = "*"\n' for crate in crates)
+    (project / "Cargo.toml").write_text(
+        f'[package]\nname = "shared"\nversion = "0.1.0"\nedition = "{edition}"\n[dependencies]\n{wanted}'
+    )
+    _run_trusted(["cargo", "build", "--offline", "--quiet"], project)
+    libraries = project / "target" / "debug" / "deps"
+    for crate in crates:
+        [built] = libraries.glob(f"lib{crate}-*.rlib")
+        (libraries / f"lib{crate}.rlib").symlink_to(built.name)
+
+
+def _copy(name: str, prepared: Path) -> None:
+    (prepared / name).write_text((HARNESSES / name).read_text())
+
+
+def _run_trusted(command: Sequence[str], folder: Path) -> str:
+    """Run a command of ours outside the sandbox, where it may take its time.
+
+    Raises:
+        BenchmarkError: it fails.
+    """
+    environment = {"PATH": SYSTEM_PATH, "HOME": str(folder), "LANG": "C.UTF-8"}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=_PREPARING_SECONDS, check=False
+    )
+    if done.returncode:
+        raise BenchmarkError(f"{command[0]} does not work here: {(done.stderr or done.stdout).strip()[-500:]}")
+    return done.stdout
+
+
+def _first_match(output: str, signs: Sequence[tuple[Reason, str]]) -> Reason | None:
+    return next((reason for reason, pattern in signs if re.search(pattern, output, re.MULTILINE)), None)

@@ -1,0 +1,89 @@
+"""Small changes to the source text of tests, made by parsing.
+
+Enters: source text of a known language. Leaves: the same text with a function renamed, opened to callers or taken out,
+or the names a solution takes away from its tests.
+Not guaranteed: anything for text that does not parse; it is left as it is where nothing is found.
+"""
+
+import importlib
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+
+from tree_sitter import Language, Node, Parser
+
+_GRAMMARS = {
+    "cpp": ("tree_sitter_cpp", "language"),
+    "go": ("tree_sitter_go", "language"),
+    "java": ("tree_sitter_java", "language"),
+    "javascript": ("tree_sitter_javascript", "language"),
+    "php": ("tree_sitter_php", "language_php"),
+    "rust": ("tree_sitter_rust", "language"),
+    "swift": ("tree_sitter_swift", "language"),
+}
+_MACRO = re.compile(r"(?:#|%:|\?\?=)\s*(?:define|undef)\s+(\w+)")
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_DECLARED_TYPES = (
+    "class_declaration",
+    "interface_declaration",
+    "enum_declaration",
+    "record_declaration",
+    "annotation_type_declaration",
+)
+
+
+@cache
+def _parser(language: str) -> Parser:
+    module, function = _GRAMMARS[language]
+    return Parser(Language(getattr(importlib.import_module(module), function)()))
+
+
+def parse(language: str, text: str) -> Node:
+    """Return the root of the syntax tree; positions in it count UTF-8 bytes."""
+    return _parser(language).parse(text.encode("utf-8", "surrogatepass")).root_node
+
+
+def text_of(node: Node | None) -> str:
+    """Return the source text of a node, empty without one."""
+    return (node.text or b"").decode("utf-8", "replace") if node else ""
+
+
+def name_of(node: Node) -> str:
+    """Return the name a definition gives, empty where it gives none."""
+    return text_of(node.child_by_field_name("name"))
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """Yield a node and all below it, in the order of the text."""
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        yield current
+        waiting += reversed(current.children)
+
+
+def edit(text: str, edits: Iterable[tuple[int, int, str]]) -> str:
+    """Return the text with byte ranges replaced."""
+    content = text.encode("utf-8", "surrogatepass")
+    for start, end, replacement in sorted(edits, reverse=True):
+        content = content[:start] + replacement.encode("utf-8") + content[end:]
+    return content.decode("utf-8", "surrogatepass")
+
+
+def redefinitions(language: str, solution: str, tests: str) -> list[str]:
+    """Return the names that a solution takes from its tests: macros, or in Java types.
+
+    C++ macros, Rust macros and Java types of a solution come before those of the language and its library, so with them
+    an assert can be made to do nothing.
+    """
+    if language == "cpp":
+        plain = _COMMENT.sub(" ", solution.replace("\\\n", ""))
+        defined = set(_MACRO.findall(plain))
+    elif language in ("java", "rust"):
+        kinds = _DECLARED_TYPES if language == "java" else ("macro_definition",)
+        defined = {name_of(node) for node in walk(parse(language, solution)) if node.type in kinds}
+    else:
+        return []
+    used = set(re.findall(r"\w+", tests))
+    own = {name_of(node) for node in walk(parse(language, tests)) if node.type in _DECLARED_TYPES}
+    return sorted((defined & used) - own - {"Solution", "Problem"})
