@@ -72,6 +72,9 @@ class Script:
     """What runs in the module of `code` once that has run; each of the two must compile by itself."""
     seconds: float
     """Limit over both; see `ResourceLimits.patience` for the clock."""
+    reference: str | None = None
+    """Right code: where `code` runs over its limit, this is timed here and now with the same tests, and `code` is run
+    again if four times that is more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,19 +5,22 @@ Not guaranteed: that the worker lives on after a program; `SandboxLost` says so,
 """
 
 import contextlib
+import json
 import os
+import shutil
 import signal
 import struct
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from evaluation.framing import DeadlinePassed, MessageReader, MessageTooLarge, write_message
+from evaluation.interpreter import Interpreter, inspect_interpreter
 from evaluation.isolation import isolated
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -25,12 +28,15 @@ _INSIDE_FILES = ("sandbox_worker.py", "confinement.py", "framing.py", "values.py
 _INSIDE_PACKAGE = "/examiner/evaluation"
 _INSIDE_PACKAGES = "/packages"
 _ENVIRONMENT = {
-    "PYTHONPATH": str(Path(_INSIDE_PACKAGE).parent),
     "PYTHONHASHSEED": "0",
     "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONSAFEPATH": "1",
+    # a fork keeps no thread but its own, so libraries must start none before it
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }
+_START_SECONDS = 300.0
+"""For the worker to load what it is to preload, on a slow machine with a cold disk."""
 _HEADER = struct.Struct(">cd")
 _MESSAGE_OVERHEAD_BYTES = 4096
 _LONGEST_COMPLAINT_BYTES = 2000
@@ -48,20 +54,41 @@ class Message(NamedTuple):
     payload: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What programs run in."""
+
+    python: Path = Path(sys.executable)
+    """The interpreter, with the packages installed for it; 3.10 or later."""
+    preload: tuple[str, ...] = ()
+    """Modules imported once per worker, so that every program finds them loaded."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Further environment variables."""
+    threads: bool = False
+    """Programs may start threads (never processes)."""
+    isolated: bool = True
+    """Within bubblewrap; False leaves only the limits on time, memory and file size."""
+
+
 class SandboxProcess:
     """A started sandbox. Must be used and closed by the thread that made it, which must outlive it."""
 
-    def __init__(self, scratch_bytes: int) -> None:
-        """Start bubblewrap with a scratch folder of `scratch_bytes`.
+    def __init__(self, scratch_bytes: int, runtime: Runtime) -> None:
+        """Start the worker with a scratch folder of `scratch_bytes` (unlimited where it is not isolated).
 
         Raises:
             SandboxUnavailable: bubblewrap is not installed.
+            BenchmarkError: the interpreter cannot be run.
         """
-        command = bubblewrap_command(scratch_bytes)
+        command = _isolated_command(scratch_bytes, runtime) if runtime.isolated else _plain_command(runtime)
+        self._folder = None if runtime.isolated else _PlainFolder()
         self._errors = tempfile.TemporaryFile()
+        self._started = False
         self.complaint = ""
         self._process = subprocess.Popen(
             command,
+            cwd=self._folder.scratch if self._folder else None,
+            env=self._folder.environment(runtime) if self._folder else None,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -79,8 +106,9 @@ class SandboxProcess:
             SandboxLost: the sandbox died.
             DeadlinePassed: the whole program is not done after `seconds`; the sandbox has been killed.
         """
-        deadline = time.monotonic() + seconds
         try:
+            self._await_start()
+            deadline = time.monotonic() + seconds
             write_message(self._requests, request)
             for _ in range(steps):
                 raw = self._replies.read(deadline, largest_bytes + _MESSAGE_OVERHEAD_BYTES)
@@ -95,6 +123,11 @@ class SandboxProcess:
         except (EOFError, OSError, MessageTooLarge, struct.error) as error:
             self.close()
             raise SandboxLost(f"the sandbox ended: {error!r}") from None
+
+    def _await_start(self) -> None:
+        if not self._started:
+            self._replies.read(time.monotonic() + _START_SECONDS, _MESSAGE_OVERHEAD_BYTES)
+            self._started = True
 
     def kill(self) -> None:
         """Kill everything inside; any thread may do so.
@@ -117,29 +150,57 @@ class SandboxProcess:
         self._errors.seek(0)
         self.complaint = self._errors.read(_LONGEST_COMPLAINT_BYTES).decode("utf-8", "replace").strip()
         self._errors.close()
+        if self._folder is not None:
+            self._folder.remove()
 
 
-def bubblewrap_command(scratch_bytes: int) -> list[str]:
-    """Return the command line of one sandbox.
+class _PlainFolder:
+    """What stands in for the sandbox's own file system where there is none."""
 
-    Raises:
-        SandboxUnavailable: bubblewrap is not installed.
-    """
+    def __init__(self) -> None:
+        self._whole = tempfile.TemporaryDirectory(prefix="unsandboxed-")
+        self.scratch = Path(self._whole.name, "scratch")
+        self.scratch.mkdir()
+        # the files that run inside, and no more, for the rest may need packages that the other interpreter lacks
+        package = Path(self._whole.name, _PACKAGE.name)
+        package.mkdir()
+        for name in _INSIDE_FILES:
+            shutil.copy(_PACKAGE / name, package)
+
+    def environment(self, runtime: Runtime) -> dict[str, str]:
+        own = {"PYTHONPATH": self._whole.name, "HOME": str(self.scratch), "TMPDIR": str(self.scratch)}
+        return _ENVIRONMENT | own | {"PATH": os.environ.get("PATH", os.defpath)} | dict(runtime.environment)
+
+    def remove(self) -> None:
+        self._whole.cleanup()
+
+
+def _isolated_command(scratch_bytes: int, runtime: Runtime) -> list[str]:
+    interpreter = inspect_interpreter(runtime.python)
     # packages get places of their own inside: their folder may lie under one that is hidden there, such as /tmp
-    packages = {folder: f"{_INSIDE_PACKAGES}/{number}" for number, folder in enumerate(_package_folders())}
+    packages = {folder: f"{_INSIDE_PACKAGES}/{number}" for number, folder in enumerate(interpreter.packages)}
     options: list[str] = []
     for name in _INSIDE_FILES:
         options += ["--ro-bind", str(_PACKAGE / name), f"{_INSIDE_PACKAGE}/{name}"]
-    worker = [os.path.realpath(sys.executable), "-sSP", "-m", "evaluation.sandbox_worker", *packages.values()]
     return isolated(
-        worker,
+        _worker(interpreter, list(packages.values()), runtime),
         scratch_bytes=scratch_bytes,
-        readable={sys.base_prefix: sys.base_prefix} | packages,
-        environment=_ENVIRONMENT,
+        readable={interpreter.prefix: interpreter.prefix} | packages,
+        environment=_ENVIRONMENT | {"PYTHONPATH": str(Path(_INSIDE_PACKAGE).parent)} | dict(runtime.environment),
         options=options,
     )
 
 
-def _package_folders() -> list[str]:
-    paths = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
-    return [path for path in dict.fromkeys(paths) if Path(path).is_dir()]
+def _plain_command(runtime: Runtime) -> list[str]:
+    interpreter = inspect_interpreter(runtime.python)
+    return _worker(interpreter, interpreter.packages, runtime)
+
+
+def _worker(interpreter: Interpreter, packages: Sequence[str], runtime: Runtime) -> list[str]:
+    settings = {
+        "packages": packages,
+        "preload": runtime.preload,
+        "threads": runtime.threads,
+        "isolated": runtime.isolated,
+    }
+    return [interpreter.program, "-sS", "-m", "evaluation.sandbox_worker", json.dumps(settings)]

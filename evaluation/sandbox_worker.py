@@ -1,20 +1,23 @@
 """The process inside the sandbox: forks once per generated program and passes on what the fork reports.
 
-Enters: on standard input, one JSON request per program (see `programs.py`, which writes it). Arguments: the
-folders of installed packages that programs may import.
-Leaves: on standard output, messages whose first byte is a kind, then the seconds the step took (a double), then
-a payload. Of a program with inputs: one ``L`` for loading it and one ``R`` per input; or ``X`` where it ended early,
-which is the last message of that program. Of a script: ``P`` where it reached its end, else ``F``. ``L``, ``R`` and
-``F`` payloads come from the fork and are to be believed no more than the program itself; the kind, the order and the
-time are this process's own.
+Enters: on standard input, one JSON request per program (see `programs.py`, which writes it). Argument: the settings
+that `sandbox_process.py` writes, also JSON.
+Leaves: on standard output, messages whose first byte is a kind, then the seconds the step took (a double), then a
+payload. First one ``S`` when all is loaded. Of a program with inputs: one ``L`` for loading it and one ``R`` per input;
+or ``X`` where it ended early, which is the last message of that program. Of a script: ``P`` where it reached its end,
+else ``F``. ``L``, ``R`` and ``F`` payloads come from the fork and are to be believed no more than the program itself;
+the kind, the order and the time are this process's own.
 
 Not guaranteed: that a payload is well formed, or that what the program left in this process's memory by being
 sent here is hidden from the next one. Expected outputs are never sent here.
 """
 
 import builtins
+import importlib
 import json
+import mmap
 import os
+import resource
 import signal
 import struct
 import sys
@@ -26,7 +29,7 @@ from itertools import starmap
 from pathlib import Path
 from typing import Any, NoReturn
 
-from evaluation.confinement import confine
+from evaluation.confinement import limit_resources, refuse_system_calls
 from evaluation.framing import DeadlinePassed, MessageReader, MessageTooLarge, write_message
 from evaluation.values import decode, encode_output
 
@@ -37,6 +40,7 @@ _DETAIL_CHARACTERS = 300
 _CPU_CLOCK_OF_PROCESS = 2
 """Linux: the clock of a process's CPU time is its complemented id above these three bits."""
 _HEADER = struct.Struct(">cd")
+_SEARCH_BYTES = 1 << 20
 _TOKEN_BYTES = 32
 _TOKEN_MARK = b"T"
 _REFUSED_EVENTS = frozenset(
@@ -52,16 +56,24 @@ _REFUSED_EVENTS = frozenset(
 
 
 def main() -> None:
-    """Serve requests until standard input ends."""
-    sys.path.extend(sys.argv[1:])
+    """Load what every program is to find loaded, then serve requests until standard input ends."""
+    started = time.monotonic()
+    settings = json.loads(sys.argv[1])
+    sys.path.extend(settings["packages"])
     sys.set_int_max_str_digits(0)
+    for name in settings["preload"]:
+        importlib.import_module(name)
+    loaded_bytes = _address_space_bytes() if settings["preload"] else 0
     scratch = Path.cwd()
     requests = MessageReader(_REQUEST_DESCRIPTOR)
+    _reply(b"S", time.monotonic() - started, b"")
     while True:
         try:
             request = json.loads(requests.read(None, _LARGEST_REQUEST_BYTES))
         except EOFError:
             return
+        request["memory_bytes"] += loaded_bytes
+        request |= {"threads": settings["threads"], "isolated": settings["isolated"]}
         (_run_script if "tests" in request else _run_program)(request)
         _empty(scratch)
 
@@ -192,7 +204,9 @@ def _become_candidate(request: dict[str, Any], pipe: int, run: Callable[[dict[st
         os.close(null)
         cpu_seconds = int(request["load_seconds"] + request["total_seconds"]) + 2
         try:
-            confine(request["memory_bytes"], request["file_bytes"], cpu_seconds)
+            limit_resources(request["memory_bytes"], request["file_bytes"], cpu_seconds, threads=request["threads"])
+            if request["isolated"]:
+                refuse_system_calls(threads=request["threads"])
         except OSError as error:
             write_message(pipe, _failure("refused", f"the program was not run, for it cannot be confined: {error}"))
             leave(1)
@@ -321,6 +335,25 @@ def _classify(error: BaseException) -> tuple[str, str]:
 
 def _failure(reason: str, detail: str) -> bytes:
     return b"E" + json.dumps([reason, detail]).encode("ascii")
+
+
+def _address_space_bytes() -> int:
+    """Return how much address space this process takes: the least limit under which it still gets a page.
+
+    The kernel tells it under /proc alone, which is not there.
+    """
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    too_small, enough = 0, 1 << 46
+    while enough - too_small > _SEARCH_BYTES:
+        middle = (too_small + enough) // 2
+        resource.setrlimit(resource.RLIMIT_AS, (middle, before[1]))
+        try:
+            mmap.mmap(-1, mmap.PAGESIZE).close()
+            enough = middle
+        except OSError:
+            too_small = middle
+    resource.setrlimit(resource.RLIMIT_AS, before)
+    return enough
 
 
 def _empty(folder: Path) -> None:

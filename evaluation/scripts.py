@@ -15,8 +15,8 @@ searching the process's memory. Where that matters, use a suite with inputs.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from evaluation.execution import Sandbox
-from evaluation.programs import ResourceLimits, Script, ScriptResult
+from evaluation.execution import open_sandbox
+from evaluation.programs import Script, ScriptResult
 from evaluation.suite import Examiner, Execution, Sample, Verdict
 
 __all__ = ["Script", "ScriptResult", "script_examiner"]
@@ -29,7 +29,7 @@ def script_examiner(execution: Execution, build: Callable[[Sample], Script]) -> 
     Raises:
         SandboxUnavailable: programs cannot be isolated here.
     """
-    with Sandbox(execution.workers, ResourceLimits(memory_bytes=execution.memory_bytes)) as sandbox:
+    with open_sandbox(execution) as sandbox:
 
         def examine(samples: Sequence[Sample], /) -> Iterator[Verdict]:
             results = sandbox.run_scripts(map(build, samples))

@@ -1,8 +1,16 @@
 """A script passes only when its tests were run to the last statement."""
 
+import contextlib
+import shutil
+import sys
+from pathlib import Path
+
 import pytest
 
-from evaluation import Execution, Sample, Sandbox
+from evaluation import BenchmarkError, Execution, ResourceLimits, Sample, Sandbox, SandboxUnavailable, run_program
+from evaluation.execution import open_sandbox
+from evaluation.interpreter import inspect_interpreter
+from evaluation.sandbox_process import Runtime
 from evaluation.scripts import Script, ScriptResult, script_examiner
 
 TESTS = "def check(f):\n    assert f(1) == 3\n    assert f(2) == 5\n    return True\ncheck(f)\n"
@@ -192,3 +200,77 @@ def test_builtins_are_whole_again_when_the_tests_begin(sandbox: Sandbox) -> None
     code = "import builtins\nbuiltins.abs = lambda x: 0\nbuiltins.all = lambda x: True\ndef f(x): return 100"
     assert run(sandbox, code, "assert abs(f(1) - 3) < 1e-6").reason == "assertion"
     assert run(sandbox, code, "assert all([f(1) == 3])").reason == "assertion"
+
+
+def test_the_limit_grows_with_the_reference(sandbox: Sandbox) -> None:
+    tests = "f()"
+    busy = "import time\ndef f():\n    end = time.process_time() + {}\n    while time.process_time() < end: pass\n"
+    slow, slower, slowest = busy.format(0.3), busy.format(0.6), busy.format(2.5)
+    scripts = [Script(code, tests, 0.2, slow) for code in (slow, slower, slowest)]
+    assert [result.reason for result in sandbox.run_scripts(scripts)] == [None, None, "time"]
+    assert run(sandbox, slow, tests, 0.2).reason == "time"
+
+
+def test_without_isolation_the_limits_hold_and_bubblewrap_is_not_needed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    codes = {
+        RIGHT: None,
+        WRONG: "assertion",
+        "def f(x):\n    while True: pass": "time",
+        "def f(x): return bytearray(1 << 29)": "memory",
+        "import os\nos._exit(0)": "exited",
+    }
+    execution = Execution(memory_bytes=1 << 28, unsandboxed=True)
+    with script_examiner(execution, lambda sample: Script(sample.solution, TESTS, 0.5)) as examine:
+        verdicts = list(examine([Sample("T/0", index, code) for index, code in enumerate(codes)]))
+    assert [verdict.reason for verdict in verdicts] == list(codes.values())
+    with pytest.raises(SandboxUnavailable), script_examiner(Execution(), lambda sample: Script("", "", 1.0)):
+        pass
+
+
+def test_programs_run_without_isolation_in_a_folder_that_goes_away() -> None:
+    code = "import os\ndef f(x):\n    open('left', 'w')\n    return os.getcwd()"
+    with open_sandbox(Execution(workers=1, unsandboxed=True)) as plain:
+        folders = [run_program(plain, code, "f", [[1]])[0].value for _ in range(2)]
+        [look] = run_program(plain, "import os\ndef f(x): return os.listdir()", "f", [[1]])
+        assert look.value == []
+    assert isinstance(folders[0], str)
+    assert folders[0] == folders[1] and not Path(folders[0]).exists()
+
+
+def test_modules_are_loaded_once_and_threads_run_where_allowed() -> None:
+    code = (
+        "import sys\nassert 'colorsys' in sys.modules\n"
+        "import threading\nseen = []\nthread = threading.Thread(target=seen.append, args=(3,))\n"
+        "thread.start()\nthread.join()\ndef f(x): return seen[0] if x == 1 else 5"
+    )
+    fork = "import os\ndef f(x): return os.fork()"
+    limits = ResourceLimits(memory_bytes=64 << 20)
+    greedy = "def f(x): return bytearray(1 << 27)"
+    with Sandbox(1, limits, Runtime(preload=("colorsys",), threads=True)) as threaded:
+        results = threaded.run_scripts([Script(each, TESTS, 1.0) for each in (code, fork, greedy)])
+        assert [result.reason for result in results] == [None, "refused", "memory"]
+
+
+def test_a_module_that_cannot_be_loaded_is_one_clear_sentence() -> None:
+    with pytest.raises(SandboxUnavailable, match="No module named 'absent_module'$"):
+        Sandbox(1, runtime=Runtime(preload=("absent_module",))).__enter__()
+
+
+def other_python() -> Path:
+    for name in ("python3.10", "python3.12", "python3.13"):
+        found = shutil.which(name)
+        with contextlib.suppress(BenchmarkError):
+            if found and sys.version_info[:2] != tuple(map(int, name[6:].split("."))):
+                inspect_interpreter(Path(found))
+                return Path(found)
+    pytest.skip("no other Python here")
+
+
+def test_another_interpreter_runs_the_scripts() -> None:
+    with Sandbox(1, runtime=Runtime(python=other_python())) as other:
+        tests = f"import sys\nassert sys.version_info[:2] != {sys.version_info[:2]}\n" + TESTS
+        assert [run(other, code, tests).reason for code in (RIGHT, WRONG)] == [None, "assertion"]
+        assert [run(other, code).reason is None for code in FORGED.values()] == [False] * len(FORGED)
