@@ -7,7 +7,7 @@ Not guaranteed: that a reason is the true one; a program can write what it likes
 
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -96,7 +96,7 @@ class JavaScript:
 
     def reason(self, output: str) -> Reason | None:
         """Tell failed assertions and full heaps from other errors."""
-        return _first_match(
+        return first_match(
             output,
             (("assertion", r"^Assertion failed|AssertionError \["), ("memory", "JavaScript heap out of memory")),
         )
@@ -123,7 +123,7 @@ class Php:
 
     def reason(self, output: str) -> Reason | None:
         """Tell failed tests and full memory from other errors."""
-        return _first_match(
+        return first_match(
             output,
             (
                 ("assertion", "Uncaught Exception: Test failed!"),
@@ -144,7 +144,7 @@ class Java:
 
     def prepare(self, prepared: Path) -> None:
         """Compile the harness."""
-        _run_trusted(["javac", "-d", str(prepared), str(HARNESSES / "Harness.java")], prepared)
+        run_trusted(["javac", "-d", str(prepared), str(HARNESSES / "Harness.java")], prepared)
 
     def recipe(self, solution: str, tests: str, places: Places, memory_bytes: int) -> Recipe:
         """Compile with the default options, run with assertions."""
@@ -160,7 +160,7 @@ class Java:
 
     def reason(self, output: str) -> Reason | None:
         """Tell failed assertions and full heaps from other errors."""
-        return _first_match(
+        return first_match(
             output, (("assertion", r"java\.lang\.AssertionError"), ("memory", r"java\.lang\.OutOfMemoryError"))
         )
 
@@ -178,7 +178,7 @@ class Cpp:
         _build_loader(prepared)
         header = prepared / "standard.h"
         header.write_text("#include <bits/stdc++.h>\n")
-        _run_trusted(["g++", *self._options, "-x", "c++-header", str(header)], prepared)
+        run_trusted(["g++", *self._options, "-x", "c++-header", str(header)], prepared)
 
     _options = ("-std=c++17", "-O0", "-fPIC", "-w")
 
@@ -194,7 +194,7 @@ class Cpp:
 
     def reason(self, output: str) -> Reason | None:
         """Tell failed assertions and full memory from other errors."""
-        return _first_match(output, (("assertion", "^Assertion failed: "), ("memory", "std::bad_alloc")))
+        return first_match(output, (("assertion", "^Assertion failed: "), ("memory", "std::bad_alloc")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,7 @@ class Rust:
 
     def reason(self, output: str) -> Reason | None:
         """Tell failed assertions and full memory from other errors."""
-        return _first_match(output, (("assertion", "assertion failed"), ("memory", "memory allocation of")))
+        return first_match(output, (("assertion", "assertion failed"), ("memory", "memory allocation of")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +257,7 @@ class Swift:
 
     def reason(self, output: str) -> Reason | None:
         """Tell failed assertions from other errors."""
-        return _first_match(output, (("assertion", "Assertion failed"),))
+        return first_match(output, (("assertion", "Assertion failed"),))
 
 
 def _with_cpp_entry(tests: str) -> str:
@@ -301,7 +301,7 @@ def _is_main(node: object) -> bool:
 
 
 def _build_loader(prepared: Path) -> None:
-    _run_trusted(["gcc", "-O1", "-o", str(prepared / "loaded"), str(HARNESSES / "loaded.c"), "-ldl"], prepared)
+    run_trusted(["gcc", "-O1", "-o", str(prepared / "loaded"), str(HARNESSES / "loaded.c"), "-ldl"], prepared)
 
 
 def _build_crates(crates: Sequence[str], edition: str, prepared: Path) -> None:
@@ -317,7 +317,7 @@ def _build_crates(crates: Sequence[str], edition: str, prepared: Path) -> None:
     (project / "Cargo.toml").write_text(
         f'[package]\nname = "shared"\nversion = "0.1.0"\nedition = "{edition}"\n[dependencies]\n{wanted}'
     )
-    _run_trusted(["cargo", "build", "--offline", "--quiet"], project)
+    run_trusted(["cargo", "build", "--offline", "--quiet"], project)
     libraries = project / "target" / "debug" / "deps"
     for crate in crates:
         [built] = libraries.glob(f"lib{crate}-*.rlib")
@@ -328,20 +328,21 @@ def _copy(name: str, prepared: Path) -> None:
     (prepared / name).write_text((HARNESSES / name).read_text())
 
 
-def _run_trusted(command: Sequence[str], folder: Path) -> str:
+def run_trusted(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> str:
     """Run a command of ours outside the sandbox, where it may take its time.
 
     Raises:
         BenchmarkError: it fails.
     """
-    environment = {"PATH": SYSTEM_PATH, "HOME": str(folder), "LANG": "C.UTF-8"}
+    variables = {"PATH": SYSTEM_PATH, "HOME": str(folder), "LANG": "C.UTF-8"} | dict(environment or {})
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=_PREPARING_SECONDS, check=False
+        command, cwd=folder, env=variables, capture_output=True, text=True, timeout=_PREPARING_SECONDS, check=False
     )
     if done.returncode:
         raise BenchmarkError(f"{command[0]} does not work here: {(done.stderr or done.stdout).strip()[-500:]}")
     return done.stdout
 
 
-def _first_match(output: str, signs: Sequence[tuple[Reason, str]]) -> Reason | None:
+def first_match(output: str, signs: Sequence[tuple[Reason, str]]) -> Reason | None:
+    """Return the first reason whose sign is in the output."""
     return next((reason for reason, pattern in signs if re.search(pattern, output, re.MULTILINE)), None)

@@ -1,0 +1,172 @@
+"""How Go programs are compiled and run, without a `go` command in the sandbox: compiler, vet and linker alone.
+
+As `go test` does, vet's few sure checks come before the tests, and a complaint of theirs is a failure. Imports are
+those of the solution and of the tests that are used, and those of a few common packages where a solution forgot them,
+as in the official harness; what is imported but not used is dropped rather than refused.
+Not guaranteed: that a local variable named like a package is told from the package.
+"""
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tree_sitter import Node
+
+from evaluation.errors import BenchmarkError
+from evaluation.native.languages import HARNESSES, Places, Recipe, first_match, run_trusted
+from evaluation.native.sources import edit, name_of, parse, text_of, walk
+from evaluation.programs import Reason
+
+_TESTIFY = "github.com/stretchr/testify/assert"
+_COMMON_PACKAGES = (
+    "bytes",
+    "crypto/md5",
+    "fmt",
+    "math",
+    "math/rand",
+    "regexp",
+    "sort",
+    "strconv",
+    "strings",
+    "time",
+)
+_VET_CHECKS = ("-atomic", "-bool", "-buildtags", "-errorsas", "-ifaceassert", "-nilfunc", "-printf", "-stringintconv")
+_MAIN = """\
+package main
+
+import (
+	"harness"
+	"program"
+	"testing"
+)
+
+func main() {
+	testing.Main(
+		func(string, string) (bool, error) { return true, nil },
+		[]testing.InternalTest{{Name: "%(test)s", F: func(t *testing.T) {
+			program.%(test)s(t)
+			if !t.Failed() {
+				harness.Answer()
+			}
+		}}},
+		nil,
+		nil,
+	)
+}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """Go with testify; the program and its tests are one package."""
+
+    language: str = "go"
+    readable: Sequence[str] = ("/etc/alternatives",)
+    environment: dict[str, str] = field(default_factory=dict)
+    _packages: dict[str, str] = field(default_factory=dict)
+    """Import path -> compiled package; filled by `prepare`, `{prepared}` stands for its folder."""
+
+    def prepare(self, prepared: Path) -> None:
+        """Compile the standard library, testify and the harness."""
+        environment = {
+            "GO111MODULE": "off",
+            "GOPATH": "/usr/share/gocode",
+            "GOCACHE": str(prepared / "cache"),
+            "CGO_ENABLED": "0",
+        }
+        form = "{{if .Export}}{{.ImportPath}}={{.Export}}{{end}}"
+        listing = ["go", "list", "-export", "-deps", "-f", form, "std", _TESTIFY]
+        for line in run_trusted(listing, prepared, environment).split():
+            path, _, file = line.partition("=")
+            self._packages[path] = file.replace(str(prepared), "{prepared}")
+        [tools] = run_trusted(["go", "env", "GOTOOLDIR"], prepared, environment).split()
+        (prepared / "tools").symlink_to(tools)
+        (prepared / "importcfg").write_text(self._configuration(str(prepared)))
+        compiling = [f"{tools}/compile", "-p", "harness", "-pack", "-importcfg", "importcfg", "-o", "harness.a"]
+        run_trusted([*compiling, str(HARNESSES / "harness.go")], prepared)
+
+    def recipe(self, solution: str, tests: str, places: Places, memory_bytes: int) -> Recipe:
+        """Compile program and tests as one package, vet it, and link it with a main function of ours."""
+        files = {
+            "program.go": _one_package(solution, tests),
+            "main.go": _MAIN % {"test": _test_name(tests)},
+            "vet.cfg": self._vet_configuration(places),
+            "importcfg": self._configuration(places.prepared)
+            + f"packagefile harness={places.prepared}/harness.a\npackagefile program={places.build}/program.a\n",
+        }
+        tools, sources, build = f"{places.prepared}/tools", places.sources, places.build
+        configured = ["-importcfg", f"{sources}/importcfg"]
+        compiling = [
+            [f"{tools}/compile", "-p", "program", "-complete", "-pack", *configured]
+            + ["-o", f"{build}/program.a", f"{sources}/program.go"],
+            [f"{tools}/vet", *_VET_CHECKS, f"{sources}/vet.cfg"],
+            [f"{tools}/compile", "-p", "main", "-complete", "-pack", *configured]
+            + ["-o", f"{build}/main.a", f"{sources}/main.go"],
+            [f"{tools}/link", "-s", "-w", *configured, "-o", f"{build}/program", f"{build}/main.a"],
+        ]
+        return Recipe(files, compiling, [f"{build}/program"])
+
+    def reason(self, output: str) -> Reason | None:
+        """Tell failed assertions and full memory from other errors."""
+        return first_match(output, (("assertion", r"^\s*Error Trace:"), ("memory", "out of memory")))
+
+    def _configuration(self, prepared: str) -> str:
+        return "".join(
+            f"packagefile {path}={file.format(prepared=prepared)}\n" for path, file in self._packages.items()
+        )
+
+    def _vet_configuration(self, places: Places) -> str:
+        files = {path: file.format(prepared=places.prepared) for path, file in self._packages.items()}
+        return json.dumps(
+            {
+                "ID": "program",
+                "Compiler": "gc",
+                "Dir": places.sources,
+                "ImportPath": "program",
+                "GoFiles": [f"{places.sources}/program.go"],
+                "ImportMap": {path: path for path in files},
+                "PackageFile": files,
+                "VetxOutput": f"{places.build}/vet.out",
+            }
+        )
+
+
+def _one_package(solution: str, tests: str) -> str:
+    """Return one file of the solution and the tests, with the imports that it uses."""
+    imports: dict[str, str] = {path.rpartition("/")[2]: f'"{path}"' for path in _COMMON_PACKAGES}
+    parts: list[str] = []
+    used: set[str] = set()
+    for text in (tests, solution):
+        root = parse("go", text)
+        removed: list[tuple[int, int, str]] = []
+        for node in walk(root):
+            if node.type == "import_spec":
+                name, line = _import_of(node)
+                imports[name] = line
+            elif node.type in ("import_declaration", "package_clause"):
+                removed.append((node.start_byte, node.end_byte, ""))
+            elif node.type in ("selector_expression", "qualified_type"):
+                used.add(text_of(node.child_by_field_name("operand") or node.child_by_field_name("package")))
+        parts.insert(0, edit(text, removed))
+    wanted = sorted({line for name, line in imports.items() if name in used or name in ("_", ".")})
+    lines = "".join(f"import {line}\n" for line in wanted)
+    return f"package program\n\n{lines}\n{os.linesep.join(parts)}"
+
+
+def _import_of(node: Node) -> tuple[str, str]:
+    path = text_of(node.child_by_field_name("path"))
+    alias = name_of(node)
+    last = path.strip('"`').rpartition("/")
+    name = last[0].rpartition("/")[2] if re.fullmatch(r"v\d+", last[2]) else last[2]
+    return alias or name, f"{alias} {path}".strip()
+
+
+def _test_name(tests: str) -> str:
+    names = [name_of(node) for node in parse("go", tests).children if node.type == "function_declaration"]
+    found = [name for name in names if name.startswith("Test")]
+    if len(found) != 1:
+        raise BenchmarkError(f"the Go tests have {len(found)} test functions, not one")
+    return found[0]
