@@ -4,6 +4,7 @@ Enters: benchmark files and generated text. Leaves: verdicts, rates and comparis
 whose models it examines.
 """
 
+from evaluation.diversity import Diversity, diversity, normalized
 from evaluation.errors import BenchmarkError, SandboxUnavailable
 from evaluation.execution import Sandbox, run_program
 from evaluation.judging import judge_samples
@@ -12,6 +13,7 @@ from evaluation.problems import MINI_PATH, Problem, benchmark_digest, read_probl
 from evaluation.programs import Outcome, Program, ProgramResult, Reason, ResourceLimits
 from evaluation.reference import Reference, References
 from evaluation.rows import Row, Rows, read_file
+from evaluation.samples import choose_tasks, read_samples
 from evaluation.sanitize import extract_code
 from evaluation.self_consistency import Agreement, SelfConsistency, judge_agreement, self_consistency
 from evaluation.statistics import (
@@ -23,12 +25,15 @@ from evaluation.statistics import (
     wilson_estimate,
 )
 from evaluation.suite import Examiner, Execution, Prompt, Sample, Suite, Verdict
+from evaluation.suites.evalplus import EvalPlusSuite, open_sandbox
 
 __all__ = [
     "MINI_PATH",
     "Agreement",
     "BenchmarkError",
+    "Diversity",
     "Estimate",
+    "EvalPlusSuite",
     "Examiner",
     "Execution",
     "Outcome",
@@ -52,15 +57,20 @@ __all__ = [
     "Verdict",
     "benchmark_digest",
     "bootstrap_estimate",
+    "choose_tasks",
     "compare_paired",
+    "diversity",
     "extract_code",
     "judge_agreement",
     "judge_samples",
     "minimum_detectable_effect",
+    "normalized",
+    "open_sandbox",
     "pass_at_k",
     "pass_rate",
     "read_file",
     "read_problems",
+    "read_samples",
     "run_program",
     "self_consistency",
     "wilson_estimate",

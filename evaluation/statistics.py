@@ -16,7 +16,7 @@ _BOOTSTRAP_SEED = 20_211
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A rate in [0, 1] with its confidence interval."""
+    """A rate in [0, 1], or a difference of two in [-1, 1], with its confidence interval."""
 
     rate: float
     low: float
@@ -28,11 +28,11 @@ class PairedComparison:
     """Two models on the same problems, problem by problem."""
 
     gained: tuple[str, ...]
-    """Task ids that only the candidate solves, in the order given."""
+    """Task ids that the candidate solves more often (with one sample each: that only it solves), in the order given."""
     lost: tuple[str, ...]
-    """Task ids that only the baseline solves."""
-    both: int
-    neither: int
+    """Task ids that the baseline solves more often."""
+    difference: Estimate
+    """Candidate's rate less the baseline's, in [-1, 1], with the interval of a paired bootstrap over problems."""
     p_two_sided: float
     """Exact McNemar: chance of a split at least this uneven if the two are equally good."""
     p_worse: float
@@ -70,23 +70,24 @@ def bootstrap_estimate(values: Sequence[float], confidence: float = 0.95) -> Est
     return Estimate(fmean(values), means[math.floor(tail * _RESAMPLES)], means[math.ceil((1 - tail) * _RESAMPLES) - 1])
 
 
-def compare_paired(baseline: Mapping[str, bool], candidate: Mapping[str, bool]) -> PairedComparison:
-    """Compare two models' verdicts by McNemar's exact test on the problems where they differ (McNemar 1947).
+def compare_paired(baseline: Mapping[str, float], candidate: Mapping[str, float]) -> PairedComparison:
+    """Compare two models by McNemar's exact test on the problems where they differ (McNemar 1947).
+
+    The values are verdicts, or pass rates of several samples; with rates this is the exact sign test.
 
     Raises:
-        ValueError: the two do not hold the same task ids.
+        ValueError: the two do not hold the same task ids, or none.
     """
-    if baseline.keys() != candidate.keys():
+    if not baseline or baseline.keys() != candidate.keys():
         raise ValueError(f"not the same problems: {sorted(baseline.keys() ^ candidate.keys())[:5]} are in one only")
-    gained = tuple(task for task, passed in candidate.items() if passed and not baseline[task])
-    lost = tuple(task for task, passed in candidate.items() if not passed and baseline[task])
-    both = sum(passed and baseline[task] for task, passed in candidate.items())
+    differences = {task: float(value) - float(baseline[task]) for task, value in candidate.items()}
+    gained = tuple(task for task, difference in differences.items() if difference > 0)
+    lost = tuple(task for task, difference in differences.items() if difference < 0)
     differing = len(gained) + len(lost)
     return PairedComparison(
         gained=gained,
         lost=lost,
-        both=both,
-        neither=len(baseline) - both - differing,
+        difference=bootstrap_estimate(list(differences.values())),
         p_two_sided=min(1.0, 2 * _fair_tail(max(len(gained), len(lost)), differing)),
         p_worse=_fair_tail(len(lost), differing),
     )

@@ -135,8 +135,7 @@ def _file_problems(config: RunConfig) -> Iterator[str]:
     for number, benchmark in enumerate(config.preprocess.benchmarks):
         if not benchmark_path(benchmark).is_file():
             yield f"preprocess.benchmarks.{number}: {benchmark} does not exist; give a JSONL file"
-    if not benchmark_path(config.evaluate.benchmark).is_file():
-        yield f"evaluate.benchmark: {config.evaluate.benchmark} does not exist; give a file, or mini"
+    yield from _suite_problems(config)
     for name, template in (("summarize", config.summarize.template), ("score", config.score.template)):
         try:
             PromptTemplate(name, template)
@@ -148,9 +147,33 @@ def _file_problems(config: RunConfig) -> Iterator[str]:
         yield f"train.deepspeed: {config.train.deepspeed} does not exist; give zero1, zero2, zero3 or a JSON file"
 
 
+def _suite_problems(config: RunConfig) -> Iterator[str]:
+    from evaluation import BenchmarkError, Execution, choose_tasks
+    from evaluation.suites import SUITES
+
+    python = config.evaluate.python
+    if python and not os.access(python, os.X_OK):
+        yield f"evaluate.python: {python} is no program; give the interpreter of the environment of DS-1000"
+    for number, section in enumerate(config.evaluate.suites):
+        key = f"evaluate.suites.{number}"
+        if section.data is None and section.suite != "mini":
+            continue  # on the hub, which is not asked before the run
+        try:
+            suite = SUITES[section.suite](section.data)
+            tasks = choose_tasks(suite.task_ids, section.tasks, section.limit)
+        except (BenchmarkError, OSError) as error:
+            yield f"{key}.data: {error}"
+            continue
+        missing = suite.not_measured(Execution(python=Path(python) if python else None))
+        if all(task in missing for task in tasks):
+            yield f"{key}.suite: nothing of {section.suite} can be measured here: {missing[tasks[0]]}"
+
+
 def _context_problems(config: RunConfig) -> Iterator[str]:
     room = config.model.max_model_len
-    for name, tokens in (("summarize", config.summarize.max_new_tokens), ("evaluate", config.evaluate.max_new_tokens)):
+    lengths = {"summarize": config.summarize.max_new_tokens} | {
+        f"evaluate.suites.{number}": suite.max_new_tokens for number, suite in enumerate(config.evaluate.suites)}
+    for name, tokens in lengths.items():
         if tokens >= room:
             yield (f"{name}.max_new_tokens: {tokens} tokens leave no room for a prompt in model.max_model_len {room}; "
                    "lower the one or raise the other")
@@ -219,14 +242,16 @@ def _plan(config: RunConfig, weights: int, notes: list[str], problems: list[str]
     judged = snippet_tokens + written + candidates * INSTRUCTION_TOKENS
     epochs = {phase.data: phase.epochs for phase in config.train.phases}
     trained = int(snippet_tokens * sum(epochs.values()))
-    answered = BENCHMARK_PROBLEMS * config.evaluate.max_new_tokens // 2 * (2 if config.evaluate.self_consistency else 1)
+    asked = sum((suite.limit or BENCHMARK_PROBLEMS) * suite.samples for suite in config.evaluate.suites)
+    answered = sum((suite.limit or BENCHMARK_PROBLEMS) * suite.max_new_tokens // 2
+                   * (suite.samples + 2 * suite.self_consistency) for suite in config.evaluate.suites)
     forward, backward = 2 * parameters / flops, 6 * parameters / flops
     steps = (
         Step("preprocess (once)", rows, snippet_tokens, rows / 2000),
         Step("summarize", candidates, written, written * forward * 2),
         Step("score", candidates, judged, judged * forward),
         Step("train", rows * len(epochs), trained, trained * backward),
-        Step("evaluate", BENCHMARK_PROBLEMS, answered, answered * forward * 2),
+        Step("evaluate", asked, answered, answered * forward * 2),
     )
     # per round: one checkpoint and the rows; at any time: a phase's export, optimizer state and step checkpoint
     disk = weights * (config.rounds + 1) + 4 * weights + size * 3 * (config.rounds + 1) * config.summarize.candidates

@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run_commands(commands)
     _add_stage_commands(commands)
+    _add_evaluation_commands(commands)
     return parser
 
 
@@ -98,8 +99,6 @@ def _add_stage_commands(commands: Any) -> None:
         "train": ("fine-tune a base model on rows under DeepSpeed",
                   "inverse-instruct train --model smollm2-135m --input out/selection/selected.parquet "
                   "--output out/train"),
-        "evaluate": ("measure pass@1 and self-consistency of a model in a sandbox",
-                     "inverse-instruct evaluate --model smollm2-135m --benchmark mini --output out/evaluate"),
     }
     for name, (help_text, example) in stages.items():
         parser = _command(commands, name, _stage, help_text, example)
@@ -108,21 +107,62 @@ def _add_stage_commands(commands: Any) -> None:
             parser.add_argument("--preprocessed", type=Path, required=True, help="folder with snippets.parquet")
             parser.add_argument("--summarized", type=Path, required=True, help="folder with candidates.parquet")
             parser.add_argument("--scored", type=Path, required=True, help="folder with scores.parquet")
-        elif name != "evaluate":
+        else:
             parser.add_argument("--input", action="append", required=True, help="file, folder or hub data set; "
                                 "may be given several times where that makes sense")
-        if name in ("summarize", "score", "train", "evaluate"):
+        if name in ("summarize", "score", "train"):
             parser.add_argument("--model", required=True, help="model folder, a name of fetch-model, or a hub name")
         if name == "score":
             parser.add_argument("--snippets", help="snippets that candidates in --input refer to")
+        _add_stage_options(parser)
+
+
+def _add_stage_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output", type=Path, required=True, help="folder for the results; running again with the "
+                        "same one goes on")
+    parser.add_argument("--config", type=Path, help="YAML whose sections set the options of the stage")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
+                        help="set an option, such as summarize.candidates=4")
+    parser.add_argument("--json", action="store_true", help="print the manifest as JSON")
+
+
+def _add_evaluation_commands(commands: Any) -> None:
+    evaluate = _command(
+        commands, "evaluate", _stage, "measure pass@k of a model, or of samples that are there, in a sandbox",
+        "inverse-instruct evaluate --suite humaneval_plus --data HumanEvalPlus.jsonl.gz --model smollm2-135m "
+        "--output out/evaluate\n"
+        "  inverse-instruct evaluate --suite mbpp_plus --data MbppPlus.jsonl.gz --endpoint http://127.0.0.1:8000 "
+        "--limit 50 --output out/half\n"
+        "  inverse-instruct evaluate --suite mbpp_plus --data MbppPlus.jsonl.gz --samples samples.jsonl "
+        "--output out/judged --json")
+    consistency = _command(
+        commands, "self-consistency", _stage, "measure whether a model solves again what it says of its own code",
+        "inverse-instruct self-consistency --suite mbpp_plus --data MbppPlus.jsonl.gz --limit 50 "
+        "--model smollm2-135m --output out/consistency")
+    for name, parser in (("evaluate", evaluate), ("self-consistency", consistency)):
+        parser.set_defaults(stage=name, samples=None)
+        parser.add_argument("--suite", help="name of the suite, see `inverse-instruct suites` (default: mini)")
+        source = parser.add_mutually_exclusive_group(required=True)
+        source.add_argument("--model", help="model folder, a name of fetch-model, or a hub name")
+        source.add_argument("--endpoint", help="URL of an OpenAI-compatible server, asked by chat")
         if name == "evaluate":
-            parser.add_argument("--benchmark", help="problems in the EvalPlus format (default: mini)")
-        parser.add_argument("--output", type=Path, required=True, help="folder for the results; running again with the "
-                            "same one goes on")
-        parser.add_argument("--config", type=Path, help="YAML whose sections set the options of the stage")
-        parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
-                            help="set an option, such as summarize.candidates=4")
-        parser.add_argument("--json", action="store_true", help="print the manifest as JSON")
+            source.add_argument("--samples", type=Path, help="EvalPlus JSONL (task_id, solution) to be judged")
+        parser.add_argument("--data", help="the suite's file or a folder that holds it (default: the hub)")
+        parser.add_argument("--tasks", help="ids, numbers and ranges, such as HumanEval/0-9,HumanEval/12")
+        parser.add_argument("--limit", type=int, help="only the first so many of these")
+        parser.add_argument("-n", type=int, help="samples per task (default: 1)")
+        parser.add_argument("--temperature", type=float, help="sampling temperature (default: 0, greedy)")
+        parser.add_argument("--unsandboxed", action="store_true",
+                            help="run generated code WITHOUT a sandbox; the report says so")
+        _add_stage_options(parser)
+    compare = _command(commands, "compare", _compare, "compare two evaluations problem by problem",
+                       "inverse-instruct compare out/before out/after\n"
+                       "  inverse-instruct compare runs/x/round-00/evaluate runs/x/round-01/evaluate --json")
+    compare.add_argument("baseline", type=Path, help="--output folder of evaluate, or a results.jsonl")
+    compare.add_argument("candidate", type=Path, help="the other one")
+    compare.add_argument("--json", action="store_true", help="print stable JSON")
+    _command(commands, "suites", _suites, "list the benchmark suites, and what is missing here to run them",
+             "inverse-instruct suites")
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -159,6 +199,18 @@ def _fetch_model(arguments: argparse.Namespace) -> None:
     from inverse_instruct.models import fetch_model
 
     print(fetch_model(arguments.name))
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.compare import compare, print_comparison
+
+    print_comparison(compare(arguments.baseline, arguments.candidate), arguments.json)
+
+
+def _suites(arguments: argparse.Namespace) -> None:
+    from evaluation.suites import SUITES
+
+    print("\n".join(SUITES))
 
 
 def _stage(arguments: argparse.Namespace) -> None:

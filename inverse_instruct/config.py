@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -238,19 +239,62 @@ class TrainSection(Section):
     """Optimizer steps between checkpoints to resume from."""
 
 
-class EvaluateSection(Section):
-    """The examination of each round's checkpoint."""
+class SuiteSection(Section):
+    """One benchmark suite, and how it is asked."""
 
-    benchmark: str
-    """Problems in the EvalPlus format (JSONL, also .gz), with base and plus inputs; `mini`: the one that ships."""
+    suite: str = "mini"
+    """Name of the suite; `inverse-instruct suites` lists them. `mini` ships with the program."""
+    data: str | None = None
+    """Its file, or a folder that holds it; null: the Hugging Face hub, where the suite is there."""
+    tasks: str | None = None
+    """Ids, numbers and ranges of tasks, such as `HumanEval/0-9,HumanEval/12`; null: all."""
+    limit: int | None = Field(None, ge=1)
+    """Only the first so many of these; null: all."""
+    samples: int = Field(1, ge=1)
+    """Samples per task; several need a temperature."""
+    temperature: float = Field(0.0, ge=0)
+    """Sampling temperature; 0 is greedy."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    """Nucleus sampling mass."""
     max_new_tokens: int = Field(512, ge=1)
     """Longest completion, in tokens."""
     self_consistency: bool = True
-    """Measure self-consistency too (InverseCoder equation 2)."""
+    """Measure self-consistency too, where the suite has inputs (InverseCoder equation 2)."""
+
+    @model_validator(mode="after")
+    def _is_a_suite_and_can_be_sampled(self) -> SuiteSection:
+        from evaluation.suites import SUITES
+
+        if self.suite not in SUITES:
+            close = difflib.get_close_matches(self.suite, SUITES, n=1)
+            remedy = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(SUITES)}"
+            raise ValueError(f"there is no suite {self.suite!r}; {remedy}")
+        if self.samples > 1 and self.temperature == 0:
+            raise ValueError(f"{self.samples} samples at temperature 0 are all the same; raise the temperature")
+        return self
+
+
+class EvaluateSection(Section):
+    """The examination of each round's checkpoint."""
+
+    suites: list[SuiteSection] = Field([SuiteSection()], min_length=1)
+    """What is measured, each suite once; promotion is decided on all of their problems together."""
     workers: int = Field(2, ge=1)
-    """Sandboxes that run at once."""
-    memory_mib: int = Field(1024, ge=64)
+    """Programs that are run at once."""
+    memory_mib: int = Field(4096, ge=64)
     """Memory limit of one executed program, in MiB."""
+    python: str | None = None
+    """Interpreter of the environment that DS-1000 needs, made by `launch/ds1000_environment.sh`."""
+    unsandboxed: bool = False
+    """Run generated code without a sandbox: only where you would run it by hand. The report says so."""
+
+    @model_validator(mode="after")
+    def _each_suite_once(self) -> EvaluateSection:
+        names = [section.suite for section in self.suites]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"suites: {', '.join(twice)} is named twice; name each suite once")
+        return self
 
 
 class PromoteSection(Section):
@@ -285,7 +329,7 @@ class RunConfig(Section):
     """Scores to training rows."""
     train: TrainSection = TrainSection()
     """Training rows to a checkpoint."""
-    evaluate: EvaluateSection
+    evaluate: EvaluateSection = EvaluateSection()
     """Checkpoint to measures."""
     promote: PromoteSection = PromoteSection()
     """Measures to a decision."""

@@ -88,8 +88,6 @@ def read_config(path: Path, overrides: Sequence[str] = (), given: dict[str, Any]
     for name, value in (given or {}).items():
         both = isinstance(value, dict) and isinstance(tree.get(name), dict)
         tree[name] = tree[name] | value if both else value
-    if given:  # one stage does not need what a run does
-        tree.setdefault("evaluate", {"benchmark": "mini"})
     result = _parse(ConfigFile(path, lines=lines), tree, overrides)
     if result.config is not None:
         result.config = _with_absolute_paths(result.config, path.resolve().parent)
@@ -214,6 +212,13 @@ def _with_absolute_paths(config: RunConfig, folder: Path) -> RunConfig:
                     "hostfile": absolute(config.train.hostfile),
                 }
             ),
-            "evaluate": config.evaluate.model_copy(update={"benchmark": absolute(config.evaluate.benchmark)}),
+            "evaluate": config.evaluate.model_copy(
+                update={
+                    "suites": [
+                        suite.model_copy(update={"data": absolute(suite.data)}) for suite in config.evaluate.suites
+                    ],
+                    "python": absolute(config.evaluate.python),
+                }
+            ),
         }
     )

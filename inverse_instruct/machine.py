@@ -58,3 +58,8 @@ def free_port(port: int = 0) -> int:
             raise ServerError(f"port {port} on 127.0.0.1 is in use; set inference.port to another one, or to 0 for any "
                               "free one") from error
         return int(probe.getsockname()[1])
+
+
+def cache_folder() -> Path:
+    """Return the folder for what may be made again: `inverse-instruct` in the user's cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "inverse-instruct"

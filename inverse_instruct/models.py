@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from inverse_instruct.errors import ModelError
+from inverse_instruct.machine import cache_folder
 from inverse_instruct.run_dir import file_digest
 
 
@@ -43,8 +44,7 @@ FETCHABLE = {
 
 def model_store() -> Path:
     """Return the folder that fetched models live in: `$INVERSE_INSTRUCT_MODELS` or the user's cache."""
-    cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("INVERSE_INSTRUCT_MODELS") or cache_home / "inverse-instruct" / "models")
+    return Path(os.environ.get("INVERSE_INSTRUCT_MODELS") or cache_folder() / "models")
 
 
 def resolve_model(name: str, *, download: bool = True) -> Path:

@@ -33,6 +33,10 @@ class StageProgress:
         """Close the bar."""
         self._bar.close()
 
+    def reach(self, done: int) -> None:
+        """Set the number of finished items."""
+        self.advance(done - int(self._bar.n))
+
     def advance(self, items: int = 1, tokens: int = 0) -> None:
         """Count finished items, and the tokens generated for them."""
         self._tokens += tokens

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from evaluation import compare_paired
 from inverse_instruct.config import PromoteSection
-from inverse_instruct.run_dir import Manifest, read_rows, write_json, write_manifest
+from inverse_instruct.errors import StageError
+from inverse_instruct.results import read_pass_rates
+from inverse_instruct.run_dir import Manifest, write_json, write_manifest
 
 
 @dataclass(frozen=True)
@@ -27,16 +29,23 @@ class Decision:
     p_worse: float | None = None  # None: there was nothing to compare with
 
 
-def decide(section: PromoteSection, candidate: dict[str, bool], promoted: dict[str, bool] | None) -> Decision:
+def decide(section: PromoteSection, candidate: dict[str, float], promoted: dict[str, float] | None) -> Decision:
     """Compare two checkpoints problem by problem (exact McNemar, one-sided).
 
     Args:
         section: the level of the test.
-        candidate: task id -> base and plus tests passed.
+        candidate: problem -> share of its samples that pass all tests.
         promoted: the same for the promoted checkpoint; None: there is none yet.
+
+    Raises:
+        StageError: the two were not measured on the same problems.
     """
     if promoted is None:
         return Decision(True, "the first checkpoint")
+    if promoted.keys() != candidate.keys():
+        other = sorted(promoted.keys() ^ candidate.keys())
+        raise StageError(f"promote: the checkpoints were not measured on the same problems ({len(other)} are in one "
+                         f"only, such as {other[0]}); evaluate on a machine with the same toolchains")
     paired = compare_paired(promoted, candidate)
     worse = paired.p_worse < section.alpha
     verdict = "worse" if worse else "not shown to be worse"
@@ -51,18 +60,14 @@ def promote(section: PromoteSection, folder: Path, *, candidate: Path, promoted:
     Args:
         section: the rule.
         folder: the stage's folder.
-        candidate: `results.jsonl` of the candidate.
-        promoted: `results.jsonl` of the promoted checkpoint, if there is one.
+        candidate: folder with the evaluation of the candidate.
+        promoted: the same of the promoted checkpoint, if there is one.
         key: digest of everything the result depends on.
     """
     started = time.monotonic()
-    decision = decide(section, _passes(candidate), _passes(promoted) if promoted else None)
+    decision = decide(section, read_pass_rates(candidate), read_pass_rates(promoted) if promoted else None)
     write_json(folder / "decision.json", asdict(decision))
     manifest = Manifest(stage="promote", key=key, rows_in=1, rows_out=1, seconds=time.monotonic() - started,
                         metrics=asdict(decision))
     write_manifest(folder, manifest, ["decision.json"])
     return decision
-
-
-def _passes(results: Path) -> dict[str, bool]:
-    return {row["task_id"]: bool(row["plus"]) for row in read_rows(results)}

@@ -43,6 +43,8 @@ class Reason(StrEnum):
     BAD_SCORE = "bad_score"  # NaN or missing log-probabilities
     BELOW_MINIMUM = "below_minimum"
     NOT_SELECTED = "not_selected"
+    # evaluating
+    NOT_MEASURED = "not_measured"  # the task cannot be run on this machine
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from inverse_instruct import __version__
+from inverse_instruct.asking import TokenAsker
 from inverse_instruct.config import RunConfig, Section, benchmark_path
 from inverse_instruct.config_file import dump_config, load_config
 from inverse_instruct.errors import InverseInstructError, RunDirError, StageError
@@ -28,6 +29,7 @@ from inverse_instruct.models import model_digest, resolve_model
 from inverse_instruct.progress import StageProgress
 from inverse_instruct.prompts import PromptFormatter, PromptTemplate
 from inverse_instruct.records import Candidate, ScoredPair, Snippet, digest
+from inverse_instruct.results import find_results
 from inverse_instruct.run_dir import Manifest, RunDir, atomic_write, file_digest, read_manifest, read_rows
 
 MAY_CHANGE: dict[str, Any] = {  # where and how fast the work is done, and how much of it; not what comes out
@@ -42,7 +44,7 @@ class Incumbent:
 
     round: int
     model: Path
-    results: Path  # its per-problem verdicts
+    results: Path  # the folder of its evaluation
 
 
 def run(config: RunConfig, path: Path) -> None:
@@ -262,23 +264,19 @@ class Loop:
 
         config = self._config
         folder = self._run_dir.stage(round_number, "evaluate")
+        stage = EvaluateStage(config.evaluate, config.summarize, folder, seed=config.seed)
         name = model_digest(model)
-        benchmark = benchmark_path(config.evaluate.benchmark)
-        if not benchmark.is_file():
-            raise StageError(f"evaluate.benchmark: {benchmark} does not exist; give a file, or mini")
-        templates = [PromptTemplate("solve").digest, PromptTemplate("summarize", config.summarize.template).digest]
-        key = _key("evaluate", config.evaluate, config.summarize, name, config.model.prompt_format,
-                   file_digest(benchmark), *templates)
+        template = PromptTemplate("summarize", config.summarize.template).digest
+        asked = config.evaluate.model_copy(update={"workers": 1})  # how many work at once changes no verdict
+        key = _key("evaluate", asked, config.summarize, name, config.model.prompt_format, stage.digest, template)
         manifest = read_manifest(folder, key)
         if manifest is None:
             formatter = PromptFormatter(model, config.model.prompt_format)
 
             async def work(client: InferenceClient) -> Manifest:
-                stage = EvaluateStage(config.evaluate, config.summarize, folder, formatter=formatter, client=client,
-                                      model=name)
-                with self._progress(round_number, "evaluate", len(stage.problems), "problem") as bar:
-                    stage.on_problem = lambda done: bar.advance()
-                    return await stage.run(key)
+                with self._progress(round_number, "evaluate", stage.total, "sample") as bar:
+                    stage.on_progress = bar.reach
+                    return await stage.run(TokenAsker(client, formatter, name), key)
 
             manifest = self._ask(model, work)
         self._ledger.finish_stage(round_number, manifest)
@@ -287,10 +285,11 @@ class Loop:
         from inverse_instruct.promote import Decision, promote
 
         folder = self._run_dir.stage(round_number, "promote")
-        results = self._run_dir.stage(round_number, "evaluate") / "results.jsonl"
+        results = self._run_dir.stage(round_number, "evaluate")
         incumbent = self._incumbent
         rivals = [results, incumbent.results] if incumbent else [results]
-        key = _key("promote", self._config.promote, *self._contents(rivals))
+        key = _key("promote", self._config.promote, *self._contents([
+            path for rival in rivals for path in find_results(rival)]))
         manifest = read_manifest(folder, key)
         if manifest is None:
             promote(self._config.promote, folder, candidate=results,

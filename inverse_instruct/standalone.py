@@ -8,14 +8,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from evaluation import BenchmarkError, EvalPlusSuite, Sample, read_samples
+from inverse_instruct.asking import Asker, ChatAsker, TokenAsker
 from inverse_instruct.config import RunConfig, benchmark_path
 from inverse_instruct.config_file import load_config, parse_config
-from inverse_instruct.errors import CorpusError
+from inverse_instruct.errors import CorpusError, StageError
+from inverse_instruct.examination import Examination
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.models import model_digest, resolve_model
@@ -45,10 +48,14 @@ def run_stage(arguments: argparse.Namespace) -> None:
 def _config(arguments: argparse.Namespace) -> RunConfig:
     """Build the config of a stage: defaults, then the file's sections, then the command line."""
     corpus = [{"path": path} for path in getattr(arguments, "input", None) or ["none"]]
-    given: dict[str, Any] = {"name": arguments.stage, "model": {"base": getattr(arguments, "model", "none")},
+    given: dict[str, Any] = {"name": arguments.stage, "model": {"base": getattr(arguments, "model", None) or "none"},
                              "corpus": corpus}
-    if getattr(arguments, "benchmark", None) or not arguments.config:
-        given["evaluate"] = {"benchmark": getattr(arguments, "benchmark", None) or "mini"}
+    if hasattr(arguments, "suite"):
+        asked = {"suite": arguments.suite, "data": arguments.data, "tasks": arguments.tasks, "limit": arguments.limit,
+                 "samples": arguments.n, "temperature": arguments.temperature,
+                 "self_consistency": arguments.stage == "self-consistency"}
+        given["evaluate"] = {"suites": [{name: value for name, value in asked.items() if value is not None}],
+                             "unsandboxed": arguments.unsandboxed}
     if arguments.config:
         return load_config(arguments.config, arguments.overrides, given)
     return parse_config(given, arguments.overrides)
@@ -133,23 +140,54 @@ def _train(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
 
 def _evaluate(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
     from inverse_instruct.evaluate import EvaluateStage
+    from inverse_instruct.results import describe_report
 
-    async def work(client: InferenceClient, formatter: PromptFormatter, name: str) -> Manifest:
-        stage = EvaluateStage(config.evaluate, config.summarize, arguments.output, formatter=formatter, client=client,
-                              model=name)
-        with _bar(len(stage.problems), "problem", "evaluate") as bar:
-            stage.on_problem = lambda done: bar.update()
-            return await stage.run(_inputs_key(config, arguments))
+    stage = EvaluateStage(config.evaluate, config.summarize, arguments.output, seed=config.seed)
+    [examination] = stage.examinations
+    if arguments.stage == "self-consistency" and not isinstance(examination.suite, EvalPlusSuite):
+        raise StageError(f"{examination.suite.name} has no inputs to compare outputs on; self-consistency is measured "
+                         "on mini, humaneval_plus or mbpp_plus")
 
-    manifest = _ask(config, arguments.output, work)
+    async def judge(source: Asker | Mapping[str, Sequence[Sample]]) -> Manifest:
+        with _bar(stage.total, "sample", arguments.stage) as bar:
+            stage.on_progress = lambda done: bar.update(done - bar.n)
+            return await stage.run(source, digest(arguments.stage, stage.digest))
+
+    manifest: Manifest
+    if arguments.samples:
+        manifest = asyncio.run(judge({examination.suite.name: _given_samples(arguments.samples, examination)}))
+    elif arguments.endpoint:
+        manifest = asyncio.run(_ask_endpoint(config, arguments.endpoint, judge))
+    else:
+        manifest = _ask(config, arguments.output, lambda client, formatter, name: judge(
+            TokenAsker(client, formatter, name)))
     if not arguments.json:
-        print(json.dumps(manifest.metrics, indent=2))
+        print(describe_report(manifest.metrics["suites"][examination.suite.name]))
     return manifest
+
+
+def _given_samples(path: Path, examination: Examination) -> list[Sample]:
+    suite = examination.suite
+    prompts = {task: problem.prompt for task, problem in suite.problems.items()} if isinstance(
+        suite, EvalPlusSuite) else None
+    try:
+        return read_samples(path, examination.measured, prompts)
+    except BenchmarkError as error:
+        raise StageError(f"--samples: {error} (--tasks, --limit)") from error
+
+
+async def _ask_endpoint(config: RunConfig, url: str, judge: Callable[[Asker], Awaitable[Manifest]]) -> Manifest:
+    from inverse_instruct.rounds import served_name
+
+    name = await served_name(url)
+    async with InferenceClient([url], name, concurrency=config.inference.concurrency,
+                               timeout_seconds=config.inference.request_timeout_seconds) as client:
+        return await judge(ChatAsker(client, f"{url} {name}"))
 
 
 STAGES: dict[str, Callable[[RunConfig, argparse.Namespace], Manifest]] = {
     "preprocess": _preprocess, "summarize": _summarize, "score": _score, "select": _select, "train": _train,
-    "evaluate": _evaluate,
+    "evaluate": _evaluate, "self-consistency": _evaluate,
 }
 
 

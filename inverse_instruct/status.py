@@ -54,6 +54,8 @@ def _round(number: int, stages: list[dict[str, Any]], checkpoint: Any) -> dict[s
 
     phases = value("train", "metrics", "phases") or []
     decision = value("promote", "metrics") or {}
+    suites = value("evaluate", "metrics", "suites") or {}
+    main: dict[str, Any] = next(iter(suites.values()), {})  # the config's first suite
     return {
         "round": number,
         "snippets": value("preprocess", "rows_out") if number == 0 else value("summarize", "metrics", "snippets"),
@@ -62,8 +64,9 @@ def _round(number: int, stages: list[dict[str, Any]], checkpoint: Any) -> dict[s
         "mean_lm_score": value("selection", "metrics", "mean_lm_score"),
         "loss_first": phases[0]["loss_first"] if phases else None,
         "loss_last": phases[-1]["loss_last"] if phases else None,
-        "pass_at_1": value("evaluate", "metrics", "pass_at_1"),
-        "self_consistency": value("evaluate", "metrics", "self_consistency"),
+        "pass_at_1": (main.get("pass_at_k") or {}).get("1"),
+        "self_consistency": main.get("self_consistency"),
+        "suites": suites,
         "promoted": decision.get("promoted"),
         "gained": decision.get("gained"),
         "lost": decision.get("lost"),
@@ -87,7 +90,7 @@ def print_status(status: dict[str, Any], as_json: bool) -> None:
     table = Table("round", title=Text(f"{(status['run'] or {}).get('name', '')}: "
                                       f"{(status['run'] or {}).get('state', 'not started')}"))
     for name in ("snippets", "candidates", "selected", "mean LM-Score", "loss first → last", "pass@1 base",
-                 "pass@1 plus [95%]", "self-consistency", "promoted"):
+                 "pass@1 plus [95%]", "self-consistency", "against the last promoted", "promoted"):
         table.add_column(name, justify="right")
     for row in status["rounds"]:
         table.add_row(*map(Text, _cells(row)))
@@ -107,13 +110,15 @@ def _cells(row: dict[str, Any]) -> list[str]:
     loss = "-" if row["loss_first"] is None else f"{row['loss_first']:.3f} → {row['loss_last']:.3f}"
     base = plus = consistency = "-"
     if row["pass_at_1"]:
-        estimate = row["pass_at_1"]["plus"]
+        estimate = row["pass_at_1"]["plus"] or row["pass_at_1"]["base"]
         base = f"{100 * row['pass_at_1']['base']['rate']:.1f}"
         plus = f"{100 * estimate['rate']:.1f} [{100 * estimate['low']:.1f}, {100 * estimate['high']:.1f}]"
-    if row["self_consistency"]:
-        measured = row["self_consistency"]
+    measured = row["self_consistency"]
+    if measured and measured["base"]:
         consistency = (f"{100 * measured['base']['rate']:.1f} ({100 * measured['plus']['rate']:.1f}) "
-                       f"of {measured['problems']}, {measured['removed']} removed")
+                       f"of {measured['problems']}, {sum(measured['removed'].values())} removed")
+    paired = "-" if row["p_worse"] is None else (
+        f"+{len(row['gained'])} -{len(row['lost'])}, p(worse) {row['p_worse']:.2f}")
     promoted = {None: "-", True: "yes", False: "no"}[row["promoted"]]
     return [str(row["round"]), shown(row["snippets"]), shown(row["candidates"]), shown(row["selected"]),
-            shown(row["mean_lm_score"], "{:.3f}"), loss, base, plus, consistency, promoted]
+            shown(row["mean_lm_score"], "{:.3f}"), loss, base, plus, consistency, paired, promoted]

@@ -38,7 +38,7 @@ def config(tmp_path: Path, smollm: Path) -> dict[str, object]:
         "name": "x",
         "model": {"base": str(smollm), "start": str(smollm)},
         "corpus": [{"path": "corpus.jsonl"}],
-        "evaluate": {"benchmark": "mini"},
+        "evaluate": {"suites": [{"suite": "mini"}]},
     }
 
 
@@ -96,7 +96,7 @@ def test_what_the_world_lacks_is_named_at_once(tmp_path: Path, config: dict[str,
             "corpus": [{"path": "missing.jsonl"}],
             "inference": {"port": port},
             "train": {"deepspeed": "zero9"},
-            "evaluate": {"benchmark": "none.jsonl"},
+            "evaluate": {"suites": [{"suite": "humaneval_plus", "data": "none.jsonl"}]},
             "summarize": {"max_new_tokens": 4096},
         }
         result = check(tmp_path, config)
@@ -107,7 +107,7 @@ def test_what_the_world_lacks_is_named_at_once(tmp_path: Path, config: dict[str,
         "corpus.0.path: missing.jsonl does not exist",
         f"inference.port: port {port} on 127.0.0.1 is in use",
         "train.deepspeed: zero9",
-        "evaluate.benchmark: none.jsonl",
+        "evaluate.suites.0.data: none.jsonl",
         "summarize.max_new_tokens: 4096 tokens leave no room",
     ):
         assert words in result.stderr, result.stderr

@@ -12,7 +12,7 @@ from inverse_instruct.config_file import dump_config, load_config
 from inverse_instruct.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
-MINIMAL = {"name": "x", "model": {"base": "m"}, "corpus": [{"path": "c.jsonl"}], "evaluate": {"benchmark": "mini"}}
+MINIMAL = {"name": "x", "model": {"base": "m"}, "corpus": [{"path": "c.jsonl"}]}
 
 
 def write(folder: Path, values: object) -> Path:
@@ -43,7 +43,7 @@ def test_papers_settings() -> None:
 def test_all_problems_at_once_with_line_key_and_remedy(tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text(
-        "name: x\nmodel:\n  base: m\n  promt_format: chat\ncorpus: []\nevaluate: {}\ntrain:\n  learning_rate: -1\n"
+        "name: x\nmodel:\n  base: m\n  promt_format: chat\ncorpus: []\nevaluate: {suites: [{suite: humanevl}]}\ntrain:\n  learning_rate: -1\n"
         "preprocess:\n  languages: [cobol]\n"
     )
     with pytest.raises(ConfigError) as caught:
@@ -52,7 +52,7 @@ def test_all_problems_at_once_with_line_key_and_remedy(tmp_path: Path) -> None:
     assert len(problems) == 5
     assert f"{path}:4: model.promt_format: unknown key; did you mean 'prompt_format'?" in problems
     assert any(problem.startswith(f"{path}:8: train.learning_rate: ") and "-1" in problem for problem in problems)
-    assert any("evaluate.benchmark: is required" in problem for problem in problems)
+    assert any("evaluate.suites.0: there is no suite 'humanevl'; did you mean 'humaneval'?" in one for one in problems)
     assert any("cobol" in problem and "python" in problem for problem in problems)
     assert any(problem.startswith(f"{path}:5: corpus") for problem in problems)
 

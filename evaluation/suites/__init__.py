@@ -1,1 +1,38 @@
-"""The benchmark suites, one file each."""
+"""The benchmark suites, one file each, and their names."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from evaluation.suite import Suite
+
+_HUMANEVALPACK_MODES = ("humanevalfix", "humanevalfix_docs", "humanevalexplain", "humanevalsynthesize")
+_HUMANEVALPACK_LANGUAGES = ("python", "js", "java", "go", "cpp", "rust")
+_MULTIPL_E_LANGUAGES = ("java", "js", "cpp", "php", "swift", "rust")
+
+
+def _later(module: str, function: str, *arguments: str) -> Callable[[str | None], Suite]:
+    """Return a loader that imports its suite when it is called."""
+
+    def load(data: str | None) -> Any:
+        return getattr(import_module(f"evaluation.suites.{module}"), function)(*arguments, data)
+
+    return load
+
+
+SUITES: dict[str, Callable[[str | None], Suite]] = {
+    "mini": _later("evalplus", "load_mini"),
+    "humaneval": _later("humaneval", "load"),
+    "humaneval_plus": _later("evalplus", "load_humaneval_plus"),
+    "mbpp": _later("mbpp", "load"),
+    "mbpp_plus": _later("evalplus", "load_mbpp_plus"),
+    "editeval": _later("editeval", "load"),
+    "ds1000": _later("ds1000", "load"),
+    **{
+        f"{mode}_{language}": _later("humanevalpack", "load", mode, language)
+        for mode in _HUMANEVALPACK_MODES
+        for language in _HUMANEVALPACK_LANGUAGES
+    },
+    **{f"multipl_e_{language}": _later("multipl_e", "load", language) for language in _MULTIPL_E_LANGUAGES},
+}
+"""Every suite by name; call one with a file, a data folder, or None for the hub, to load it."""

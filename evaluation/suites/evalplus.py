@@ -71,12 +71,38 @@ class EvalPlusSuite:
         problem = self.problems[task_id]
         return extract_code(replies[-1], problem.entry_point, problem.prompt)
 
+    def second_prompt(self, task_id: str, instruction: str, first: str) -> Prompt:
+        """Return what asks for y' = M(x'): an instruction of the model's own, and the name that its tests know."""
+        return Prompt(instruction, _FENCE + self._head(task_id, first), ("```",))
+
+    def extract_second(self, task_id: str, first: str, reply: str) -> str:
+        """Return y' in the reply; `first` is y."""
+        return extract_code(reply, self.problems[task_id].entry_point, self._head(task_id, first))
+
+    def _head(self, task_id: str, first: str) -> str:
+        """Return the program up to the end of the entry point's `def` line: imports and names, no docstring.
+
+        It is the prompt's, or y's where the prompt has none.
+        """
+        problem = self.problems[task_id]
+        if f"def {problem.entry_point}(" in problem.prompt:
+            return "\n".join(_lines_to_head(problem.prompt, problem.entry_point))
+        return "\n".join(_lines_to_head(first, problem.entry_point, alone=True))
+
     @contextmanager
     def examiner(self, execution: Execution) -> Iterator[Examiner]:
         """Open the sandboxes; expected outputs are computed when a task's first sample comes."""
         with open_sandbox(execution) as sandbox:
             references = References(sandbox, execution.references)
             yield lambda samples: judge_samples(self.problems, samples, references, sandbox)
+
+
+def _lines_to_head(program: str, entry_point: str, *, alone: bool = False) -> list[str]:
+    """Return the lines up to the end of the entry point's `def` line, or that line `alone` (it may span several)."""
+    lines = program.splitlines()
+    start = next((number for number, line in enumerate(lines) if line.startswith(f"def {entry_point}(")), 0)
+    end = next((number for number in range(start, len(lines)) if lines[number].rstrip().endswith(":")), start)
+    return lines[start if alone else 0 : end + 1]
 
 
 def open_sandbox(execution: Execution) -> Sandbox:

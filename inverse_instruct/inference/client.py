@@ -93,7 +93,23 @@ class InferenceClient:
             "top_p": sampling.top_p, "repetition_penalty": sampling.repetition_penalty, "stop": list(sampling.stop),
             "stop_token_ids": list(sampling.stop_token_ids),
         }
-        return await self._ask(body, _read_completion)
+        return await self._ask("completions", body, lambda reply: _read_completion(reply, reply["choices"][0]["text"]))
+
+    async def chat(self, message: str, sampling: Sampling, seed: int | None = None) -> Completion:
+        """Return the model's reply to a user's message, in the server's own chat format.
+
+        Only what every OpenAI-compatible server knows is sent: no repetition penalty, no stop token ids.
+
+        Raises:
+            RequestError: the server refuses this message.
+            ServerError: no server answers any more.
+        """
+        body = {
+            "messages": [{"role": "user", "content": message}], "seed": seed, "max_tokens": sampling.max_tokens,
+            "temperature": sampling.temperature, "top_p": sampling.top_p,
+        } | ({"stop": list(sampling.stop)} if sampling.stop else {})
+        return await self._ask("chat/completions", body, lambda reply: _read_completion(
+            reply, reply["choices"][0]["message"].get("content") or ""))
 
     async def label_logprobs(self, prompts: list[list[int]], labels: Sequence[int]) -> list[list[float]]:
         """Return log-probabilities of the given tokens as the next one, exact over the full vocabulary.
@@ -113,9 +129,9 @@ class InferenceClient:
             "prompt": prompts, "max_tokens": 1, "temperature": 0, "logprobs": 0, "logprob_token_ids": list(labels),
             "return_tokens_as_token_ids": True,
         }
-        return await self._ask(body, lambda reply: _read_label_logprobs(reply, len(prompts), labels))
+        return await self._ask("completions", body, lambda reply: _read_label_logprobs(reply, len(prompts), labels))
 
-    async def _ask(self, body: dict[str, Any], read: Callable[[dict[str, Any]], Answer]) -> Answer:
+    async def _ask(self, route: str, body: dict[str, Any], read: Callable[[dict[str, Any]], Answer]) -> Answer:
         body = {"model": self.model} | body
         trouble = ""
         failures = dict.fromkeys(self._in_flight, 0)
@@ -125,7 +141,7 @@ class InferenceClient:
                 failures[url] += 1
                 self._in_flight[url] += 1
                 try:
-                    response = await self._http.post(f"{url}/v1/completions", json=body)
+                    response = await self._http.post(f"{url}/v1/{route}", json=body)
                     if response.status_code < 400:
                         return read(response.json())
                     trouble = f"{url} answered {response.status_code}: {_error_text(response)}"
@@ -146,9 +162,9 @@ class InferenceClient:
         raise ServerError(f"gave up after {MAX_ATTEMPTS} attempts; the last trouble: {trouble}")
 
 
-def _read_completion(reply: dict[str, Any]) -> Completion:
+def _read_completion(reply: dict[str, Any], text: Any) -> Completion:
     choice, usage = reply["choices"][0], reply["usage"]
-    return Completion(str(choice["text"]), str(choice["finish_reason"]), int(usage["prompt_tokens"]),
+    return Completion(str(text), str(choice["finish_reason"]), int(usage["prompt_tokens"]),
                       int(usage["completion_tokens"]))
 
 

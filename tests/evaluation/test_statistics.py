@@ -37,7 +37,19 @@ def test_paired_comparison_lists_gained_and_lost() -> None:
     comparison = compare_paired(*paired(gained=1, lost=2, both=3, neither=4))
     assert comparison.gained == ("T/0",)
     assert comparison.lost == ("T/1", "T/2")
-    assert (comparison.both, comparison.neither) == (3, 4)
+    assert comparison.difference.rate == pytest.approx(-0.1)
+    assert comparison.difference.low < -0.1 < comparison.difference.high
+
+
+def test_several_samples_are_compared_by_their_pass_rates() -> None:
+    comparison = compare_paired({"a": 0.5, "b": 0.5, "c": 1.0}, {"a": 0.75, "b": 0.25, "c": 1.0})
+    assert (comparison.gained, comparison.lost, comparison.difference.rate) == (("a",), ("b",), 0.0)
+    assert comparison.p_two_sided == 1.0
+
+
+def test_no_difference_has_no_spread() -> None:
+    comparison = compare_paired(*paired(gained=0, lost=0, both=3, neither=4))
+    assert (comparison.difference.low, comparison.difference.high, comparison.p_two_sided) == (0.0, 0.0, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def write_config(folder: Path, model: Path) -> Path:
             "warmup_steps": 1,
             "phases": [{"data": "selected", "epochs": 2}, {"data": "original", "epochs": 2}],
         },
-        "evaluate": {"benchmark": "benchmark.jsonl", "max_new_tokens": 64},
+        "evaluate": {"suites": [{"suite": "mini", "data": "benchmark.jsonl", "max_new_tokens": 64}]},
     }
     path = folder / "run.yaml"
     path.write_text(yaml.safe_dump(config))
@@ -99,7 +99,7 @@ def result(run_dir: Path) -> dict[str, Any]:
         "selected": rows_digest([row["id"] for row in read_rows(folder / "selection/selected.parquet")]),
         "losses": losses,
         "checkpoint": model_digest(run_dir / "checkpoints/round-01"),
-        "verdicts": [(row["task_id"], row["base"], row["plus"]) for row in lines(folder / "evaluate/results.jsonl")],
+        "verdicts": [(row["task_id"], row["base"], row["plus"]) for row in lines(folder / "evaluate/mini/results.jsonl")],
         "accounting": {
             stage: {
                 name: value
@@ -187,7 +187,7 @@ def test_killed_at_four_points_the_result_is_the_same(finished: tuple[Path, Path
         "summarize": lambda: len(lines(folder / "summarize/generations.jsonl")) >= 3,
         "training phase 1": lambda: 2 <= len(lines(folder / "train/phase-0-selected/loss.jsonl")) < steps,
         "between the phases": lambda: (folder / "train/phase-0-selected/done.json").is_file(),
-        "evaluate": lambda: len(lines(folder / "evaluate/replies.jsonl")) >= 2,
+        "evaluate": lambda: len(lines(folder / "evaluate/mini/replies.jsonl")) >= 2,
     }
     for name, reached in points.items():
         process = start(config, run_dir)
@@ -198,6 +198,6 @@ def test_killed_at_four_points_the_result_is_the_same(finished: tuple[Path, Path
         process.wait()
     finish(config, run_dir)
     assert result(run_dir) == result(whole)
-    for journal in ("summarize/generations.jsonl", "score/scores.jsonl", "evaluate/replies.jsonl"):
+    for journal in ("summarize/generations.jsonl", "score/scores.jsonl", "evaluate/mini/replies.jsonl"):
         keys = [row["key"] for row in lines(folder / journal)]
         assert len(keys) == len(set(keys)) == len(lines(whole / "round-01" / journal)), journal

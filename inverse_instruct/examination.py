@@ -1,0 +1,240 @@
+"""One suite, one model: asks, judges, and writes what came of it.
+
+Enters: a suite with its config section, and a way to ask the model, or samples that are there already.
+Leaves, in the suite's folder: `samples.jsonl` (EvalPlus's own format), `results.jsonl` (a verdict per sample),
+`self_consistency.jsonl`, `report.json`. Replies and verdicts are journaled, so a killed examination goes on where it
+stopped and judges nothing twice. "Not measured" is None, never 0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from evaluation import (
+    Agreement,
+    BenchmarkError,
+    EvalPlusSuite,
+    Execution,
+    Prompt,
+    Sample,
+    SandboxUnavailable,
+    Suite,
+    Verdict,
+    choose_tasks,
+    diversity,
+    judge_agreement,
+    minimum_detectable_effect,
+    open_sandbox,
+    pass_rate,
+    self_consistency,
+)
+from evaluation.suites import SUITES
+from inverse_instruct.asking import Asker
+from inverse_instruct.config import SuiteSection, SummarizeSection
+from inverse_instruct.errors import RequestError, StageError
+from inverse_instruct.inference.client import Sampling
+from inverse_instruct.judging import Judge
+from inverse_instruct.prompts import PromptTemplate
+from inverse_instruct.records import digest
+from inverse_instruct.run_dir import Journal, write_json, write_rows
+from inverse_instruct.streaming import stream
+
+ASKED_AT_ONCE = 256
+AGREEMENTS_AT_ONCE = 32
+USUAL_K = (1, 10, 100)
+ASSUMED_DIFFERING_SHARE = 0.1  # of problems, between two checkpoints; for the minimum detectable effect
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model said to one problem; the last two are "" where self-consistency is not measured."""
+
+    sample: Sample  # y as a program
+    instruction: str = ""  # x' = M^-1(y)
+    second_solution: str = ""  # y' = M(x') as a program
+
+
+@dataclass
+class Report:
+    """What one examination found; the values of `metrics` are plain and their names stable."""
+
+    rows_in: int
+    rows_out: int
+    not_measured: int
+    metrics: dict[str, Any]
+    files: list[str]
+
+
+class Examination:
+    """One suite under way."""
+
+    def __init__(self, section: SuiteSection, summarize: SummarizeSection, folder: Path, *, execution: Execution,
+                 seed: int) -> None:
+        """Load the suite.
+
+        Args:
+            section: the suite, and how it is asked.
+            summarize: how the model turns code into instructions, for self-consistency.
+            folder: where the results go.
+            execution: how programs are run.
+            seed: the run's seed.
+
+        Raises:
+            StageError: the suite's data cannot be used, or the tasks named are not there.
+        """
+        try:
+            self.suite: Suite = SUITES[section.suite](section.data)
+            self.tasks = choose_tasks(self.suite.task_ids, section.tasks, section.limit)
+        except (BenchmarkError, OSError) as error:
+            raise StageError(f"{section.suite}: {error}") from error
+        self.section = section
+        self._summarize = summarize
+        self._folder = folder
+        self._execution = execution
+        self._seed = seed
+        self.not_measured = {task: why for task, why in self.suite.not_measured(execution).items() if task in
+                             set(self.tasks)}
+        self._replies = Journal(folder / "replies.jsonl")
+        self._verdicts = Journal(folder / "verdicts.jsonl")
+        self.tokens = {"prompt": 0, "completion": 0}
+
+    @property
+    def measured(self) -> list[str]:
+        """The tasks that are asked and judged."""
+        return [task for task in self.tasks if task not in self.not_measured]
+
+    async def run(self, source: Asker | Sequence[Sample], on_progress: Callable[[int], None]) -> Report:
+        """Ask (or take the samples given), judge, write the files.
+
+        Args:
+            source: asks the model, or samples of `measured`.
+            on_progress: called with the number of samples judged so far.
+
+        Raises:
+            StageError: the model cannot be asked, or nothing can be judged here.
+        """
+        answers: list[Answer] = []
+        if self.measured:
+            with Judge(self.suite, self._execution, self._verdicts) as judge:
+                if isinstance(source, Sequence):
+                    for sample in source:
+                        judge.put(sample)
+                        answers.append(Answer(sample))
+                else:
+                    answers = await self._ask_all(source, judge, on_progress)
+                await judge.finish(lambda: on_progress(judge.done))
+            verdicts = [judge.verdict(answer.sample) for answer in answers]
+        agreements = await asyncio.to_thread(self._agreements, answers) if self._is_consistency_asked(source) else None
+        self._replies.close()
+        self._verdicts.close()
+        return self._write(answers, verdicts if answers else [], agreements)
+
+    async def _ask_all(self, asker: Asker, judge: Judge, on_progress: Callable[[int], None]) -> list[Answer]:
+        jobs = [(task, number) for task in self.measured for number in range(self.section.samples)]
+        answers: dict[tuple[str, int], Answer] = {}
+        async for answer in stream(jobs, lambda job: self._answer(asker, *job), ASKED_AT_ONCE):
+            answers[answer.sample.task_id, answer.sample.index] = answer
+            judge.put(answer.sample)
+            on_progress(judge.done)
+        return [answers[job] for job in jobs]
+
+    async def _answer(self, asker: Asker, task: str, number: int) -> Answer:
+        replies: list[str] = []
+        sampling = Sampling(self.section.max_new_tokens, self.section.temperature, self.section.top_p)
+        while (prompt := self.suite.prompt(task, replies)) is not None:
+            replies.append(await self._ask(asker, task, number, f"answer {len(replies)}", prompt, sampling))
+        sample = Sample(task, number, self.suite.extract(task, replies))
+        if number or not self._is_consistency_asked(asker):
+            return Answer(sample)
+        suite = self.suite
+        assert isinstance(suite, EvalPlusSuite)
+        request = PromptTemplate("summarize", self._summarize.template).render(
+            language="python", code=sample.solution.strip())
+        describe = Prompt(request, f"{self._summarize.prefixes[0]} Python", tuple(self._summarize.stop))
+        greedy = Sampling(self._summarize.max_new_tokens, repetition_penalty=self._summarize.repetition_penalty)
+        instruction = (await self._ask(asker, task, 0, "instruction", describe, greedy)).strip()
+        again = suite.second_prompt(task, instruction, sample.solution)
+        second = await self._ask(asker, task, 0, "second answer", again, Sampling(self.section.max_new_tokens))
+        return Answer(sample, instruction, suite.extract_second(task, sample.solution, second))
+
+    async def _ask(self, asker: Asker, task: str, number: int, kind: str, prompt: Prompt, sampling: Sampling) -> str:
+        seed = int(digest(self._seed, self.suite.name, task, number, kind)[:8], 16) >> 1
+        key = digest(task, number, kind, asker.key(prompt, sampling), seed)
+        if key not in self._replies:
+            try:
+                reply = await asker.ask(prompt, sampling, seed)
+            except RequestError as error:
+                raise StageError(f"{task} could not be asked, so nothing was measured: {error}; raise "
+                                 "model.max_model_len or lower max_new_tokens") from error
+            self._replies.append(key, {"task_id": task, "sample": number, "kind": kind, "text": reply.text,
+                                       "finish": reply.finish_reason, "completion_tokens": reply.completion_tokens})
+            self.tokens["prompt"] += reply.prompt_tokens
+            self.tokens["completion"] += reply.completion_tokens
+        return str(self._replies.rows[key]["text"])
+
+    def _is_consistency_asked(self, source: Asker | Sequence[Sample]) -> bool:
+        return self.section.self_consistency and isinstance(self.suite, EvalPlusSuite) and not isinstance(
+            source, Sequence)
+
+    def _agreements(self, answers: Sequence[Answer]) -> list[Agreement]:
+        """Compare y' with y; what the journal holds is not run again."""
+        suite = self.suite
+        assert isinstance(suite, EvalPlusSuite)
+        first = {answer.sample.task_id: answer for answer in answers if answer.sample.index == 0}
+        keys = {task: digest("agreement", suite.digest, task, answer.sample.solution, answer.second_solution,
+                             self._execution.memory_bytes) for task, answer in first.items()}
+        open_tasks = [task for task in first if keys[task] not in self._verdicts]
+        try:
+            with open_sandbox(self._execution) as sandbox:
+                for start in range(0, len(open_tasks), AGREEMENTS_AT_ONCE):
+                    some = [(task, first[task].sample.solution, first[task].second_solution)
+                            for task in open_tasks[start : start + AGREEMENTS_AT_ONCE]]
+                    for row in judge_agreement(suite.problems, some, sandbox):
+                        self._verdicts.append(keys[row.task_id], asdict(row))
+        except (SandboxUnavailable, BenchmarkError) as error:
+            raise StageError(f"{suite.name}: {error}") from error
+        rows = [self._verdicts.rows[keys[task]] for task in first]
+        return [Agreement(**{name: value for name, value in row.items() if name != "key"}) for row in rows]
+
+    def _write(self, answers: Sequence[Answer], verdicts: Sequence[Verdict], agreements: Sequence[Agreement] | None
+               ) -> Report:
+        samples = [answer.sample for answer in answers]
+        write_rows(self._folder / "samples.jsonl", ({"task_id": sample.task_id, "solution": sample.solution}
+                                                    for sample in samples))
+        write_rows(self._folder / "results.jsonl", (
+            {**asdict(verdict), "passed": verdict.passed} for verdict in verdicts))
+        files = ["samples.jsonl", "results.jsonl", "report.json"]
+        if agreements is not None:
+            spoken = {answer.sample.task_id: answer for answer in answers if answer.sample.index == 0}
+            write_rows(self._folder / "self_consistency.jsonl", (
+                {**asdict(row), "instruction": spoken[row.task_id].instruction,
+                 "solution": spoken[row.task_id].sample.solution,
+                 "second_solution": spoken[row.task_id].second_solution} for row in agreements))
+            files.append("self_consistency.jsonl")
+        metrics = self._metrics(samples, verdicts, agreements)
+        write_json(self._folder / "report.json", metrics)
+        unmeasured = len(self.not_measured) * self.section.samples
+        return Report(len(verdicts) + unmeasured, len(verdicts), unmeasured, metrics, files)
+
+    def _metrics(self, samples: Sequence[Sample], verdicts: Sequence[Verdict], agreements: Sequence[Agreement] | None
+                 ) -> dict[str, Any]:
+        tasks = {verdict.task_id for verdict in verdicts}
+        least = min(Counter(verdict.task_id for verdict in verdicts).values(), default=0)
+        rates = {k: pass_rate(verdicts, k) for k in USUAL_K if k <= least}
+        return {
+            "suite": self.suite.name, "version": self.suite.version, "problems": len(tasks), "samples": len(verdicts),
+            "pass_at_k": {str(k): {"base": asdict(rate.base), "plus": asdict(rate.plus) if rate.plus else None}
+                          for k, rate in rates.items()},
+            "reasons": dict(Counter(str(verdict.reason) for verdict in verdicts if verdict.reason)),
+            "diversity": asdict(diversity(samples)) if samples else None,
+            "minimum_detectable_effect": minimum_detectable_effect(len(tasks), ASSUMED_DIFFERING_SHARE)
+            if tasks else None,
+            "self_consistency": asdict(self_consistency(agreements)) if agreements is not None else None,
+            "not_measured": dict(Counter(self.not_measured.values())),
+            "sandboxed": not self._execution.unsandboxed,
+        }
