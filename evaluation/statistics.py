@@ -111,7 +111,10 @@ def minimum_detectable_effect(
     square = problems + z_power**2
     half_linear = z_alpha * math.sqrt(problems * differing_share)
     constant = (z_alpha**2 - z_power**2) * differing_share
-    effect = (half_linear + math.sqrt(half_linear**2 - square * constant)) / square
+    discriminant = half_linear**2 - square * constant
+    if discriminant < 0:
+        return None
+    effect = (half_linear + math.sqrt(discriminant)) / square
     return effect if effect <= differing_share else None
 
 
