@@ -50,6 +50,7 @@ _USER_NAMESPACE_REMEDY = (
 )
 
 
+_REFERENCE_SECONDS = 60.0
 _SLOWDOWN_ALLOWED = 4.0
 """How many times as long as the reference a script may take, as in EvalPlus."""
 
@@ -149,7 +150,7 @@ class Sandbox:
         result = self._run_once(script)
         if result.reason != "time" or script.reference is None:
             return result
-        timed = self._run_once(replace(script, code=script.reference, seconds=_SLOWDOWN_ALLOWED * script.seconds))
+        timed = self._run_once(replace(script, code=script.reference, seconds=_REFERENCE_SECONDS))
         allowed = _SLOWDOWN_ALLOWED * timed.seconds
         if timed.reason is not None or allowed <= script.seconds:
             return result
@@ -223,7 +224,7 @@ class Sandbox:
             [outcome] = self._outcomes(probe, write_request(probe, self._limits))
         except SandboxLost:
             complaint = process.complaint or "it ended without a word"
-            if complaint.startswith("Traceback"):
+            if not complaint.startswith("bwrap:"):
                 last = complaint.splitlines()[-1]
                 raise SandboxUnavailable(f"{self._runtime.python} does not run the sandbox's worker: {last}") from None
             raise SandboxUnavailable(
@@ -234,10 +235,10 @@ class Sandbox:
             raise SandboxUnavailable(f"the sandbox does not run programs here: {outcome.detail}")
 
 
-def open_sandbox(execution: Execution) -> Sandbox:
-    """Return the sandbox, not yet started, that runs programs as `execution` says."""
+def open_sandbox(execution: Execution, runtime: Runtime | None = None) -> Sandbox:
+    """Return the sandbox, not yet started, that runs programs as `execution` says, in `runtime` or in this Python."""
     limits = ResourceLimits(memory_bytes=execution.memory_bytes)
-    return Sandbox(execution.workers, limits, Runtime(isolated=not execution.unsandboxed))
+    return Sandbox(execution.workers, limits, replace(runtime or Runtime(), isolated=not execution.unsandboxed))
 
 
 def run_program(

@@ -17,19 +17,22 @@ from contextlib import contextmanager
 
 from evaluation.execution import open_sandbox
 from evaluation.programs import Script, ScriptResult
+from evaluation.sandbox_process import Runtime
 from evaluation.suite import Examiner, Execution, Sample, Verdict
 
 __all__ = ["Script", "ScriptResult", "script_examiner"]
 
 
 @contextmanager
-def script_examiner(execution: Execution, build: Callable[[Sample], Script]) -> Iterator[Examiner]:
+def script_examiner(
+    execution: Execution, build: Callable[[Sample], Script], runtime: Runtime | None = None
+) -> Iterator[Examiner]:
     """Judge samples by the scripts that `build` makes of them; the whole examiner of a suite with such tests.
 
     Raises:
         SandboxUnavailable: programs cannot be isolated here.
     """
-    with open_sandbox(execution) as sandbox:
+    with open_sandbox(execution, runtime) as sandbox:
 
         def examine(samples: Sequence[Sample], /) -> Iterator[Verdict]:
             results = sandbox.run_scripts(map(build, samples))

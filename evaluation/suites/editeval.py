@@ -1,0 +1,133 @@
+"""EditEval (the InstructCoder paper): code and what to change about it, judged by the task's tests.
+
+A sample is the edited code. It takes the place of every `{{Code}}` of the task's context, as plain text, as upstream:
+some contexts hold it a second time inside a string that their tests read, and code with quotes or escapes can break
+that string.
+
+Eight tests time the solution against a slow one. They read the CPU clock here, for with the wall clock unedited code
+passes now and then on a busy machine, and they get several attempts, for the reference of EditEval/156 needs nine
+tenths of the slow one's time, which is just its threshold. All else is as upstream. `urllib.parse` is loaded
+beforehand, as in any harness that imports much: the reference of EditEval/188 fails where nothing has loaded it.
+"""
+
+import importlib.util
+import textwrap
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from evaluation.fences import code_blocks
+from evaluation.rows import Origin, Row, content_digest, find_rows
+from evaluation.sandbox_process import Runtime
+from evaluation.scripts import Script, script_examiner
+from evaluation.suite import Examiner, Execution, Prompt, Sample
+from evaluation.top_level import find_statements
+
+_ORIGIN = Origin(("edit_eval.jsonl",), download="https://github.com/qishenghu/CodeInstruct (folder edit_eval)")
+_MARKER = "{{Code}}"
+_SECONDS = 3.0
+"""As upstream, but of CPU time, and more where the reference needs it here (see `Script.reference`)."""
+_WALL_CLOCK, _CPU_CLOCK = "time.time()", "time.process_time()"
+_TIMED_SECONDS = 10.0
+"""Over all attempts of a test that times the solution; upstream's limit when its data was checked."""
+_ATTEMPTS = """
+for _attempts_left in reversed(range(8)):
+    try:
+        check()
+        break
+    except AssertionError:
+        if not _attempts_left:
+            raise
+"""
+_FENCE = "```python\n"
+
+
+@dataclass(frozen=True, slots=True)
+class EditEval:
+    """The 194 tasks."""
+
+    rows: Mapping[str, Row]
+    digest: str
+    name: str = "editeval"
+    version: str = "EditEval (2024)"
+
+    @property
+    def task_ids(self) -> Sequence[str]:
+        """All tasks, in file order."""
+        return list(self.rows)
+
+    def not_measured(self, execution: Execution) -> Mapping[str, str]:
+        """Return the tasks that need numpy, where it is not installed."""
+        if importlib.util.find_spec("numpy") is not None:
+            return {}
+        return {
+            task_id: "needs numpy: pip install numpy"
+            for task_id, row in self.rows.items()
+            if any("import numpy" in str(value) for value in row.fields.values())
+        }
+
+    def prompt(self, task_id: str, replies: Sequence[str]) -> Prompt | None:
+        """Ask for the edited code, once."""
+        if replies:
+            return None
+        row = self.rows[task_id]
+        code = row.text("input").rstrip("\n")
+        request = (
+            f"{row.text('instruction').strip()}\n\nHere is the code:\n\n{_FENCE}{code}\n```\n\n"
+            "Reply with the whole edited code in one code block."
+        )
+        return Prompt(request, _FENCE, ("```",))
+
+    def extract(self, task_id: str, replies: Sequence[str]) -> str:
+        """Return the edited code in the reply, indented as the input is.
+
+        Of several code blocks it is the last that defines something the input defines, else the first.
+        """
+        given = self.rows[task_id].text("input")
+        blocks = code_blocks(replies[-1]) or [replies[-1]]
+        edited = [block for block in blocks if _defined(block) & _defined(given)]
+        return _indented_like(given, edited[-1] if edited else blocks[0])
+
+    def reference(self, task_id: str) -> str:
+        """Return the reference solution."""
+        return self.rows[task_id].text("output")
+
+    def examiner(self, execution: Execution) -> AbstractContextManager[Examiner]:
+        """Open the sandboxes."""
+        return script_examiner(execution, self._script, Runtime(preload=("urllib.parse",)))
+
+    def _script(self, sample: Sample) -> Script:
+        row = self.rows[sample.task_id]
+        context = row.fields.get("context") or ""
+        context = context if _MARKER in context else f"{context}\n{_MARKER}"
+        code, reference = (context.replace(_MARKER, text) for text in (sample.solution, row.text("output")))
+        test = row.text("test")
+        if _WALL_CLOCK in test:
+            return Script(code, test.replace(_WALL_CLOCK, _CPU_CLOCK) + _ATTEMPTS, _TIMED_SECONDS, reference)
+        return Script(code, test + "\ncheck()\n", _SECONDS, reference)
+
+
+def _defined(code: str) -> set[str]:
+    return {name for statement in find_statements(textwrap.dedent(code)) for name in statement.binds}
+
+
+def _indented_like(given: str, code: str) -> str:
+    """Return `code` with the indentation of `given`, such as that of a method, where it has none."""
+    first, depth = (
+        next((line[: len(line) - len(line.lstrip())] for line in text.splitlines() if line.strip()), "")
+        for text in (code, given)
+    )
+    return code if first else textwrap.indent(code, depth)
+
+
+def load(data: str | None) -> EditEval:
+    """Return the suite from a file or a folder.
+
+    Raises:
+        BenchmarkError: the file cannot be used.
+    """
+    rows = find_rows(_ORIGIN, data).rows
+    for row in rows:
+        for name in ("instruction", "input", "output", "test"):
+            row.text(name)
+    return EditEval({row.text("task_id"): row for row in rows}, content_digest(rows))

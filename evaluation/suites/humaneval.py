@@ -1,0 +1,89 @@
+"""HumanEval as OpenAI published it: one function to complete, judged by the task's own `check`.
+
+Its tests run in the process of the solution (see `scripts` for what that proves); `humaneval_plus` has the same tasks,
+compared from outside and with many more inputs. A sample is a whole program, which runs after the prompt's, as
+upstream: three tests call a helper that the prompt defines.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from evaluation.rows import Origin, Row, content_digest, find_rows
+from evaluation.sanitize import extract_code
+from evaluation.scripts import Script, script_examiner
+from evaluation.suite import Examiner, Execution, Prompt, Sample
+
+_ORIGIN = Origin(
+    ("HumanEval.jsonl",), "openai/openai_humaneval", download="https://github.com/openai/human-eval (data folder)"
+)
+_SECONDS = 3.0
+"""As upstream, but of CPU time, and more where the canonical solution needs it here (see `Script.reference`)."""
+_FENCE = "```python\n"
+_FUTURE = re.compile(r"^from __future__ import .*\n?", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class HumanEval:
+    """The 164 tasks with their base tests."""
+
+    rows: Mapping[str, Row]
+    digest: str
+    name: str = "humaneval"
+    version: str = "HumanEval (2021)"
+
+    @property
+    def task_ids(self) -> Sequence[str]:
+        """All tasks, in file order."""
+        return list(self.rows)
+
+    def not_measured(self, execution: Execution) -> Mapping[str, str]:
+        """Return nothing: Python is always there."""
+        return {}
+
+    def prompt(self, task_id: str, replies: Sequence[str]) -> Prompt | None:
+        """Ask for the whole function, once; the reply begins with its head."""
+        if replies:
+            return None
+        stub = self.rows[task_id].text("prompt").rstrip()
+        request = f"Write a solution to the following problem:\n\n{_FENCE}{stub}\n```"
+        return Prompt(request, _FENCE + stub, ("```",))
+
+    def extract(self, task_id: str, replies: Sequence[str]) -> str:
+        """Return the program in the reply."""
+        row = self.rows[task_id]
+        return extract_code(replies[-1], row.text("entry_point"), row.text("prompt"))
+
+    def reference(self, task_id: str) -> str:
+        """Return the canonical solution, as a whole program."""
+        row = self.rows[task_id]
+        return row.text("prompt") + row.text("canonical_solution")
+
+    def examiner(self, execution: Execution) -> AbstractContextManager[Examiner]:
+        """Open the sandboxes."""
+        return script_examiner(execution, self._script)
+
+    def _script(self, sample: Sample) -> Script:
+        row = self.rows[sample.task_id]
+        tests = f"{row.text('test')}\ncheck({row.text('entry_point')})\n"
+        prompt = row.text("prompt")
+        return Script(_after(prompt, sample.solution), tests, _SECONDS, self.reference(sample.task_id))
+
+
+def _after(prompt: str, program: str) -> str:
+    """Return one program of both, `__future__` imports first, where alone they may stand."""
+    return "".join([*_FUTURE.findall(program), prompt.rstrip(), "\n\n", _FUTURE.sub("", program)])
+
+
+def load(data: str | None) -> HumanEval:
+    """Return the suite from a file, a folder, or the hub.
+
+    Raises:
+        BenchmarkError: the file cannot be used.
+    """
+    rows = find_rows(_ORIGIN, data).rows
+    for row in rows:
+        for name in ("prompt", "entry_point", "canonical_solution", "test"):
+            row.text(name)
+    return HumanEval({row.text("task_id"): row for row in rows}, content_digest(rows))
