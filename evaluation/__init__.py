@@ -6,7 +6,7 @@ whose models it examines.
 
 from evaluation.diversity import Diversity, diversity, normalized
 from evaluation.errors import BenchmarkError, SandboxUnavailable
-from evaluation.execution import Sandbox, run_program
+from evaluation.execution import Sandbox, open_sandbox, run_program
 from evaluation.judging import judge_samples
 from evaluation.pass_at_k import PassRate, pass_at_k, pass_rate
 from evaluation.problems import MINI_PATH, Problem, benchmark_digest, read_problems
@@ -25,7 +25,7 @@ from evaluation.statistics import (
     wilson_estimate,
 )
 from evaluation.suite import Examiner, Execution, Prompt, Sample, Suite, Verdict
-from evaluation.suites.evalplus import EvalPlusSuite, open_sandbox
+from evaluation.suites.evalplus import EvalPlusSuite
 
 __all__ = [
     "MINI_PATH",

@@ -17,12 +17,12 @@ that needs threads or subprocesses fails.
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from itertools import repeat
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from evaluation.errors import SandboxUnavailable
 from evaluation.framing import DeadlinePassed
@@ -50,6 +50,13 @@ _USER_NAMESPACE_REMEDY = (
 )
 
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Accept = Callable[[int, Outcome], bool]
+"""Whether the outcome of the input with this number is right."""
+RunProgram = Callable[[Program, Accept], ProgramResult]
+
+_NOT_RUN = Outcome(b"", "not_run", "an earlier input failed", 0.0)
 _REFERENCE_SECONDS = 60.0
 _SLOWDOWN_ALLOWED = 4.0
 """How many times as long as the reference a script may take, as in EvalPlus."""
@@ -124,11 +131,31 @@ class Sandbox:
             raise RuntimeError("the sandbox is closed: use it inside 'with'")
         return self._pool.map(self._run_one, programs)
 
-    def _run_one(self, program: Program) -> ProgramResult:
+    def each(self, items: Iterable[Item], work: Callable[[Item, RunProgram], Result]) -> Iterator[Result]:
+        """Yield what `work` makes of each item, in the order of completion, one item per worker at a time.
+
+        `work` is given a function that runs one program at once, and ends it with the first outcome that is not
+        accepted; the inputs after it count as not run.
+
+        Raises:
+            SandboxUnavailable: a sandbox could not be started again.
+            RuntimeError: used outside `with`.
+        """
+        if self._pool is None:
+            raise RuntimeError("the sandbox is closed: use it inside 'with'")
+        futures = [self._pool.submit(work, item, self._run_one) for item in items]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def _run_one(self, program: Program, accept: Accept | None = None) -> ProgramResult:
         request = write_request(program, self._limits)
         for final in (False, True):
             try:
-                return ProgramResult(tuple(self._outcomes(program, request)))
+                return ProgramResult(tuple(self._outcomes(program, request, accept)))
             except SandboxLost as error:
                 self._discard()
                 if final or self._pool is None:
@@ -172,15 +199,21 @@ class Sandbox:
                     return ScriptResult("exited", str(error), 0.0)
         raise AssertionError("unreachable")
 
-    def _outcomes(self, program: Program, request: bytes) -> list[Outcome]:
+    def _outcomes(
+        self, program: Program, request: bytes, accept: Accept | None = None
+    ) -> list[Outcome]:
         """Collect what the worker tells; raises `SandboxLost`."""
         outcomes: list[Outcome] = []
+        stopped = False
         budget = self._limits.total_output_bytes
         allowed = self._limits.patience * (self._limits.load_seconds + total_seconds(program))
         allowed += self._limits.grace_seconds
         steps = 1 + len(program.inputs)
         try:
-            for message in self._process().converse(request, steps, self._limits.output_bytes, allowed):
+            process = self._process()
+            for message in process.converse(request, steps, self._limits.output_bytes, allowed):
+                if stopped:
+                    continue  # what was under way when the worker was told
                 budget -= len(message.payload)
                 if budget < 0:
                     self._discard()
@@ -190,12 +223,15 @@ class Sandbox:
                     return list(unfinished(program, outcomes, failure.reason, failure.detail, failure.seconds))
                 if message.kind == b"R":
                     outcomes.append(read_outcome(message))
+                    if accept and not accept(len(outcomes) - 1, outcomes[-1]):
+                        process.stop()
+                        stopped = True
                 elif message.payload:
                     return list(repeat(read_outcome(message), len(program.inputs)))
         except DeadlinePassed:
             self._discard()
             return list(unfinished(program, outcomes, "time", "the sandbox was killed at the hard limit"))
-        return outcomes
+        return [*outcomes, *repeat(_NOT_RUN, len(program.inputs) - len(outcomes))]
 
     def _process(self) -> SandboxProcess:
         process: SandboxProcess | None = getattr(self._mine, "process", None)

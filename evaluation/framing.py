@@ -58,6 +58,10 @@ class MessageReader:
         del self._buffer[:end]
         return payload
 
+    def has_input(self) -> bool:
+        """Tell whether something has arrived that is not read yet."""
+        return bool(self._buffer) or bool(self._poll.poll(0))
+
     def _fill(self, wanted_bytes: int, deadline: float | None) -> None:
         while len(self._buffer) < wanted_bytes:
             wait_ms = None if deadline is None else max(0.0, (deadline - time.monotonic()) * 1000)

@@ -1,6 +1,6 @@
 """Verdicts on generated functions by comparing outputs (EvalPlus semantics).
 
-Enters: problems and samples. Leaves: one `Verdict` per sample, in order.
+Enters: problems and samples. Leaves: one `Verdict` per sample, in the order of completion.
 Base and plus inputs are run apart, in a fresh process each, as EvalPlus does. "Plus" means that all base and plus
 inputs pass, as in published tables. Not guaranteed: that a passing solution is right beyond the benchmark's inputs.
 """
@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from evaluation.comparison import Comparison, read_output
 from evaluation.errors import BenchmarkError
-from evaluation.execution import Sandbox
+from evaluation.execution import RunProgram, Sandbox
 from evaluation.oracles import ORACLES
-from evaluation.problems import Arguments, Problem
-from evaluation.programs import Outcome, ProgramResult, Reason
-from evaluation.reference import Outputs, Reference, References, by_problem
+from evaluation.problems import Problem
+from evaluation.programs import Outcome, Program, ProgramResult, Reason
+from evaluation.reference import Reference, References
 from evaluation.suite import Sample, Verdict
 
 _SHOWN_CHARACTERS = 80
@@ -28,15 +28,14 @@ def judge_samples(
         BenchmarkError: a sample is of an unknown problem, or a canonical solution fails.
     """
     check_task_ids(problems, samples)
-    tried = [problems[sample.task_id] for sample in samples]
-    expected = references.of(list({problem.task_id: problem for problem in tried}.values()))
-    results = sandbox.run(
-        program
-        for problem, sample in zip(tried, samples, strict=True)
-        for program in expected[problem.task_id].programs(problem, sample.solution)
-    )
-    for problem, sample, runs in zip(tried, samples, by_problem(tried, results), strict=True):
-        yield judge(problem, sample.index, expected[problem.task_id], runs)
+    expected = references.of([problems[task] for task in dict.fromkeys(sample.task_id for sample in samples)])
+
+    def judge_sample(sample: Sample, run: RunProgram) -> Verdict:
+        return judge(problems[sample.task_id], sample, expected[sample.task_id], run)
+
+    # the longest first, so that at the end no worker is left alone with one
+    hardest_first = sorted(samples, key=lambda sample: -expected[sample.task_id].seconds)
+    yield from sandbox.each(hardest_first, judge_sample)
 
 
 def check_task_ids(known: Mapping[str, object], samples: Sequence[Sample]) -> None:
@@ -50,30 +49,47 @@ def check_task_ids(known: Mapping[str, object], samples: Sequence[Sample]) -> No
         )
 
 
-def judge(problem: Problem, sample: int, reference: Reference, runs: Sequence[ProgramResult]) -> Verdict:
-    """Compare the runs of one sample with the expected outputs; pure."""
-    first: list[tuple[Reason, str] | None] = []
-    offset = 0
-    for inputs, expected, run in zip(problem.parts, reference.parts, runs, strict=True):
-        first.append(_first_failure(problem, inputs, expected, run.outcomes, offset))
-        offset += len(inputs)
-    failure = next((found for found in first if found is not None), None)
-    reason, detail = failure if failure is not None else (None, "")
-    seconds = sum(run.seconds for run in runs)
-    return Verdict(problem.task_id, sample, first[0] is None, failure is None, reason, detail, seconds)
+def judge(problem: Problem, sample: Sample, reference: Reference, run: RunProgram) -> Verdict:
+    """Run one sample up to the first output that is not right; plus inputs are run where all base inputs pass."""
+    seconds, offset = 0.0, 0
+    for part, program in enumerate(reference.programs(problem, sample.solution)):
+        check = _Check(problem, program, reference.parts[part].encoded, offset)
+        result = run(program, check)
+        seconds += result.seconds
+        failure = check.failure or _unfinished(result, offset)
+        if failure is not None:
+            return Verdict(problem.task_id, sample.index, part > 0, False, *failure, seconds)
+        offset += len(program.inputs)
+    return Verdict(problem.task_id, sample.index, True, True, None, "", seconds)
 
 
-def _first_failure(
-    problem: Problem, inputs: Sequence[Arguments], expected: Outputs, outcomes: Sequence[Outcome], offset: int
-) -> tuple[Reason, str] | None:
-    comparison = Comparison(expected.encoded, problem.atol, ORACLES.get(problem.oracle))
-    for number, outcome in enumerate(outcomes):
+class _Check:
+    """Accepts right outputs, and keeps what was wrong with the first other one."""
+
+    def __init__(self, problem: Problem, program: Program, expected: tuple[bytes, ...], offset: int) -> None:
+        self.failure: tuple[Reason, str] | None = None
+        self._comparison = Comparison(expected, problem.atol, ORACLES.get(problem.oracle))
+        self._program = program
+        self._expected = expected
+        self._offset = offset
+
+    def __call__(self, number: int, outcome: Outcome) -> bool:
         if outcome.reason is not None:
-            return outcome.reason, f"input {offset + number}: {outcome.detail}"
-        if not comparison.accepts(number, inputs[number], outcome.encoded):
-            wanted = _brief(read_output(expected.encoded[number]))
-            return "assertion", f"input {offset + number}: expected {wanted}, got {_brief(outcome.value)}"
-    return None
+            self.failure = outcome.reason, f"input {self._offset + number}: {outcome.detail}"
+        elif not self._comparison.accepts(number, self._program.inputs[number], outcome.encoded):
+            wanted, got = _brief(read_output(self._expected[number])), _brief(outcome.value)
+            self.failure = "assertion", f"input {self._offset + number}: expected {wanted}, got {got}"
+        return self.failure is None
+
+
+def _unfinished(result: ProgramResult, offset: int) -> tuple[Reason, str] | None:
+    """Return why a program ended before an output could be looked at, if it did."""
+    ends = (
+        (outcome.reason, f"input {offset + number}: {outcome.detail}")
+        for number, outcome in enumerate(result.outcomes)
+        if outcome.reason is not None
+    )
+    return next(ends, None)
 
 
 def _brief(value: object) -> str:

@@ -42,6 +42,11 @@ class Reference:
 
     parts: tuple[Outputs, ...]
 
+    @property
+    def seconds(self) -> float:
+        """Seconds over all inputs."""
+        return sum(sum(part.seconds) for part in self.parts)
+
     def programs(self, problem: Problem, code: str) -> list[Program]:
         """Return the runs of `code` to compare with this: per input four times the seconds here, at least one."""
         return [
@@ -70,7 +75,7 @@ def reference_of(results: Sequence[ProgramResult]) -> Reference | None:
     )
 
 
-def by_problem(problems: Iterable[Problem], results: Iterator[ProgramResult]) -> Iterator[list[ProgramResult]]:
+def _by_problem(problems: Iterable[Problem], results: Iterator[ProgramResult]) -> Iterator[list[ProgramResult]]:
     """Yield the results of each problem's runs, one list per problem."""
     for problem in problems:
         yield [next(results) for _ in problem.parts]
@@ -119,7 +124,7 @@ class References:
             for inputs in problem.parts
         )
         results = self._sandbox.run(runs)
-        for problem, outcomes in zip(problems, by_problem(problems, results), strict=True):
+        for problem, outcomes in zip(problems, _by_problem(problems, results), strict=True):
             reference = reference_of(outcomes)
             if reference is None:
                 failed = next(o for result in outcomes for o in result.outcomes if o.reason is not None)

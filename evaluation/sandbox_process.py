@@ -124,6 +124,11 @@ class SandboxProcess:
             self.close()
             raise SandboxLost(f"the sandbox ended: {error!r}") from None
 
+    def stop(self) -> None:
+        """End the program under way; its last message, an ``X``, may follow others that were on their way."""
+        with contextlib.suppress(OSError):  # if it has died, the conversation says so
+            write_message(self._requests, b"")
+
     def _await_start(self) -> None:
         if not self._started:
             self._replies.read(time.monotonic() + _START_SECONDS, _MESSAGE_OVERHEAD_BYTES)

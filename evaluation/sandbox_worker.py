@@ -36,6 +36,7 @@ from evaluation.values import decode, encode_output
 _REQUEST_DESCRIPTOR, _REPLY_DESCRIPTOR = 0, 1
 _LARGEST_REQUEST_BYTES = 1 << 30
 _MODULE_NAME = "candidate"
+_STOP_CHECK_SECONDS = 0.05
 _DETAIL_CHARACTERS = 300
 _CPU_CLOCK_OF_PROCESS = 2
 """Linux: the clock of a process's CPU time is its complemented id above these three bits."""
@@ -69,18 +70,24 @@ def main() -> None:
     _reply(b"S", time.monotonic() - started, b"")
     while True:
         try:
-            request = json.loads(requests.read(None, _LARGEST_REQUEST_BYTES))
+            content = requests.read(None, _LARGEST_REQUEST_BYTES)
         except EOFError:
             return
+        if not content:
+            continue  # a stop that came after the end of its program
+        request = json.loads(content)
         request["memory_bytes"] += loaded_bytes
         request |= {"threads": settings["threads"], "isolated": settings["isolated"]}
-        (_run_script if "tests" in request else _run_program)(request)
+        if "tests" in request:
+            _run_script(request)
+        else:
+            _run_program(request, requests)
         _empty(scratch)
 
 
-def _run_program(request: dict[str, Any]) -> None:
+def _run_program(request: dict[str, Any], requests: MessageReader) -> None:
     child, reading = _fork(request, _run_candidate)
-    ending, seconds = _relay(MessageReader(reading), child, request)
+    ending, seconds = _relay(MessageReader(reading), child, request, requests)
     status, _ = _end(child, reading)
     if ending is not None:
         _reply(b"X", seconds, _failure(*_describe_end(ending, status)))
@@ -126,7 +133,9 @@ def _end(child: int, pipe: int) -> tuple[int, float]:
     return status, usage.ru_utime + usage.ru_stime
 
 
-def _relay(reader: MessageReader, child: int, request: dict[str, Any]) -> tuple[Exception | None, float]:
+def _relay(
+    reader: MessageReader, child: int, request: dict[str, Any], requests: MessageReader
+) -> tuple[Exception | None, float]:
     """Pass on the fork's reports; return what ended them early, if anything, and how long that step took."""
     total = _Limit(child, request["total_seconds"], request["patience"])
     for step, seconds in enumerate([request["load_seconds"], *request["limits"]]):
@@ -134,8 +143,9 @@ def _relay(reader: MessageReader, child: int, request: dict[str, Any]) -> tuple[
         if step == 1:
             total = _Limit(child, request["total_seconds"], request["patience"])
         try:
-            payload = _await_report(reader, [limit, total] if step else [limit], request["output_bytes"])
-        except (DeadlinePassed, EOFError, MessageTooLarge) as error:
+            limits = [limit, total] if step else [limit]
+            payload = _await_report(reader, limits, request["output_bytes"], requests)
+        except (DeadlinePassed, EOFError, MessageTooLarge, _Stopped) as error:
             return error, limit.elapsed()
         _reply(b"R" if step else b"L", limit.elapsed(), payload)
         if step == 0 and payload:
@@ -160,11 +170,20 @@ class _Limit:
         return min(self._cpu_end - _cpu_seconds(self._child), self._wall_end - time.monotonic())
 
 
-def _await_report(reader: MessageReader, limits: list[_Limit], largest_bytes: int) -> bytes:
+class _Stopped(Exception):
+    """Whoever asked for the program wants no more of it."""
+
+
+def _await_report(
+    reader: MessageReader, limits: list[_Limit], largest_bytes: int, requests: MessageReader | None = None
+) -> bytes:
+    """Return the next report; raises `_Stopped` if something arrives in `requests` first."""
     while True:
         left = min(limit.left() for limit in limits)
+        if requests and requests.has_input():
+            raise _Stopped
         try:
-            return reader.read(time.monotonic() + left, largest_bytes)
+            return reader.read(time.monotonic() + min(left, _STOP_CHECK_SECONDS), largest_bytes)
         except DeadlinePassed:
             if left <= 0:
                 raise
@@ -182,6 +201,8 @@ def _reply(kind: bytes, seconds: float, payload: bytes) -> None:
 
 
 def _describe_end(ending: Exception, status: int) -> tuple[str, str]:
+    if isinstance(ending, _Stopped):
+        return "not_run", "no longer wanted"
     if isinstance(ending, DeadlinePassed):
         return "time", "over the time limit"
     if isinstance(ending, MessageTooLarge):

@@ -6,18 +6,19 @@ Leaves: one row per problem, and rates with intervals over them.
 
 A problem on which y itself has no output for some input is removed and counted, as in the paper, since there is
 nothing to agree with. Not guaranteed: that y solves the problem at all; an agreement may be about a wrong answer.
-An output of a type that cannot be compared (an iterator, say) agrees with nothing.
+An output of a type that cannot be compared (an iterator, say) agrees with nothing. y and y' may be run by the same
+sandbox, so a y' that searched its memory could find what y returned.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluation.execution import Sandbox
+from evaluation.execution import RunProgram, Sandbox
 from evaluation.judging import check_task_ids, judge
 from evaluation.problems import Problem
-from evaluation.programs import Program, Reason
-from evaluation.reference import Reference, by_problem, reference_of
+from evaluation.programs import Outcome, Program, Reason
+from evaluation.reference import reference_of
 from evaluation.statistics import Estimate, wilson_estimate
 from evaluation.suite import Sample
 
@@ -57,28 +58,25 @@ class SelfConsistency:
 def judge_agreement(
     problems: Mapping[str, Problem], answers: Sequence[tuple[str, str, str]], sandbox: Sandbox
 ) -> Iterator[Agreement]:
-    """Yield one row per answer, in order; an answer is (task id, y, y').
+    """Yield one row per answer, in the order of completion; an answer is (task id, y, y').
 
     Raises:
         BenchmarkError: an answer is to an unknown problem.
     """
     check_task_ids(problems, [Sample(task_id, 0, y) for task_id, y, _ in answers])
-    own = _own_outputs([problems[task_id] for task_id, _, _ in answers], [y for _, y, _ in answers], sandbox)
-    kept = [
-        (problems[task_id], y_prime, reference)
-        for (task_id, _, y_prime), reference in zip(answers, own, strict=True)
-        if isinstance(reference, Reference)
-    ]
-    results = sandbox.run(
-        program for problem, y_prime, reference in kept for program in reference.programs(problem, y_prime)
-    )
-    runs = by_problem([problem for problem, _, _ in kept], results)
-    for (task_id, _, _), reference in zip(answers, own, strict=True):
-        if isinstance(reference, Reference):
-            row = judge(problems[task_id], 0, reference, next(runs))
-            yield Agreement(task_id, None, row.base, row.plus, row.reason, row.detail, row.seconds)
-        else:
-            yield Agreement(task_id, reference, None, None, None, "", 0.0)
+
+    def work(answer: tuple[str, str, str], run: RunProgram) -> Agreement:
+        task_id, y, y_prime = answer
+        problem = problems[task_id]
+        own = [run(program, _whatever) for program in _own_programs(problem, y)]
+        reference = reference_of(own)
+        if reference is None:
+            reason = next(o.reason for result in own for o in result.outcomes if o.reason is not None)
+            return Agreement(task_id, reason, None, None, None, "", 0.0)
+        row = judge(problem, Sample(task_id, 0, y_prime), reference, run)
+        return Agreement(task_id, None, row.base, row.plus, row.reason, row.detail, row.seconds)
+
+    yield from sandbox.each(answers, work)
 
 
 def self_consistency(rows: Sequence[Agreement]) -> SelfConsistency:
@@ -92,17 +90,9 @@ def self_consistency(rows: Sequence[Agreement]) -> SelfConsistency:
     )
 
 
-def _own_outputs(problems: Sequence[Problem], codes: Sequence[str], sandbox: Sandbox) -> list[Reference | Reason]:
-    """Return the outputs of y, or why there are none; y' cannot find them in a sandbox's memory afterwards."""
-    results = sandbox.run(
-        Program(code, problem.entry_point, inputs, [_SECONDS_PER_INPUT] * len(inputs))
-        for problem, code in zip(problems, codes, strict=True)
-        for inputs in problem.parts
-    )
-    own: list[Reference | Reason] = []
-    for runs in by_problem(problems, results):
-        failures = [outcome.reason for run in runs for outcome in run.outcomes if outcome.reason is not None]
-        reference = reference_of(runs)
-        own.append(reference if reference is not None else failures[0])
-    sandbox.renew()
-    return own
+def _own_programs(problem: Problem, y: str) -> list[Program]:
+    return [Program(y, problem.entry_point, inputs, [_SECONDS_PER_INPUT] * len(inputs)) for inputs in problem.parts]
+
+
+def _whatever(number: int, outcome: Outcome) -> bool:
+    return outcome.reason is None  # any output will do; without one the problem drops out

@@ -78,7 +78,7 @@ class Examiner(Protocol):
     """Judges samples; what it needs (sandboxes, expected outputs) is ready."""
 
     def __call__(self, samples: Sequence[Sample], /) -> Iterator[Verdict]:
-        """Yield one verdict per sample, in the order given."""
+        """Yield one verdict per sample, in any order."""
 
 
 class Suite(Protocol):

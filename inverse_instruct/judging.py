@@ -104,7 +104,9 @@ class Judge:
             with self._suite.examiner(self._execution) as examine:
                 self._ready.set()
                 while not self._stopped and (batch := self._next_batch()):
-                    for sample, verdict in zip(batch, examine(batch), strict=True):
+                    samples = {(sample.task_id, sample.index): sample for sample in batch}
+                    for verdict in examine(batch):
+                        sample = samples[verdict.task_id, verdict.sample]
                         self._journal.append(self._key(sample), asdict(verdict))
                         self._judged += 1
                         if self._stopped:

@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from evaluation.errors import BenchmarkError
-from evaluation.execution import Sandbox
+from evaluation.execution import open_sandbox
 from evaluation.judging import judge_samples
 from evaluation.mbpp_inputs import convert_arguments
 from evaluation.oracles import HUMANEVAL_ORACLES, MBPP_ORACLES, Oracle
 from evaluation.problems import MINI_PATH, Problem, benchmark_digest, read_problems
-from evaluation.programs import ResourceLimits
 from evaluation.reference import References
 from evaluation.rows import Origin, Rows, find_rows, read_file
 from evaluation.sanitize import extract_code
@@ -103,11 +102,6 @@ def _lines_to_head(program: str, entry_point: str, *, alone: bool = False) -> li
     start = next((number for number, line in enumerate(lines) if line.startswith(f"def {entry_point}(")), 0)
     end = next((number for number in range(start, len(lines)) if lines[number].rstrip().endswith(":")), start)
     return lines[start if alone else 0 : end + 1]
-
-
-def open_sandbox(execution: Execution) -> Sandbox:
-    """Return the sandbox that `execution` asks for, to be used in a `with` statement."""
-    return Sandbox(execution.workers, ResourceLimits(memory_bytes=execution.memory_bytes))
 
 
 def load_mini(data: str | None = None) -> EvalPlusSuite:

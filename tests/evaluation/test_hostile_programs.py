@@ -141,7 +141,8 @@ def test_hostile_program_fails_and_the_next_verdicts_stand(sandbox: Sandbox, nam
     wrong = PROBLEM.prompt + "    return x\n"
     codes = [code, honest, wrong, honest, wrong]
     samples = [Sample("Hostile/0", number, text) for number, text in enumerate(codes)]
-    verdicts = list(judge_samples({"Hostile/0": PROBLEM}, samples, References(sandbox), sandbox))
+    judged = judge_samples({"Hostile/0": PROBLEM}, samples, References(sandbox), sandbox)
+    verdicts = sorted(judged, key=lambda verdict: verdict.sample)
     assert not verdicts[0].base and not verdicts[0].plus
     assert verdicts[0].reason in reasons, verdicts[0]
     assert [verdict.plus for verdict in verdicts[1:]] == [True, False, True, False]

@@ -32,7 +32,7 @@ def agreement(sandbox: Sandbox, *tasks: str) -> list[Agreement]:
 
 
 def test_rates_rows_and_removed(sandbox: Sandbox) -> None:
-    rows = agreement(sandbox, *FIRST)
+    rows = sorted(agreement(sandbox, *FIRST), key=lambda row: row.task_id)
     assert [(row.task_id, row.removed, row.base, row.plus) for row in rows] == [
         ("T/0", None, True, True),
         ("T/1", None, True, True),
