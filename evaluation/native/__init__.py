@@ -14,9 +14,9 @@ the limit, survival of the caller. Compilers may start processes and write into 
 under limits as well.
 
 What is not stopped: the tests share a process with the program they judge, so a program written to cheat can: by
-searching its own memory for the token, by returning objects that claim to be equal to everything (C++, Java, Go, Rust)
-or replacing methods of built-in prototypes (JavaScript), by looking at the tests while they run. `redefinitions` catches
-what replaces the asserts or the names that tests use, in its plain forms. Memory and threads are watched from outside at
-short intervals, so a program may exceed its limits for some hundredths of a second. And as in `execution`: attacks on the
-kernel, reading the world-readable part of /usr, timing noise.
+searching its own memory for the token, by returning objects that claim to be equal to everything (C++, Java, Go, Rust),
+by replacing methods of built-in prototypes (JavaScript), by looking at the tests while they run. Plain ways to replace
+asserts and the names that tests use are caught, see `sources.redefinitions` and the harnesses. Memory and threads are
+watched from outside, so a program may exceed its limits for some hundredths of a second. And as in `execution`: attacks
+on the kernel, reading the world-readable part of /usr, timing noise.
 """

@@ -1,7 +1,7 @@
 """How each language is compiled and run with the harness that shows a pass.
 
-Enters: a solution and its tests. Leaves: the files to write, the commands to compile them, the command to run, and, from
-what a failed program wrote, the reason.
+Enters: a solution and its tests. Leaves: the files to write, the commands to compile them, the command to run, and,
+from what a failed program wrote, the reason.
 Not guaranteed: that a reason is the true one; a program can write what it likes. A pass never rests on it.
 """
 
@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+from tree_sitter import Node
 
 from evaluation.errors import BenchmarkError
 from evaluation.native.sources import edit, name_of, parse, text_of, walk
@@ -55,10 +57,17 @@ class Recipe:
 class Toolchain(Protocol):
     """One language, with the choices of one suite."""
 
-    language: str
-    readable: Sequence[str]
-    """Paths outside /usr that its programs need; those that do not exist are passed over."""
-    environment: dict[str, str]
+    @property
+    def language(self) -> str:
+        """As in `toolchains`."""
+
+    @property
+    def readable(self) -> Sequence[str]:
+        """Paths outside /usr that its programs need; those that do not exist are passed over."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Variables its commands need."""
 
     def prepare(self, prepared: Path) -> None:
         """Build the harness and what programs share, once, from trusted sources.
@@ -225,6 +234,8 @@ class Rust:
             for crate in self.crates:
                 compiling += ["--extern", f"{crate}={dependencies}/lib{crate}.rlib"]
         text = f"{solution}\n{_with_rust_entry(tests)}"
+        if "rand" in self.crates:
+            text = _with_ranges(text)
         compiling += [f"{places.sources}/program.rs"]
         return Recipe({"program.rs": text}, [compiling], [f"{places.prepared}/loaded", library])
 
@@ -267,7 +278,7 @@ def _with_cpp_entry(tests: str) -> str:
         body = node.child_by_field_name("body")
         if node.type == "function_definition" and body and text_of(declarator).startswith("main"):
             assertion = (
-                '\n#undef assert\n#define assert(...) (static_cast<bool>(__VA_ARGS__) ? void(0) : (std::fputs('
+                "\n#undef assert\n#define assert(...) (static_cast<bool>(__VA_ARGS__) ? void(0) : (std::fputs("
                 '"Assertion failed: " #__VA_ARGS__ "\\n", stderr), __builtin_trap()))\n'
             )
             head = f'{assertion}extern "C" int {_ENTRY}() '
@@ -285,6 +296,8 @@ def _with_rust_entry(tests: str) -> str:
         if node.type == "attribute_item" and text_of(node) in ("#[cfg(test)]", "#[test]"):
             edits.append((node.start_byte, node.end_byte, ""))
             target = node.next_named_sibling
+            while target is not None and target.type in ("line_comment", "block_comment", "attribute_item"):
+                target = target.next_named_sibling
             if target is not None and target.type == "function_item":
                 path = f"{path}{name_of(target)}"
                 edits.append((target.start_byte, target.start_byte, "pub "))
@@ -296,8 +309,21 @@ def _with_rust_entry(tests: str) -> str:
     return edit(tests, edits) + entry
 
 
-def _is_main(node: object) -> bool:
-    return getattr(node, "type", "") == "function_item" and name_of(node) == "main"  # type: ignore[arg-type]
+def _is_main(node: Node) -> bool:
+    return node.type == "function_item" and name_of(node) == "main"
+
+
+def _with_ranges(text: str) -> str:
+    """Turn `gen_range(low, high)` of older versions of rand, which tests are written for, into `gen_range(low..high)`."""
+    edits: list[tuple[int, int, str]] = []
+    for node in walk(parse("rust", text)):
+        called = node.child_by_field_name("function") if node.type == "call_expression" else None
+        arguments = node.child_by_field_name("arguments")
+        if arguments is not None and text_of(called).endswith(".gen_range") and arguments.named_child_count == 2:
+            comma = arguments.named_children[0].next_sibling
+            if comma is not None:
+                edits.append((comma.start_byte, comma.end_byte, ".."))
+    return edit(text, edits)
 
 
 def _build_loader(prepared: Path) -> None:

@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from evaluation.native.languages import ASSERTION_FAILED, CANNOT_LOAD, Places, R
 from evaluation.native.sources import redefinitions
 from evaluation.native.watching import Allowance, Ended, run_watched
 from evaluation.programs import Reason, ResourceLimits
-from evaluation.suite import Execution
+from evaluation.suite import Examiner, Execution, Sample, Verdict
 from evaluation.toolchains import SYSTEM_PATH
 
 _INSIDE = Places("/sources", "/build", "/prepared")
@@ -98,9 +98,7 @@ class NativeRunner:
             if ended.stopped or ended.status:
                 reason: Reason = ended.stopped or "syntax"
                 return TestResult(reason, ended.detail or f"not compiled: {_brief(ended)}", ended.seconds)
-        running = Allowance(
-            seconds, self._limits.patience, self._limits.memory_bytes, _MOST_THREADS, _OUTPUT_BYTES
-        )
+        running = Allowance(seconds, self._limits.patience, self._limits.memory_bytes, _MOST_THREADS, _OUTPUT_BYTES)
         seen = {build: _INSIDE.build} if recipe.compiling else {sources: _INSIDE.sources}
         token = secrets.token_hex(16).encode("ascii")
         ended = self._start(recipe.running, running, seen, sent=token + recipe.sent.encode("utf-8", "replace"))
@@ -135,7 +133,7 @@ class NativeRunner:
     ) -> Ended:
         """Run one command in isolation; only the run of a program, which may write nothing, is kept from forking."""
         if self._execution.unsandboxed:
-            environment = {"PATH": SYSTEM_PATH, "LANG": "C.UTF-8"} | self._toolchain.environment
+            environment = {"PATH": SYSTEM_PATH, "LANG": "C.UTF-8"} | dict(self._toolchain.environment)
             with tempfile.TemporaryDirectory(prefix="scratch-") as scratch:
                 environment |= {"HOME": scratch, "TMPDIR": scratch}
                 return run_watched(
@@ -178,6 +176,26 @@ def open_runner(toolchain: Toolchain, execution: Execution) -> Iterator[NativeRu
                 yield runner
             finally:
                 pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def native_examiner(
+    toolchain: Toolchain, execution: Execution, build: Callable[[Sample], TestedProgram]
+) -> Iterator[Examiner]:
+    """Judge samples by the tested programs that `build` makes of them; the whole examiner of a suite.
+
+    Raises:
+        SandboxUnavailable: programs cannot be isolated here.
+        BenchmarkError: the toolchain does not work.
+    """
+    with open_runner(toolchain, execution) as runner:
+
+        def examine(samples: Sequence[Sample], /) -> Iterator[Verdict]:
+            for sample, result in zip(samples, runner.run(map(build, samples)), strict=True):
+                passed = result.reason is None
+                yield Verdict(sample.task_id, sample.index, passed, None, result.reason, result.detail, result.seconds)
+
+        yield examine
 
 
 @contextmanager

@@ -21,7 +21,9 @@ _GRAMMARS = {
     "rust": ("tree_sitter_rust", "language"),
     "swift": ("tree_sitter_swift", "language"),
 }
-_MACRO = re.compile(r"(?:#|%:|\?\?=)\s*(?:define|undef)\s+(\w+)")
+_MACRO = re.compile(r"(?:#|%:|\?\?=)\s*define\s+(\w+)")
+_NOT_TAKEN = {"Solution", "Problem", "assert", "NDEBUG"}
+"""What solutions are meant to define, and what our own assert for C++ has no use for."""
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _DECLARED_TYPES = (
     "class_declaration",
@@ -86,4 +88,4 @@ def redefinitions(language: str, solution: str, tests: str) -> list[str]:
         return []
     used = set(re.findall(r"\w+", tests))
     own = {name_of(node) for node in walk(parse(language, tests)) if node.type in _DECLARED_TYPES}
-    return sorted((defined & used) - own - {"Solution", "Problem"})
+    return sorted((defined & used) - own - _NOT_TAKEN)

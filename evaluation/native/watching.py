@@ -77,7 +77,7 @@ def run_watched(
     with ours, theirs:
         process = subprocess.Popen(
             command,
-            stdin=theirs,
+            stdin=theirs.fileno(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=environment,

@@ -1,0 +1,230 @@
+"""HumanEvalPack: repairing, explaining and writing functions in six languages.
+
+HumanEvalFix gives a faulty function with its tests (or, `docs`, with its docstring) and asks for the function repaired.
+HumanEvalSynthesize gives a description. HumanEvalExplain asks twice: first for a description of a function, then, in a
+conversation that knows nothing of the first, for the function by that description alone; the function's name and code
+blocks are taken out of the description.
+
+A sample is a whole program without its tests. As in the official harness, common imports are put before Python and C++
+programs, imports of Go programs are completed, and JavaScript that prints anything has failed. C++ is compiled as
+C++17.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, get_args
+
+from evaluation.errors import BenchmarkError
+from evaluation.native.extraction import defined_names, entry_of, extract_program
+from evaluation.native.golang import Go
+from evaluation.native.languages import Cpp, Java, JavaScript, Rust, Toolchain
+from evaluation.native.runner import TestedProgram, native_examiner
+from evaluation.native.sources import parse
+from evaluation.rows import Origin, Row, content_digest, find_rows
+from evaluation.sanitize import extract_code
+from evaluation.scripts import Script, script_examiner
+from evaluation.suite import Examiner, Execution, Prompt, Sample
+from evaluation.toolchains import missing
+
+Mode = Literal["humanevalfix", "humanevalfix_docs", "humanevalexplain", "humanevalsynthesize"]
+Language = Literal["python", "js", "java", "go", "cpp", "rust"]
+
+NAMES: tuple[str, ...] = tuple(f"{mode}_{language}" for mode in get_args(Mode) for language in get_args(Language))
+"""All suites of this file."""
+
+_PYTHON_IMPORTS = """\
+import collections, copy, datetime, functools, hashlib, heapq, itertools, math, re, statistics, string, sys
+from collections import *
+from typing import *
+"""
+_NUMPY_IMPORT = "import numpy\nimport numpy as np\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """What one language is called, and how its programs are judged."""
+
+    name: str
+    """In sentences."""
+    grammar: str
+    """In `native` and on code blocks."""
+    seconds: float
+    """Limit of one program, as in the official harness."""
+    toolchain: Callable[[], Toolchain] | None
+    """None: the interpreter that runs this."""
+
+
+_DIALECTS: dict[Language, _Dialect] = {
+    "python": _Dialect("Python", "python", 10.0, None),
+    "js": _Dialect("JavaScript", "javascript", 10.0, partial(JavaScript, silent=True)),
+    "java": _Dialect("Java", "java", 10.0, partial(Java, "Main")),
+    "go": _Dialect("Go", "go", 20.0, Go),
+    "cpp": _Dialect("C++", "cpp", 60.0, Cpp),
+    "rust": _Dialect("Rust", "rust", 60.0, partial(Rust, "2021", ("rand", "regex", "md5"))),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One function, in one language."""
+
+    task_id: str
+    entry_point: str
+    head: str
+    """Imports and declaration, up to the beginning of the function's body."""
+    documented_head: str
+    """The same with the docstring."""
+    canonical_solution: str
+    """Body, with what closes it."""
+    buggy_solution: str
+    instruction: str
+    docstring: str
+    test: str
+    needs: str
+    """Code that tells which libraries the task needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class HumanEvalPackSuite:
+    """One mode in one language."""
+
+    name: str
+    version: str
+    digest: str
+    mode: Mode
+    language: Language
+    tasks: Mapping[str, Task]
+
+    @property
+    def task_ids(self) -> Sequence[str]:
+        """All tasks, in file order."""
+        return list(self.tasks)
+
+    def not_measured(self, execution: Execution) -> Mapping[str, str]:
+        """Return the tasks whose compiler or libraries are not installed."""
+        if self.language == "python":
+            return {}
+        grammar = _DIALECTS[self.language].grammar
+        reasons = {task_id: missing(grammar, task.needs) for task_id, task in self.tasks.items()}
+        return {task_id: reason for task_id, reason in reasons.items() if reason}
+
+    def prompt(self, task_id: str, replies: Sequence[str]) -> Prompt | None:
+        """Ask for the function; when explaining, for its description before."""
+        task, dialect = self.tasks[task_id], _DIALECTS[self.language]
+        if self.mode == "humanevalexplain" and not replies:
+            return Prompt(_description_request(task, dialect))
+        if len(replies) > (self.mode == "humanevalexplain"):
+            return None
+        requests: dict[Mode, Callable[[Task, _Dialect], str]] = {
+            "humanevalfix": _repair_request,
+            "humanevalfix_docs": _documented_repair_request,
+            "humanevalexplain": partial(_described_request, description=replies[0] if replies else ""),
+            "humanevalsynthesize": lambda task, dialect: task.instruction,
+        }
+        request = requests[self.mode](task, dialect)
+        return Prompt(request, f"```{dialect.grammar}\n{task.head.strip()}\n", ("\n```",))
+
+    def extract(self, task_id: str, replies: Sequence[str]) -> str:
+        """Return the program in the last reply."""
+        task = self.tasks[task_id]
+        if self.language == "python":
+            return extract_code(replies[-1], task.entry_point, task.head)
+        return extract_program(_DIALECTS[self.language].grammar, replies[-1], task.entry_point, task.head)
+
+    def examiner(self, execution: Execution) -> AbstractContextManager[Examiner]:
+        """Prepare the toolchain and the sandboxes."""
+        toolchain = _DIALECTS[self.language].toolchain
+        if toolchain is None:
+            return script_examiner(execution, self._script)
+        return native_examiner(toolchain(), execution, self._program)
+
+    def _script(self, sample: Sample) -> Script:
+        before = _PYTHON_IMPORTS + (_NUMPY_IMPORT if re.search(r"\b(?:np|numpy)\.", sample.solution) else "")
+        return Script(before + sample.solution, self.tasks[sample.task_id].test, _DIALECTS[self.language].seconds)
+
+    def _program(self, sample: Sample) -> TestedProgram:
+        before = "using namespace std;\n" if self.language == "cpp" else ""
+        test = self.tasks[sample.task_id].test
+        return TestedProgram(before + sample.solution, test, _DIALECTS[self.language].seconds)
+
+
+def load(mode: Mode, language: Language, data: str | None) -> HumanEvalPackSuite:
+    """Return one mode of HumanEvalPack in one language.
+
+    Raises:
+        BenchmarkError: the data cannot be used.
+    """
+    origin = Origin(
+        (f"humanevalpack/{language}.jsonl", f"{language}.jsonl"), hub="bigcode/humanevalpack", config=language
+    )
+    rows = find_rows(origin, data)
+    tasks = [_read_task(row, language) for row in rows.rows]
+    version = f"HumanEvalPack, {_DIALECTS[language].name}, {len(tasks)} tasks"
+    return HumanEvalPackSuite(
+        f"{mode}_{language}", version, content_digest(rows.rows), mode, language, {task.task_id: task for task in tasks}
+    )
+
+
+def _read_task(row: Row, language: Language) -> Task:
+    imports = row.text("import", empty=True) if language == "go" else ""
+    declaration, canonical = row.text("declaration"), row.text("canonical_solution")
+    test = row.text("test_setup") + row.text("test") if language == "go" else row.text("test")
+    entry_point = row.text("entry_point")
+    prompt = row.text("prompt")
+    if language != "python":
+        grammar = _DIALECTS[language].grammar
+        if _is_damaged(grammar, declaration, prompt, canonical):
+            declaration, imports = prompt, ""
+        entry_point = entry_of(grammar, declaration)  # the field has another name in JavaScript/114 and a dozen others
+        if not entry_point:
+            raise BenchmarkError(f"{row.where}: declaration: no function is found in it")
+    return Task(
+        task_id=row.text("task_id"),
+        entry_point=entry_point,
+        head=imports + declaration,
+        documented_head=prompt,
+        canonical_solution=canonical,
+        buggy_solution=row.text("buggy_solution"),
+        instruction=row.text("instruction"),
+        docstring=row.text("docstring"),
+        test=test,
+        needs=declaration + canonical + test,
+    )
+
+
+def _is_damaged(grammar: str, declaration: str, prompt: str, canonical: str) -> bool:
+    """Tell whether a declaration runs on into the body (CPP/38), or lacks a function of the prompt (Go/38, Go/50)."""
+    if parse(grammar, declaration + canonical).has_error and not parse(grammar, prompt + canonical).has_error:
+        return True
+    return not defined_names(grammar, prompt) <= defined_names(grammar, declaration)
+
+
+def _repair_request(task: Task, dialect: _Dialect) -> str:
+    code = _block(dialect, f"{task.head}{task.buggy_solution}\n{task.test}")
+    return f"{code}\n\nFix the bugs in `{task.entry_point}`, so that the tests pass."
+
+
+def _documented_repair_request(task: Task, dialect: _Dialect) -> str:
+    code = _block(dialect, task.documented_head + task.buggy_solution)
+    return f"{code}\n\nFix the bugs in `{task.entry_point}`, so that it does what its documentation says."
+
+
+def _description_request(task: Task, dialect: _Dialect) -> str:
+    code = _block(dialect, task.head + task.canonical_solution)
+    return (
+        f"{code}\n\nDescribe in plain words what this code does, in at most {len(task.docstring)} characters. "
+        f"Do not use the name `{task.entry_point}`, and write no code."
+    )
+
+
+def _described_request(task: Task, dialect: _Dialect, description: str) -> str:
+    without_code = re.sub(r"```.*?(?:```|\Z)", "", description, flags=re.DOTALL)
+    without_name = re.sub(rf"`?\b{re.escape(task.entry_point)}\b`?", "the function", without_code).strip()
+    return f"Write a {dialect.name} function by this description:\n\n{without_name}"
+
+
+def _block(dialect: _Dialect, code: str) -> str:
+    return f"```{dialect.grammar}\n{code.strip()}\n```"
