@@ -1,0 +1,1 @@
+"""Programs run by hand that hold this package against other harnesses: verdicts and speed."""
