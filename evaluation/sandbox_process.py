@@ -65,7 +65,7 @@ class Runtime:
     environment: Mapping[str, str] = field(default_factory=dict)
     """Further environment variables."""
     threads: bool = False
-    """Programs may start threads (never processes)."""
+    """Programs may start threads (never processes), and find the two entries under /proc that TensorFlow reads."""
     isolated: bool = True
     """Within bubblewrap; False leaves only the limits on time, memory and file size."""
 
@@ -187,6 +187,8 @@ def _isolated_command(scratch_bytes: int, runtime: Runtime) -> list[str]:
     options: list[str] = []
     for name in _INSIDE_FILES:
         options += ["--ro-bind", str(_PACKAGE / name), f"{_INSIDE_PACKAGE}/{name}"]
+    if runtime.threads:  # TensorFlow crashes without these; the real /proc would give away the worker's memory
+        options += ["--symlink", interpreter.program, "/proc/self/exe", "--dev-bind", "/dev/null", "/proc/self/cmdline"]
     return isolated(
         _worker(interpreter, list(packages.values()), runtime),
         scratch_bytes=scratch_bytes,
