@@ -71,6 +71,8 @@ def test_a_tolerance_once_on_stays_on_but_not_from_base_to_plus(sandbox: Sandbox
         ("similar_elements", "return [x, 3]", "return (i for i in (3, x, 3))", True),
         ("similar_elements", "return [x, 3]", "return {x}", False),
         ("similar_elements", "return [x, 3]", "return [[x], 3]", False),
+        ("similar_elements", "return [x + 0.5, 3.5]", "return [x + 0.5000000001, 3.5]", True),
+        ("similar_elements", "return [x + 0.5, 3.5]", "return [3.5, x + 0.5000000001]", False),
         ("check_str", "import re; return re.match('1', str(x))", "return x == 1", True),
         ("check_str", "import re; return re.match('1', str(x))", "return 'found' if x == 1 else None", True),
         ("check_str", "import re; return re.match('1', str(x))", "return x != 1", False),
