@@ -17,7 +17,8 @@ from inverse_instruct.ledger import Checkpoint, Ledger
 from inverse_instruct.run_dir import Manifest, RunDir
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("run", "check", "status", "fetch-model", "preprocess", "summarize", "score", "select", "train", "evaluate")
+COMMANDS = ("run", "check", "status", "fetch-model", "preprocess", "summarize", "score", "select", "train",
+            "evaluate", "self-consistency", "compare", "suites")
 
 
 def command(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
