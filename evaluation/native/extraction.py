@@ -120,7 +120,7 @@ def extract_program(language: str, reply: str, entry_point: str, head: str) -> s
     blocks = [(match[2].lower(), match[3]) for match in _FENCED.finditer(reply)]
     own = [text for name, text in blocks if name in _FENCE_NAMES[language]] or [text for _, text in blocks]
     fenced = "\n".join(own)
-    whole = [fenced] if own else [reply]
+    whole = [text + closing for text in [fenced if own else reply] for closing in _closings(language)]
     continued = [head + text + closing for text in (own or [reply]) for closing in _closings(language)]
     begins_inside = not own and reply.lstrip("\n")[:1].isspace()
     order = [*continued, *whole] if begins_inside else [*whole, *continued]

@@ -6,6 +6,7 @@ Not guaranteed: that a reason is the true one; a program can write what it likes
 """
 
 import re
+import secrets
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -248,7 +249,8 @@ class Rust:
 class Swift:
     """swiftc; the tests are statements at the end of the file.
 
-    Nothing is loaded by a harness here: the program takes the token itself, before everything else.
+    Nothing is loaded by a harness here: the program takes the token itself, before everything else, into a variable of
+    a random name. Written without a Swift compiler at hand: it has never run.
     """
 
     language: str = "swift"
@@ -260,8 +262,9 @@ class Swift:
 
     def recipe(self, solution: str, tests: str, places: Places, memory_bytes: int) -> Recipe:
         """Compile without optimization, which would remove the asserts."""
-        before = "import Foundation\nlet harnessToken = FileHandle.standardInput.readDataToEndOfFile()\n"
-        after = "\nFileHandle.standardInput.write(harnessToken)\n"
+        token = f"harness{secrets.token_hex(8)}"
+        before = f"import Foundation\nlet {token} = FileHandle.standardInput.readDataToEndOfFile()\n"
+        after = f"\nFileHandle.standardInput.write({token})\n"
         binary = f"{places.build}/program"
         compiling = ["swiftc", "-o", binary, f"{places.sources}/main.swift"]
         return Recipe({"main.swift": f"{before}{solution}\n{tests}{after}"}, [compiling], [binary])
@@ -314,7 +317,7 @@ def _is_main(node: Node) -> bool:
 
 
 def _with_ranges(text: str) -> str:
-    """Turn `gen_range(low, high)` of older versions of rand, which tests are written for, into `gen_range(low..high)`."""
+    """Turn `gen_range(low, high)` of older versions of rand, as tests have it, into `gen_range(low..high)`."""
     edits: list[tuple[int, int, str]] = []
     for node in walk(parse("rust", text)):
         called = node.child_by_field_name("function") if node.type == "call_expression" else None

@@ -64,6 +64,12 @@ def walk(node: Node) -> Iterator[Node]:
         waiting += reversed(current.children)
 
 
+def open_braces(language: str, text: str) -> int:
+    """Return how many braces of the code, not of its strings and comments, are opened and not closed."""
+    kinds = [node.type for node in walk(parse(language, text)) if not node.is_missing and not node.is_named]
+    return kinds.count("{") + kinds.count("${") - kinds.count("}")
+
+
 def edit(text: str, edits: Iterable[tuple[int, int, str]]) -> str:
     """Return the text with byte ranges replaced."""
     content = text.encode("utf-8", "surrogatepass")

@@ -63,7 +63,7 @@ _DIALECTS: dict[Language, _Dialect] = {
     "java": _Dialect("Java", "java", 10.0, partial(Java, "Main")),
     "go": _Dialect("Go", "go", 20.0, Go),
     "cpp": _Dialect("C++", "cpp", 60.0, Cpp),
-    "rust": _Dialect("Rust", "rust", 60.0, partial(Rust, "2021", ("rand", "regex", "md5"))),
+    "rust": _Dialect("Rust", "rust", 20.0, partial(Rust, "2021", ("rand", "regex", "md5"))),
 }
 
 
@@ -125,7 +125,7 @@ class HumanEvalPackSuite:
             "humanevalsynthesize": lambda task, dialect: task.instruction,
         }
         request = requests[self.mode](task, dialect)
-        return Prompt(request, f"```{dialect.grammar}\n{task.head.strip()}\n", ("\n```",))
+        return Prompt(request, f"```{dialect.grammar}\n{task.head.strip()}", ("\n```",))
 
     def extract(self, task_id: str, replies: Sequence[str]) -> str:
         """Return the program in the last reply."""

@@ -1,0 +1,159 @@
+"""MultiPL-E: the tasks of HumanEval in other languages, as the beginnings of programs to be continued.
+
+A sample is a whole program without its tests: `prompt + completion`, where the last function may still lack the brace
+that the tests bring along, or a whole function as chat models write it. Whether it is closed is found by parsing.
+
+As upstream: Java with assertions and javatuples, C++17 without NDEBUG, Rust in its default edition (2015) without
+crates. As DeepSeek-Coder does: `using namespace std` and all standard headers for C++, and `<?php` where it is missing.
+Unlike upstream, the test of an assert is our own in C++ and cannot be compiled away.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from evaluation.errors import BenchmarkError
+from evaluation.native.extraction import entry_of, extract_program
+from evaluation.native.languages import Cpp, Java, JavaScript, Php, Rust, Swift, Toolchain
+from evaluation.native.runner import TestedProgram, native_examiner
+from evaluation.native.sources import name_of, open_braces, parse
+from evaluation.rows import Origin, Row, content_digest, find_rows
+from evaluation.suite import Examiner, Execution, Prompt, Sample
+from evaluation.toolchains import missing
+
+Language = Literal["java", "js", "cpp", "php", "swift", "rust"]
+
+_SECONDS = 15.0
+"""Limit of one program; upstream's lie between 5 and 15 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """What one language is called, and how its programs are judged."""
+
+    name: str
+    """In sentences."""
+    grammar: str
+    """In `native` and on code blocks."""
+    file: str
+    """In the data's file names and configurations."""
+    toolchain: Callable[[], Toolchain]
+
+
+_DIALECTS: dict[Language, _Dialect] = {
+    "java": _Dialect("Java", "java", "java", partial(Java, "Problem")),
+    "js": _Dialect("JavaScript", "javascript", "js", partial(JavaScript, silent=False)),
+    "cpp": _Dialect("C++", "cpp", "cpp", Cpp),
+    "php": _Dialect("PHP", "php", "php", Php),
+    "swift": _Dialect("Swift", "swift", "swift", Swift),
+    "rust": _Dialect("Rust", "rust", "rs", partial(Rust, "2015", ())),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One function, in one language."""
+
+    task_id: str
+    entry_point: str
+    prompt: str
+    tests: str
+    """Without the brace that closes the prompt's function."""
+    stop: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MultiPlESuite:
+    """One language."""
+
+    name: str
+    version: str
+    digest: str
+    language: Language
+    tasks: Mapping[str, Task]
+
+    @property
+    def task_ids(self) -> Sequence[str]:
+        """All tasks, in file order."""
+        return list(self.tasks)
+
+    def not_measured(self, execution: Execution) -> Mapping[str, str]:
+        """Return the tasks whose compiler or libraries are not installed."""
+        grammar = _DIALECTS[self.language].grammar
+        reasons = {task_id: missing(grammar, task.prompt) for task_id, task in self.tasks.items()}
+        return {task_id: reason for task_id, reason in reasons.items() if reason}
+
+    def prompt(self, task_id: str, replies: Sequence[str]) -> Prompt | None:
+        """Ask for the rest of the program, once."""
+        if replies:
+            return None
+        task, dialect = self.tasks[task_id], _DIALECTS[self.language]
+        beginning = f"```{dialect.grammar}\n{task.prompt.rstrip()}"
+        request = f"Complete this {dialect.name} program:\n\n{beginning}\n```"
+        return Prompt(request, beginning, ("\n```", *task.stop))
+
+    def extract(self, task_id: str, replies: Sequence[str]) -> str:
+        """Return the program in the reply."""
+        task = self.tasks[task_id]
+        return extract_program(_DIALECTS[self.language].grammar, replies[-1], task.entry_point, task.prompt)
+
+    def examiner(self, execution: Execution) -> AbstractContextManager[Examiner]:
+        """Prepare the toolchain and the sandboxes."""
+        return native_examiner(_DIALECTS[self.language].toolchain(), execution, self._program)
+
+    def _program(self, sample: Sample) -> TestedProgram:
+        tests = self.tasks[sample.task_id].tests
+        solution = sample.solution
+        if self.language == "java":
+            return TestedProgram(_open_class(solution), tests, _SECONDS)
+        if self.language == "php" and "<?php" not in solution:
+            solution = f"<?php\n{solution}"
+        closing = "\n}" * open_braces(_DIALECTS[self.language].grammar, solution)
+        before = "using namespace std;\n" if self.language == "cpp" else ""
+        return TestedProgram(before + solution + closing, tests, _SECONDS)
+
+
+def load(language: Language, data: str | None) -> MultiPlESuite:
+    """Return MultiPL-E in one language.
+
+    Raises:
+        BenchmarkError: the data cannot be used.
+    """
+    dialect = _DIALECTS[language]
+    file = f"humaneval-{dialect.file}"
+    rows = find_rows(Origin((f"{file}.jsonl",), hub="nuprl/MultiPL-E", config=file), data)
+    tasks = [_read_task(row, dialect) for row in rows.rows]
+    version = f"MultiPL-E, HumanEval in {dialect.name}, {len(tasks)} tasks"
+    return MultiPlESuite(
+        f"multipl_e_{language}", version, content_digest(rows.rows), language, {task.task_id: task for task in tasks}
+    )
+
+
+def _read_task(row: Row, dialect: _Dialect) -> Task:
+    prompt, tests = row.text("prompt"), row.text("tests")
+    stop = row.fields.get("stop_tokens")
+    if not isinstance(stop, list) or not all(isinstance(token, str) and token for token in stop):
+        raise BenchmarkError(f"{row.where}: stop_tokens: must be a list of texts")
+    entry_point = entry_of(dialect.grammar, prompt)
+    if not entry_point:
+        raise BenchmarkError(f"{row.where}: prompt: does not end inside a function")
+    # where the tests open fewer braces than they close, the first one closes the function
+    closes = open_braces(dialect.grammar, tests) < 0 and tests.lstrip().startswith("}")
+    return Task(row.text("name"), entry_point, prompt, tests.lstrip()[1:] if closes else tests, tuple(stop))
+
+
+def _open_class(solution: str) -> str:
+    """Return a Java program that ends inside its class `Problem`, where the tests, a main method, follow."""
+    still_open = open_braces("java", solution)
+    if still_open:
+        return solution + "\n}" * (still_open - 1)
+    content = solution.encode("utf-8", "surrogatepass")
+    for node in parse("java", solution).children:
+        body = node.child_by_field_name("body") if node.type == "class_declaration" else None
+        if body is not None and name_of(node) == "Problem":
+            before, after = content[: node.start_byte], content[node.end_byte :]
+            opened = content[node.start_byte : body.end_byte - 1]
+            return (before + after + b"\n" + opened).decode("utf-8", "surrogatepass")
+    return solution
