@@ -14,6 +14,9 @@ import resource
 import struct
 
 _OPEN_FILES = 64
+_STACK_BYTES = 1 << 27
+"""Deep recursion through C code, such as a cached function's, needs more than the usual 8 MiB. The kernel leaves this
+much room below the stack of any process."""
 _MOST_THREADS = 256
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2
 _LOAD_WORD, _RETURN = 0x20, 0x06
@@ -101,6 +104,9 @@ def limit_resources(memory_bytes: int, file_bytes: int, cpu_seconds: int, *, thr
     }
     for kind, limit in limits.items():
         resource.setrlimit(kind, (limit, limit))
+    _, hardest = resource.getrlimit(resource.RLIMIT_STACK)
+    stack = _STACK_BYTES if hardest == resource.RLIM_INFINITY else min(hardest, _STACK_BYTES)
+    resource.setrlimit(resource.RLIMIT_STACK, (stack, stack))
 
 
 def refuse_system_calls(*, threads: bool = False) -> None:

@@ -54,7 +54,6 @@ def main() -> None:
     started = time.monotonic()
     settings = json.loads(sys.argv[1])
     sys.path.extend(settings["packages"])
-    sys.set_int_max_str_digits(0)
     for name in settings["preload"]:
         importlib.import_module(name)
     loaded_bytes = _address_space_bytes() if settings["preload"] else 0

@@ -194,3 +194,18 @@ def test_refused_user_namespaces_are_one_clear_sentence(monkeypatch: pytest.Monk
     assert "No permissions to create new namespace" in message
     assert "allow user namespaces" in message
     assert "\n" not in message
+
+
+def test_deep_recursion_through_a_cache_has_room(sandbox: Sandbox) -> None:
+    code = (
+        "import functools, sys\nsys.setrecursionlimit(10**6)\n"
+        "@functools.cache\ndef f(n): return 0 if n == 0 else 1 + f(n - 1)\n"
+    )
+    [outcome] = run_program(sandbox, code, "f", [[60_000]])
+    assert outcome.value == 60_000, outcome
+
+
+def test_long_integers_leave_the_sandbox_but_are_no_text_inside(sandbox: Sandbox) -> None:
+    outcomes = run_program(sandbox, "def f(x): return 10**9999 if x else str(10**9999)", "f", [[1], [0]])
+    assert outcomes[0].value == 10**9999
+    assert outcomes[1].reason == "exception" and "ValueError" in outcomes[1].detail
