@@ -161,8 +161,11 @@ def _add_evaluation_commands(commands: Any) -> None:
     compare.add_argument("baseline", type=Path, help="--output folder of evaluate, or a results.jsonl")
     compare.add_argument("candidate", type=Path, help="the other one")
     compare.add_argument("--json", action="store_true", help="print stable JSON")
-    _command(commands, "suites", _suites, "list the benchmark suites, and what is missing here to run them",
-             "inverse-instruct suites")
+    suites = _command(commands, "suites", _suites, "list the benchmark suites; with --data, what can be measured here",
+                      "inverse-instruct suites --data benchmarks/")
+    suites.add_argument("--data", help="folder that holds the suites' files, at any depth")
+    suites.add_argument("--python", type=Path, help="interpreter of the environment that DS-1000 needs")
+    suites.add_argument("--json", action="store_true", help="print stable JSON")
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -208,9 +211,9 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 
 def _suites(arguments: argparse.Namespace) -> None:
-    from evaluation.suites import SUITES
+    from inverse_instruct.suite_listing import list_suites, print_suites
 
-    print("\n".join(SUITES))
+    print_suites(list_suites(arguments.data, arguments.python), arguments.json)
 
 
 def _stage(arguments: argparse.Namespace) -> None:
