@@ -154,7 +154,9 @@ def _evaluate(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
             return await stage.run(source, digest(arguments.stage, stage.digest))
 
     manifest: Manifest
-    if arguments.samples:
+    if not stage.total:
+        manifest = asyncio.run(judge({examination.suite.name: []}))  # nothing can be measured here, so nothing is asked
+    elif arguments.samples:
         manifest = asyncio.run(judge({examination.suite.name: _given_samples(arguments.samples, examination)}))
     elif arguments.endpoint:
         manifest = asyncio.run(_ask_endpoint(config, arguments.endpoint, judge))
