@@ -62,7 +62,7 @@ os.environ.update(dict.fromkeys(("SEABORN_DATA", "SCIKIT_LEARN_DATA"), next(filt
 """
 _FENCE = "```python\n"
 _START = "# SOLUTION START\n"
-_STOP = ("```", "</code>", "# SOLUTION END", "END SOLUTION")
+_STOP = ("```", "</code>", "# SOLUTION END", "\nEND SOLUTION")
 _IMPORT = re.compile(r"^\s*(?:import|from)\s+(\w+)", re.MULTILINE)
 _DATASET = re.compile(r"""load_dataset\(\s*["'](\w+)""")
 _CALIFORNIA = "fetch_california_housing", "cal_housing_py3.pkz"
@@ -141,8 +141,9 @@ class Ds1000:
         """
         if execution.python is None:
             raise BenchmarkError(f"DS-1000 needs an environment of its own: {_REMEDY}")
-        missing = missing_modules(execution.python, _LIBRARIES)
-        preload = tuple(name for library, names in _LIBRARIES.items() if library not in missing for name in names)
+        imported = set().union(*map(_imported, self.rows.values()))
+        here = imported.difference(missing_modules(execution.python, imported))
+        preload = tuple(name for library in _LIBRARIES if library in here for name in _LIBRARIES[library])
         runtime = Runtime(execution.python, preload, _ENVIRONMENT, threads=True)
         return script_examiner(execution, self._script, runtime)
 
@@ -175,9 +176,8 @@ def _given(prompt: str) -> str:
 
 
 def _cut(text: str) -> str:
-    """Return the text up to the first mark that ends a solution; marks within a line of code do not count."""
-    ends = [match.start() for stop in _STOP if (match := re.search(rf"^[ #]*{re.escape(stop)}", text, re.MULTILINE))]
-    return text[: min(ends, default=len(text))]
+    """Return the text up to the first mark that ends a solution."""
+    return text[: min(text.find(stop) % (len(text) + 1) for stop in _STOP)]
 
 
 def _completion(reply: str, given: str) -> str:
