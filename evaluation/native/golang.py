@@ -64,7 +64,7 @@ class Go:
     """Go with testify; the program and its tests are one package."""
 
     language: str = "go"
-    readable: Sequence[str] = ("/etc/alternatives",)
+    readable: Sequence[str] = ()
     environment: dict[str, str] = field(default_factory=dict)
     _packages: dict[str, str] = field(default_factory=dict)
     """Import path -> compiled package; filled by `prepare`, `{prepared}` stands for its folder."""
@@ -75,7 +75,6 @@ class Go:
             "GO111MODULE": "off",
             "GOPATH": "/usr/share/gocode",
             "GOCACHE": str(prepared / "cache"),
-            "CGO_ENABLED": "0",
         }
         form = "{{if .Export}}{{.ImportPath}}={{.Export}}{{end}}"
         listing = ["go", "list", "-export", "-deps", "-f", form, "std", _TESTIFY]

@@ -64,7 +64,7 @@ class Toolchain(Protocol):
 
     @property
     def readable(self) -> Sequence[str]:
-        """Paths outside /usr that its programs need; those that do not exist are passed over."""
+        """Paths in /etc that its programs need; those that do not exist are passed over."""
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -149,7 +149,7 @@ class Java:
 
     main_class: str
     language: str = "java"
-    readable: Sequence[str] = ("/etc/alternatives", "/etc/java-*-openjdk")
+    readable: Sequence[str] = ("/etc/java-*-openjdk",)
     environment: dict[str, str] = field(default_factory=dict)
 
     def prepare(self, prepared: Path) -> None:
@@ -180,7 +180,7 @@ class Cpp:
     """g++ with C++17, without optimization; the program and its tests become a shared library."""
 
     language: str = "cpp"
-    readable: Sequence[str] = ("/etc/alternatives",)
+    readable: Sequence[str] = ()
     environment: dict[str, str] = field(default_factory=dict)
 
     def prepare(self, prepared: Path) -> None:
@@ -215,7 +215,7 @@ class Rust:
     crates: tuple[str, ...]
     """From the folder of crates that Debian installs."""
     language: str = "rust"
-    readable: Sequence[str] = ("/etc/alternatives",)
+    readable: Sequence[str] = ()
     environment: dict[str, str] = field(default_factory=dict)
 
     def prepare(self, prepared: Path) -> None:

@@ -32,6 +32,8 @@ _MOST_THREADS = 256
 _OUTPUT_BYTES = 1 << 20
 _DETAIL_CHARACTERS = 300
 _LIMITED = ("/usr/bin/prlimit", "--core=0", "--fsize=268435456")
+_ALTERNATIVES = "/etc/alternatives"
+"""Links by which Debian finds many executables of /usr."""
 _SIGNALED = 128
 """Added to the number of a signal, it is the status bubblewrap ends with."""
 
@@ -144,7 +146,8 @@ class NativeRunner:
         options = ["--symlink", str(Path(found).resolve()), "/proc/self/exe"] if found else []
         if writable:
             options += ["--bind", str(writable), _INSIDE.build]
-        readable = {path: path for pattern in self._toolchain.readable for path in glob.glob(pattern)}
+        patterns = (_ALTERNATIVES, *self._toolchain.readable)
+        readable = {path: path for pattern in patterns for path in glob.glob(pattern)}
         readable |= {str(folder): place for folder, place in seen.items()}
         readable[str(self._prepared)] = _INSIDE.prepared
         with _system_call_filter() as descriptor:
