@@ -141,15 +141,7 @@ class Sandbox:
             SandboxUnavailable: a sandbox could not be started again.
             RuntimeError: used outside `with`.
         """
-        if self._pool is None:
-            raise RuntimeError("the sandbox is closed: use it inside 'with'")
-        futures = [self._pool.submit(work, item, self._run_one) for item in items]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            for future in futures:
-                future.cancel()
+        return self._as_completed(items, lambda item: work(item, self._run_one))
 
     def _run_one(self, program: Program, accept: Accept | None = None) -> ProgramResult:
         request = write_request(program, self._limits)
@@ -162,16 +154,27 @@ class Sandbox:
                     return ProgramResult(unfinished(program, [], "exited", str(error)))
         raise AssertionError("unreachable")
 
-    def run_scripts(self, scripts: Iterable[Script]) -> Iterator[ScriptResult]:
-        """Yield the result of each script, as `run` does for programs.
+    def run_scripts(
+        self, items: Iterable[Item], build: Callable[[Item], Script]
+    ) -> Iterator[tuple[Item, ScriptResult]]:
+        """Yield each item with the result of the script that `build` makes of it, in the order of completion.
 
         Raises:
             SandboxUnavailable: a sandbox could not be started again.
             RuntimeError: used outside `with`.
         """
+        return self._as_completed(items, lambda item: (item, self._run_script(build(item))))
+
+    def _as_completed(self, items: Iterable[Item], work: Callable[[Item], Result]) -> Iterator[Result]:
         if self._pool is None:
             raise RuntimeError("the sandbox is closed: use it inside 'with'")
-        return self._pool.map(self._run_script, scripts)
+        futures = [self._pool.submit(work, item) for item in items]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            for future in futures:
+                future.cancel()
 
     def _run_script(self, script: Script) -> ScriptResult:
         result = self._run_once(script)
@@ -199,9 +202,7 @@ class Sandbox:
                     return ScriptResult("exited", str(error), 0.0)
         raise AssertionError("unreachable")
 
-    def _outcomes(
-        self, program: Program, request: bytes, accept: Accept | None = None
-    ) -> list[Outcome]:
+    def _outcomes(self, program: Program, request: bytes, accept: Accept | None = None) -> list[Outcome]:
         """Collect what the worker tells; raises `SandboxLost`."""
         outcomes: list[Outcome] = []
         stopped = False

@@ -35,8 +35,7 @@ def script_examiner(
     with open_sandbox(execution, runtime) as sandbox:
 
         def examine(samples: Sequence[Sample], /) -> Iterator[Verdict]:
-            results = sandbox.run_scripts(map(build, samples))
-            for sample, result in zip(samples, results, strict=True):
+            for sample, result in sandbox.run_scripts(samples, build):
                 passed = result.reason is None
                 yield Verdict(sample.task_id, sample.index, passed, None, result.reason, result.detail, result.seconds)
 
