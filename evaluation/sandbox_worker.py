@@ -288,7 +288,6 @@ def _announce_token(pipe: int) -> bytes:
 
 def _forbid_tracing() -> Callable[[str, tuple[object, ...]], None]:
     """Return an audit hook against jumping over a failing test, and against listing what the interpreter holds."""
-
     refused, frame = _REFUSED_EVENTS, types.FrameType
 
     def forbid(event: str, arguments: tuple[Any, ...]) -> None:
