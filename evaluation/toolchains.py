@@ -94,9 +94,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
 def missing(language: str, code: str) -> str:
     """Return why a task with this code cannot be run here, with the remedy; empty where it can."""
     needs = [_BUBBLEWRAP_LIMITER, *NEEDS[language]]
-    return "; ".join(
-        dict.fromkeys(need.remedy for need in needs if need.mark in code and not need.is_met)
-    )
+    return "; ".join(dict.fromkeys(need.remedy for need in needs if need.mark in code and not need.is_met))
 
 
 def _exists(place: str) -> bool:

@@ -16,8 +16,8 @@ from pathlib import Path
 from tree_sitter import Node
 
 from evaluation.errors import BenchmarkError
-from evaluation.native.languages import HARNESSES, Places, Recipe, first_match, run_trusted
 from evaluation.native.sources import edit, name_of, parse, text_of, walk
+from evaluation.native.toolchain import HARNESSES, Places, Recipe, first_match, run_trusted
 from evaluation.programs import Reason
 
 _TESTIFY = "github.com/stretchr/testify/assert"

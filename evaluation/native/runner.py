@@ -1,6 +1,6 @@
 """Compiles and runs programs with their tests, several at once.
 
-Enters: a toolchain (see `languages`), solutions with their tests. Leaves: the reason why each failed, if it did.
+Enters: a toolchain (see `toolchain`), solutions with their tests. Leaves: the reason why each failed, if it did.
 Not guaranteed: see the package.
 """
 
@@ -10,20 +10,23 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from evaluation.confinement import filter_code
 from evaluation.errors import SandboxUnavailable
 from evaluation.isolation import SCRATCH, isolated
-from evaluation.native.languages import ASSERTION_FAILED, CANNOT_LOAD, Places, Recipe, Toolchain
 from evaluation.native.sources import redefinitions
+from evaluation.native.toolchain import ASSERTION_FAILED, CANNOT_LOAD, Places, Recipe, Toolchain
 from evaluation.native.watching import Allowance, Ended, run_watched
 from evaluation.programs import Reason, ResourceLimits
 from evaluation.suite import Examiner, Execution, Sample, Verdict
 from evaluation.toolchains import SYSTEM_PATH
+
+Item = TypeVar("Item")
 
 _INSIDE = Places("/sources", "/build", "/prepared")
 _COMPILING_SECONDS = 60.0
@@ -72,9 +75,15 @@ class NativeRunner:
         self._pool = pool
         self._limits = ResourceLimits(memory_bytes=execution.memory_bytes)
 
-    def run(self, programs: Iterable[TestedProgram]) -> Iterator[TestResult]:
-        """Yield the result of each program, in the order given, as soon as it and all before it are done."""
-        return self._pool.map(self._run_one, programs)
+    def run(self, items: Iterable[Item], build: Callable[[Item], TestedProgram]) -> Iterator[tuple[Item, TestResult]]:
+        """Yield each item with the result of the program that `build` makes of it, in the order of completion."""
+        futures = [self._pool.submit(lambda item: (item, self._run_one(build(item))), item) for item in items]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            for future in futures:
+                future.cancel()
 
     def _run_one(self, program: TestedProgram) -> TestResult:
         taken = redefinitions(self._toolchain.language, program.solution, program.tests)
@@ -194,7 +203,7 @@ def native_examiner(
     with open_runner(toolchain, execution) as runner:
 
         def examine(samples: Sequence[Sample], /) -> Iterator[Verdict]:
-            for sample, result in zip(samples, runner.run(map(build, samples)), strict=True):
+            for sample, result in runner.run(samples, build):
                 passed = result.reason is None
                 yield Verdict(sample.task_id, sample.index, passed, None, result.reason, result.detail, result.seconds)
 

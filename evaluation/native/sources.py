@@ -22,8 +22,8 @@ _GRAMMARS = {
     "swift": ("tree_sitter_swift", "language"),
 }
 _MACRO = re.compile(r"(?:#|%:|\?\?=)\s*define\s+(\w+)")
-_NOT_TAKEN = {"Solution", "Problem", "assert", "NDEBUG"}
-"""What solutions are meant to define, and what our own assert for C++ has no use for."""
+_OF_NO_USE = {"assert", "NDEBUG"}
+"""C++ macros that our own assert does not heed."""
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _DECLARED_TYPES = (
     "class_declaration",
@@ -86,7 +86,7 @@ def redefinitions(language: str, solution: str, tests: str) -> list[str]:
     """
     if language == "cpp":
         plain = _COMMENT.sub(" ", solution.replace("\\\n", ""))
-        defined = set(_MACRO.findall(plain))
+        defined = set(_MACRO.findall(plain)) - _OF_NO_USE
     elif language in ("java", "rust"):
         kinds = _DECLARED_TYPES if language == "java" else ("macro_definition",)
         defined = {name_of(node) for node in walk(parse(language, solution)) if node.type in kinds}
@@ -94,4 +94,4 @@ def redefinitions(language: str, solution: str, tests: str) -> list[str]:
         return []
     used = set(re.findall(r"\w+", tests))
     own = {name_of(node) for node in walk(parse(language, tests)) if node.type in _DECLARED_TYPES}
-    return sorted((defined & used) - own - _NOT_TAKEN)
+    return sorted((defined & used) - own - {"Solution", "Problem"})

@@ -18,11 +18,14 @@ from functools import partial
 from typing import Literal, get_args
 
 from evaluation.errors import BenchmarkError
-from evaluation.native.extraction import defined_names, entry_of, extract_program
+from evaluation.native.compiled import Cpp, Java, Rust
+from evaluation.native.definitions import defined_names, entry_of
+from evaluation.native.extraction import extract_program
 from evaluation.native.golang import Go
-from evaluation.native.languages import Cpp, Java, JavaScript, Rust, Toolchain
+from evaluation.native.interpreted import JavaScript
 from evaluation.native.runner import TestedProgram, native_examiner
 from evaluation.native.sources import parse
+from evaluation.native.toolchain import Toolchain
 from evaluation.rows import Origin, Row, content_digest, find_rows
 from evaluation.sanitize import extract_code
 from evaluation.scripts import Script, script_examiner

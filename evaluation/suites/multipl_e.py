@@ -15,10 +15,13 @@ from functools import partial
 from typing import Literal
 
 from evaluation.errors import BenchmarkError
-from evaluation.native.extraction import entry_of, extract_program
-from evaluation.native.languages import Cpp, Java, JavaScript, Php, Rust, Swift, Toolchain
+from evaluation.native.compiled import Cpp, Java, Rust, Swift
+from evaluation.native.definitions import entry_of
+from evaluation.native.extraction import extract_program
+from evaluation.native.interpreted import JavaScript, Php
 from evaluation.native.runner import TestedProgram, native_examiner
 from evaluation.native.sources import name_of, open_braces, parse
+from evaluation.native.toolchain import Toolchain
 from evaluation.rows import Origin, Row, content_digest, find_rows
 from evaluation.suite import Examiner, Execution, Prompt, Sample
 from evaluation.toolchains import missing

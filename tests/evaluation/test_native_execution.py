@@ -3,16 +3,18 @@
 Most hostile programs give the right answer only where the forbidden thing succeeded, so that a pass would show a leak.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from evaluation.errors import BenchmarkError
+from evaluation.native.compiled import Cpp, Java, Rust, Swift
 from evaluation.native.golang import Go
-from evaluation.native.languages import Cpp, Java, JavaScript, Php, Places, Rust, Swift, Toolchain
+from evaluation.native.interpreted import JavaScript, Php
 from evaluation.native.runner import TestedProgram, TestResult, open_runner
+from evaluation.native.toolchain import Places, Toolchain
 from evaluation.suite import Execution
 from evaluation.toolchains import missing
 
@@ -340,8 +342,7 @@ def test_only_right_programs_pass(language: str, tmp_path: Path) -> None:
     case = CASES[language]
     programs = [case.right, case.wrong, *(text for text, _ in case.hostile.values()), case.right]
     programs = [case.before + text.replace("{secret}", str(secret)) for text in programs]
-    with open_runner(case.toolchain(), Execution(workers=2, memory_bytes=256 << 20)) as runner:
-        results = list(runner.run(TestedProgram(text, case.tests, _seconds(language)) for text in programs))
+    results = run_all(case.toolchain(), programs, case.tests, Execution(memory_bytes=256 << 20), _seconds(language))
     first, wrong, *hostile, last = results
     assert (first.reason, last.reason) == (None, None), (first, last)
     assert wrong.reason == "assertion", wrong
@@ -354,17 +355,23 @@ def test_only_right_programs_pass(language: str, tmp_path: Path) -> None:
     assert not any(SECRET in result.detail for result in hostile)
 
 
+def run_all(
+    toolchain: Toolchain, programs: Sequence[str], tests: str, execution: Execution, seconds: float = 5.0
+) -> list[TestResult]:
+    """Return the results in the order of the programs."""
+    with open_runner(toolchain, execution) as runner:
+        found = runner.run(range(len(programs)), lambda number: TestedProgram(programs[number], tests, seconds))
+        return [result for _, result in sorted(found, key=lambda pair: pair[0])]
+
+
 def _seconds(language: str) -> float:
     return 2 * SECONDS if language == "java" else SECONDS
 
 
 @pytest.mark.skipif(bool(missing("javascript", "")), reason="needs Node")
 def test_printing_counts_as_a_failed_test_only_where_the_suite_says_so() -> None:
-    program = TestedProgram("const f = (x) => { console.log(x); return x }", "console.assert(f(1) === 1)", 5.0)
-    results: list[TestResult] = []
-    for silent in (False, True):
-        with open_runner(JavaScript(silent), Execution(workers=1)) as runner:
-            results += runner.run([program])
+    program, tests = "const f = (x) => { console.log(x); return x }", "console.assert(f(1) === 1)"
+    results = [run_all(JavaScript(silent), [program], tests, Execution(workers=1))[0] for silent in (False, True)]
     assert [result.reason for result in results] == [None, "assertion"]
 
 
@@ -372,9 +379,7 @@ def test_printing_counts_as_a_failed_test_only_where_the_suite_says_so() -> None
 def test_without_a_sandbox_limits_and_evidence_hold_all_the_same() -> None:
     case = CASES["javascript"]
     programs = [case.right, case.wrong, "process.exit(0)", "for (;;);"]
-    execution = Execution(workers=2, unsandboxed=True)
-    with open_runner(case.toolchain(), execution) as runner:
-        results = list(runner.run(TestedProgram(text, case.tests, SECONDS) for text in programs))
+    results = run_all(case.toolchain(), programs, case.tests, Execution(unsandboxed=True), SECONDS)
     assert [result.reason for result in results] == [None, "assertion", "exited", "time"]
 
 
@@ -382,8 +387,7 @@ def test_without_a_sandbox_limits_and_evidence_hold_all_the_same() -> None:
 def test_what_a_program_leaves_behind_is_not_there_for_the_next() -> None:
     leaves = "require('fs').writeFileSync('/tmp/left', 'x'); const f = () => 1"
     finds = "const f = () => require('fs').existsSync('/tmp/left') ? 1 : 0"
-    with open_runner(JavaScript(silent=True), Execution(workers=1)) as runner:
-        results = list(runner.run(TestedProgram(text, "console.assert(f() === 1)", 5.0) for text in (leaves, finds)))
+    results = run_all(JavaScript(True), [leaves, finds], "console.assert(f() === 1)", Execution(workers=1))
     assert [result.reason for result in results] == [None, "assertion"]
 
 

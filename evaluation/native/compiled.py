@@ -1,146 +1,22 @@
-"""How each language is compiled and run with the harness that shows a pass.
+"""How programs of C++, Java, Rust and Swift are compiled and run; Go has a file of its own.
 
-Enters: a solution and its tests. Leaves: the files to write, the commands to compile them, the command to run, and,
-from what a failed program wrote, the reason.
-Not guaranteed: that a reason is the true one; a program can write what it likes. A pass never rests on it.
+Enters, leaves, not guaranteed: see `toolchain`. Programs of C++ and Rust become shared libraries that the harness
+loads, so that nothing of them runs before it has taken the token.
 """
 
-import re
 import secrets
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from tree_sitter import Node
 
 from evaluation.errors import BenchmarkError
 from evaluation.native.sources import edit, name_of, parse, text_of, walk
+from evaluation.native.toolchain import HARNESSES, MEBIBYTE, Places, Recipe, first_match, run_trusted
 from evaluation.programs import Reason
-from evaluation.toolchains import NODE_FOLDERS, SYSTEM_PATH
-
-HARNESSES = Path(__file__).resolve().parent / "harnesses"
-CANNOT_LOAD, ASSERTION_FAILED = 97, 98
-"""Exit statuses of the harnesses."""
 
 _ENTRY = "run_all_the_tests"
-_PREPARING_SECONDS = 1800
-_MEBIBYTE = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where a program's folders are seen by its commands."""
-
-    sources: str
-    build: str
-    """Writable while compiling, readable while running."""
-    prepared: str
-    """What `Toolchain.prepare` made."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How one program becomes a run."""
-
-    files: dict[str, str]
-    """Written into the folder of sources."""
-    compiling: Sequence[Sequence[str]]
-    """Commands; where there is none the run sees the sources instead of the build folder."""
-    running: Sequence[str]
-    sent: str = ""
-    """Handed to the harness after the token."""
-    silent: bool = False
-    """Whether any output counts as a failed assertion."""
-
-
-class Toolchain(Protocol):
-    """One language, with the choices of one suite."""
-
-    @property
-    def language(self) -> str:
-        """As in `toolchains`."""
-
-    @property
-    def readable(self) -> Sequence[str]:
-        """Paths in /etc that its programs need; those that do not exist are passed over."""
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        """Variables its commands need."""
-
-    def prepare(self, prepared: Path) -> None:
-        """Build the harness and what programs share, once, from trusted sources.
-
-        Raises:
-            BenchmarkError: the toolchain does not work.
-        """
-
-    def recipe(self, solution: str, tests: str, places: Places, memory_bytes: int) -> Recipe:
-        """Return how to compile and run a solution with its tests."""
-
-    def reason(self, output: str) -> Reason | None:
-        """Return why a program failed, from what it wrote; None: no sign of a particular reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class JavaScript:
-    """Node; the program and its tests are two scripts of one global scope."""
-
-    silent: bool
-    """Whether a program that prints anything has failed, as in HumanEvalPack."""
-    language: str = "javascript"
-    readable: Sequence[str] = ()
-    environment: dict[str, str] = field(default_factory=lambda: {"NODE_PATH": ":".join(NODE_FOLDERS)})
-
-    def prepare(self, prepared: Path) -> None:
-        """Copy the harness."""
-        _copy("harness.js", prepared)
-
-    def recipe(self, solution: str, tests: str, places: Places, memory_bytes: int) -> Recipe:
-        """Run without compiling."""
-        heap = f"--max-old-space-size={memory_bytes * 3 // 4 // _MEBIBYTE}"
-        running = ["node", heap, f"{places.prepared}/harness.js", f"{places.sources}/program.js"]
-        return Recipe({"program.js": solution}, (), running, tests, self.silent)
-
-    def reason(self, output: str) -> Reason | None:
-        """Tell failed assertions and full heaps from other errors."""
-        return first_match(
-            output,
-            (("assertion", r"^Assertion failed|AssertionError \["), ("memory", "JavaScript heap out of memory")),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Php:
-    """PHP's command line; the program's file is included, its tests are evaluated after it."""
-
-    language: str = "php"
-    readable: Sequence[str] = ("/etc/php",)
-    environment: dict[str, str] = field(default_factory=dict)
-
-    def prepare(self, prepared: Path) -> None:
-        """Copy the harness."""
-        _copy("harness.php", prepared)
-
-    def recipe(self, solution: str, tests: str, places: Places, memory_bytes: int) -> Recipe:
-        """Run without compiling."""
-        settings = {"memory_limit": str(memory_bytes), "display_errors": "stderr", "ffi.enable": "0"}
-        running = ["php", *(part for item in settings.items() for part in ("-d", "=".join(item)))]
-        running += ["-f", f"{places.prepared}/harness.php", f"{places.sources}/program.php"]
-        return Recipe({"program.php": solution}, (), running, tests)
-
-    def reason(self, output: str) -> Reason | None:
-        """Tell failed tests and full memory from other errors."""
-        return first_match(
-            output,
-            (
-                ("assertion", "Uncaught Exception: Test failed!"),
-                ("memory", "Allowed memory size of"),
-                ("missing", "Call to undefined function"),
-            ),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +39,7 @@ class Java:
         name = f"{self.main_class}.java"
         compiling = ["javac", *(f"-J{option}" for option in machine), "-encoding", "UTF8", "-proc:none", "-nowarn"]
         compiling += ["-cp", library, "-d", places.build, f"{places.sources}/{name}"]
-        heap = f"-Xmx{memory_bytes * 3 // 4 // _MEBIBYTE}m"
+        heap = f"-Xmx{memory_bytes * 3 // 4 // MEBIBYTE}m"
         running = ["java", *machine, heap, "-XX:-OmitStackTraceInFastThrow", "-ea", "-cp"]
         running += [f"{places.build}:{places.prepared}:{library}", "Harness", self.main_class]
         return Recipe({name: f"{solution}\n{tests}"}, [compiling], running)
@@ -351,27 +227,3 @@ def _build_crates(crates: Sequence[str], edition: str, prepared: Path) -> None:
     for crate in crates:
         [built] = libraries.glob(f"lib{crate}-*.rlib")
         (libraries / f"lib{crate}.rlib").symlink_to(built.name)
-
-
-def _copy(name: str, prepared: Path) -> None:
-    (prepared / name).write_text((HARNESSES / name).read_text())
-
-
-def run_trusted(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> str:
-    """Run a command of ours outside the sandbox, where it may take its time.
-
-    Raises:
-        BenchmarkError: it fails.
-    """
-    variables = {"PATH": SYSTEM_PATH, "HOME": str(folder), "LANG": "C.UTF-8"} | dict(environment or {})
-    done = subprocess.run(
-        command, cwd=folder, env=variables, capture_output=True, text=True, timeout=_PREPARING_SECONDS, check=False
-    )
-    if done.returncode:
-        raise BenchmarkError(f"{command[0]} does not work here: {(done.stderr or done.stdout).strip()[-500:]}")
-    return done.stdout
-
-
-def first_match(output: str, signs: Sequence[tuple[Reason, str]]) -> Reason | None:
-    """Return the first reason whose sign is in the output."""
-    return next((reason for reason, pattern in signs if re.search(pattern, output, re.MULTILINE)), None)
