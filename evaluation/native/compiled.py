@@ -4,6 +4,7 @@ Enters, leaves, not guaranteed: see `toolchain`. Programs of C++ and Rust become
 loads, so that nothing of them runs before it has taken the token.
 """
 
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,16 @@ from evaluation.native.toolchain import HARNESSES, MEBIBYTE, Places, Recipe, fir
 from evaluation.programs import Reason
 
 _ENTRY = "run_all_the_tests"
+
+_C_STRING_FUNCTION = re.compile(
+    r"^[\w:<>&* ]+\b(?:mem(?:chr|cmp|cpy|move|set)|str(?:cat|chr|cmp|cpy|len|str))\(", re.MULTILINE
+)
+"""A definition named like a function of C. In C++ the one of C is the better match for a string in quotes, so tests
+would call it instead, unless its header is left out."""
+_WITHOUT_C_STRINGS = (
+    *("algorithm", "cassert", "climits", "cmath", "cstdio", "cstdlib", "deque", "fstream", "iostream", "list", "map"),
+    *("numeric", "optional", "queue", "set", "sstream", "stack", "string", "vector"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,11 @@ class Cpp:
         """Compile after the standard headers, with an assert that nothing in the program can replace."""
         text = f'#line 1 "program"\n{solution}\n#line 1 "tests"\n{_with_cpp_entry(tests)}'
         library = f"{places.build}/program.so"
-        compiling = ["g++", *self._options, "-fmax-errors=3", "-include", f"{places.prepared}/standard.h", "-shared"]
+        compiling = ["g++", *self._options, "-fmax-errors=3", "-shared"]
+        if _C_STRING_FUNCTION.search(solution):
+            text = "".join(f"#include <{name}>\n" for name in _WITHOUT_C_STRINGS) + text
+        else:
+            compiling += ["-include", f"{places.prepared}/standard.h"]
         compiling += ["-o", library, f"{places.sources}/program.cpp"]
         if "openssl/" in solution:
             compiling += ["-lcrypto"]

@@ -3,14 +3,17 @@
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evaluation.errors import BenchmarkError
-from evaluation.native.toolchain import Toolchain
+from evaluation.native.compiled import Rust
 from evaluation.suite import Execution, Sample
+from evaluation.suites import humanevalpack
 from evaluation.suites.humanevalpack import NAMES, HumanEvalPackSuite, Language, Mode, load
 from evaluation.toolchains import missing
 
@@ -103,18 +106,10 @@ def judge(suite: HumanEvalPackSuite, *solutions: str) -> list[str | None]:
 
 
 @pytest.fixture(autouse=True)
-def without_crates(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_crates(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Building crates takes long, and the own rows need none."""
-    if not DATA:
-        from dataclasses import replace
-
-        from evaluation.native.compiled import Rust
-        from evaluation.suites import humanevalpack
-
-        def rust() -> Toolchain:
-            return Rust("2021", ())
-
-        plain = replace(humanevalpack._DIALECTS["rust"], toolchain=rust)
+    if request.node.get_closest_marker("slow") is None:
+        plain = replace(humanevalpack._DIALECTS["rust"], toolchain=partial(Rust, "2021", ()))
         monkeypatch.setitem(humanevalpack._DIALECTS, "rust", plain)
 
 

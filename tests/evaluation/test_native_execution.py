@@ -383,6 +383,13 @@ def test_without_a_sandbox_limits_and_evidence_hold_all_the_same() -> None:
     assert [result.reason for result in results] == [None, "assertion", "exited", "time"]
 
 
+@pytest.mark.skipif(bool(missing("cpp", "")), reason="needs g++")
+def test_a_function_named_like_one_of_c_is_the_one_that_is_tested() -> None:
+    program = "using namespace std;\nint strlen(string s) { return s.size() - 1; }\n"
+    [result] = run_all(Cpp(), [program], 'int main() { assert(strlen("a") == 1); }', Execution(workers=1))
+    assert result.reason == "assertion"
+
+
 @pytest.mark.skipif(bool(missing("javascript", "")), reason="needs Node")
 def test_what_a_program_leaves_behind_is_not_there_for_the_next() -> None:
     leaves = "require('fs').writeFileSync('/tmp/left', 'x'); const f = () => 1"
