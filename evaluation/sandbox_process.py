@@ -24,7 +24,7 @@ from evaluation.interpreter import Interpreter, inspect_interpreter
 from evaluation.isolation import isolated
 
 _PACKAGE = Path(__file__).resolve().parent
-_INSIDE_FILES = ("sandbox_worker.py", "confinement.py", "framing.py", "values.py")
+_INSIDE_FILES = ("sandbox_worker.py", "sandbox_candidate.py", "confinement.py", "framing.py", "values.py")
 _INSIDE_PACKAGE = "/examiner/evaluation"
 _INSIDE_PACKAGES = "/packages"
 _ENVIRONMENT = {

@@ -12,7 +12,6 @@ Not guaranteed: that a payload is well formed, or that what the program left in 
 sent here is hidden from the next one. Expected outputs are never sent here.
 """
 
-import builtins
 import importlib
 import json
 import mmap
@@ -22,31 +21,21 @@ import signal
 import struct
 import sys
 import time
-import types
-from collections import deque
 from collections.abc import Callable
-from itertools import starmap
 from pathlib import Path
 from typing import Any, NoReturn
 
 from evaluation.confinement import limit_resources, refuse_system_calls
 from evaluation.framing import DeadlinePassed, MessageReader, MessageTooLarge, write_message
-from evaluation.values import decode, encode_output
+from evaluation.sandbox_candidate import TOKEN_MARK, failure, run_function, run_script
 
 _REQUEST_DESCRIPTOR, _REPLY_DESCRIPTOR = 0, 1
 _LARGEST_REQUEST_BYTES = 1 << 30
-_MODULE_NAME = "candidate"
 _STOP_CHECK_SECONDS = 0.05
-_DETAIL_CHARACTERS = 300
 _CPU_CLOCK_OF_PROCESS = 2
 """Linux: the clock of a process's CPU time is its complemented id above these three bits."""
 _HEADER = struct.Struct(">cd")
 _SEARCH_BYTES = 1 << 20
-_TOKEN_BYTES = 32
-_TOKEN_MARK = b"T"
-_REFUSED_EVENTS = frozenset(
-    ("sys.settrace", "sys.setprofile", "sys.monitoring.register_callback", "gc.get_objects", "gc.get_referrers")
-)
 
 
 def main() -> None:
@@ -78,27 +67,27 @@ def main() -> None:
 
 
 def _run_program(request: dict[str, Any], requests: MessageReader) -> None:
-    child, reading = _fork(request, _run_candidate)
+    child, reading = _fork(request, run_function)
     ending, seconds = _relay(MessageReader(reading), child, request, requests)
     status, _ = _end(child, reading)
     if ending is not None:
-        _reply(b"X", seconds, _failure(*_describe_end(ending, status)))
+        _reply(b"X", seconds, failure(*_describe_end(ending, status)))
 
 
 def _run_script(request: dict[str, Any]) -> None:
-    child, reading = _fork(request, _run_to_the_end)
+    child, reading = _fork(request, run_script)
     reader = MessageReader(reading)
     limit = _Limit(child, request["total_seconds"], request["patience"])
     ending: Exception | None = None
     try:
         first = _await_report(reader, [limit], request["output_bytes"])  # written before the script began
-        announced = first[:1] == _TOKEN_MARK
+        announced = first[:1] == TOKEN_MARK
         last = _await_report(reader, [limit], request["output_bytes"]) if announced else first
     except (DeadlinePassed, EOFError, MessageTooLarge) as error:
         ending = error
     status, seconds = _end(child, reading)
     if ending is not None:
-        _reply(b"F", seconds, _failure(*_describe_end(ending, status)))
+        _reply(b"F", seconds, failure(*_describe_end(ending, status)))
     elif announced and last == first:
         _reply(b"P", seconds, b"")
     else:
@@ -221,135 +210,13 @@ def _become_candidate(request: dict[str, Any], pipe: int, run: Callable[[dict[st
             if request["isolated"]:
                 refuse_system_calls(threads=request["threads"])
         except OSError as error:
-            write_message(pipe, _failure("refused", f"the program was not run, for it cannot be confined: {error}"))
+            write_message(pipe, failure("refused", f"the program was not run, for it cannot be confined: {error}"))
             leave(1)
         run(request, pipe)
         leave(0)
     except BaseException:
         leave(1)
     raise SystemExit(1)
-
-
-def _run_candidate(request: dict[str, Any], pipe: int) -> None:
-    try:
-        function = _load(request["code"], request["entry_point"])
-    except _CannotLoad as error:
-        write_message(pipe, _failure(*error.args))
-        return
-    except BaseException as error:
-        write_message(pipe, _failure(*_classify(error)))
-        return
-    write_message(pipe, b"")
-    for arguments in request["inputs"]:
-        write_message(pipe, _call(function, arguments))
-
-
-def _run_to_the_end(request: dict[str, Any], pipe: int) -> None:
-    """Run a script; write the token announced before it once more, if no exception ended it."""
-    try:
-        code, tests = (_compile(request[part]) for part in ("code", "tests"))
-        sys.addaudithook(_forbid_tracing())
-        names = _new_module().__dict__
-        # One expression, so that while the script runs the token and all that is still to be called lie on the
-        # interpreter's stack alone: no name, frame or object that the script could reach leads to them. The builtins
-        # that the code may have replaced are put back before the tests.
-        os.write(
-            pipe,
-            (
-                _announce_token(pipe),
-                deque(
-                    starmap(
-                        types.BuiltinFunctionType.__call__,
-                        (
-                            (exec, code, names),  # runs generated code, in a confined process
-                            (vars(builtins).update, dict(vars(builtins))),
-                            (exec, tests, names),
-                        ),
-                    ),
-                    maxlen=0,
-                ),
-            )[0],
-        )
-    except _CannotLoad as error:
-        write_message(pipe, _failure(*error.args))
-    except AssertionError as error:
-        write_message(pipe, _failure("assertion", _classify(error)[1]))
-    except BaseException as error:
-        write_message(pipe, _failure(*_classify(error)))
-
-
-def _announce_token(pipe: int) -> bytes:
-    """Tell this process's parent the token; return the whole message, to be written again."""
-    token = _TOKEN_MARK + os.urandom(_TOKEN_BYTES)
-    message = len(token).to_bytes(4, "big") + token
-    os.write(pipe, message)
-    return message
-
-
-def _forbid_tracing() -> Callable[[str, tuple[object, ...]], None]:
-    """Return an audit hook against jumping over a failing test, and against listing what the interpreter holds."""
-    refused, frame = _REFUSED_EVENTS, types.FrameType
-
-    def forbid(event: str, arguments: tuple[Any, ...]) -> None:
-        # what a frame holds is not for scripts; what other objects hold is asked for by pandas, for one
-        if event in refused or (event == "gc.get_referents" and any(type(each) is frame for each in arguments[0])):
-            raise PermissionError(f"a script may not use {event}")
-
-    return forbid
-
-
-class _CannotLoad(Exception):
-    """The program defines no callable entry point; holds the reason and the detail."""
-
-
-def _compile(code: str) -> types.CodeType:
-    try:
-        return compile(code, f"<{_MODULE_NAME}>", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise _CannotLoad("syntax", _classify(error)[1]) from None
-
-
-def _new_module() -> types.ModuleType:
-    """Return the module that programs run in: never `__main__`, as in the official harnesses, which call `exec`."""
-    module = types.ModuleType(_MODULE_NAME)
-    sys.modules[_MODULE_NAME] = module
-    return module
-
-
-def _load(code: str, entry_point: str) -> Callable[..., object]:
-    compiled = _compile(code)
-    module = _new_module()
-    exec(compiled, module.__dict__)  # runs generated code, in a confined process
-    function = module.__dict__.get(entry_point)
-    if not callable(function):
-        raise _CannotLoad("missing", f"no function named {entry_point}")
-    return function  # type: ignore[no-any-return]
-
-
-def _call(function: Callable[..., object], arguments: str) -> bytes:
-    try:
-        return b"V" + encode_output(function(*decode(arguments))).encode("ascii")
-    except BaseException as error:
-        return _failure(*_classify(error))
-
-
-def _classify(error: BaseException) -> tuple[str, str]:
-    detail = type(error).__name__
-    try:
-        detail = f"{detail}: {error}"[:_DETAIL_CHARACTERS]
-    except BaseException:
-        detail = f"{detail} (its text could not be read)"
-    if isinstance(error, SystemExit):
-        return "exited", detail
-    if isinstance(error, MemoryError):
-        return "memory", detail
-    if isinstance(error, OSError) and not isinstance(error, (FileNotFoundError, TimeoutError)):
-        return "refused", detail
-    return "exception", detail
-
-
-def _failure(reason: str, detail: str) -> bytes:
-    return b"E" + json.dumps([reason, detail]).encode("ascii")
 
 
 def _address_space_bytes() -> int:

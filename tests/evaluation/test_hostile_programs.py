@@ -42,7 +42,7 @@ found = []
 while frame:
     found.append(sorted(frame.f_locals))
     for name in list(frame.f_globals):
-        if name in ("_failure", "_reply", "_describe_end"): frame.f_globals[name] = lambda *a: b"V3"
+        if name in ("failure", "_reply", "_describe_end"): frame.f_globals[name] = lambda *a: b"V3"
     frame = frame.f_back
 def f(x): raise ValueError
 """
