@@ -8,6 +8,10 @@ blocks are taken out of the description.
 A sample is a whole program without its tests. As in the official harness, common imports are put before Python and C++
 programs, imports of Go programs are completed, and JavaScript that prints anything has failed. C++ is compiled as
 C++17.
+
+Not guaranteed: the same verdict twice where the tests or the solution leave something to chance. Two canonical solutions
+do: that of Go/95 depends on the order in which a map is walked and passes most of the time, that of Rust/32 (Newton's
+method on random polynomials, which does not always converge) about every other time.
 """
 
 import re

@@ -4,7 +4,7 @@ A sample is a whole program without its tests: `prompt + completion`, where the 
 that the tests bring along, or a whole function as chat models write it. Whether it is closed is found by parsing.
 
 As upstream: Java with assertions and javatuples, C++17 without NDEBUG, Rust in its default edition (2015) without
-crates. As DeepSeek-Coder does: `using namespace std` and all standard headers for C++, and `<?php` where it is missing.
+crates. As DeepSeek-Coder does: standard headers come before C++ programs, and `<?php` where it is missing.
 Unlike upstream, the test of an assert is our own in C++ and cannot be compiled away.
 """
 
@@ -114,8 +114,7 @@ class MultiPlESuite:
         if self.language == "php" and "<?php" not in solution:
             solution = f"<?php\n{solution}"
         closing = "\n}" * open_braces(_DIALECTS[self.language].grammar, solution)
-        before = "using namespace std;\n" if self.language == "cpp" else ""
-        return TestedProgram(before + solution + closing, tests, _SECONDS)
+        return TestedProgram(solution + closing, tests, _SECONDS)
 
 
 def load(language: Language, data: str | None) -> MultiPlESuite:

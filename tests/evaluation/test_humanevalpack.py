@@ -223,8 +223,8 @@ def _measured() -> Iterator[object]:
         yield pytest.param(language, marks=pytest.mark.skipif(bool(reason), reason=reason))
 
 
-FAULTY_CANONICAL = {"Rust/32"}
-"""Its tests draw random polynomials, and the method of the canonical solution does not converge for some of them."""
+LEFT_TO_CHANCE = {"Go/95", "Rust/32"}
+"""Canonical solutions that do not always pass, see the suite's docstring."""
 
 
 @pytest.mark.slow
@@ -237,6 +237,6 @@ def test_canonical_solutions_pass_and_faulty_ones_fail(language: Language) -> No
     assert len(tasks) >= 163
     with suite.examiner(Execution(workers=2)) as examine:
         right = examine([Sample(task_id, 0, task.head + task.canonical_solution) for task_id, task in tasks.items()])
-        assert {verdict.task_id for verdict in right if not verdict.passed} <= FAULTY_CANONICAL
+        assert {verdict.task_id for verdict in right if not verdict.passed} <= LEFT_TO_CHANCE
         faulty = examine([Sample(task_id, 0, task.head + task.buggy_solution) for task_id, task in tasks.items()])
         assert [verdict.task_id for verdict in faulty if verdict.passed] == []
