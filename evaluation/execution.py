@@ -43,12 +43,12 @@ from evaluation.programs import (
 from evaluation.sandbox_process import Runtime, SandboxLost, SandboxProcess
 from evaluation.suite import Execution
 
-_USER_NAMESPACE_REMEDY = (
+USER_NAMESPACE_REMEDY = (
     "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000 "
     "kernel.apparmor_restrict_unprivileged_userns=0), or inside a container start it with "
     "--security-opt seccomp=unconfined --security-opt systempaths=unconfined"
 )
-
+"""What to tell where bubblewrap cannot make namespaces."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -265,8 +265,7 @@ class Sandbox:
                 last = complaint.splitlines()[-1]
                 raise SandboxUnavailable(f"{self._runtime.python} does not run the sandbox's worker: {last}") from None
             raise SandboxUnavailable(
-                f"bubblewrap cannot isolate code on this machine ({complaint.splitlines()[0]}): "
-                f"{_USER_NAMESPACE_REMEDY}"
+                f"bubblewrap cannot isolate code on this machine ({complaint.splitlines()[0]}): {USER_NAMESPACE_REMEDY}"
             ) from None
         if outcome.value != 42:
             raise SandboxUnavailable(f"the sandbox does not run programs here: {outcome.detail}")

@@ -39,6 +39,11 @@ class Java:
     readable: Sequence[str] = ("/etc/java-*-openjdk",)
     environment: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def probe(self) -> tuple[str, str]:
+        """Return a program that passes."""
+        return "", f"class {self.main_class} {{ public static void main(String[] a) {{ assert true; }} }}"
+
     def prepare(self, prepared: Path) -> None:
         """Compile the harness."""
         run_trusted(["javac", "-d", str(prepared), str(HARNESSES / "Harness.java")], prepared)
@@ -69,6 +74,11 @@ class Cpp:
     language: str = "cpp"
     readable: Sequence[str] = ()
     environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def probe(self) -> tuple[str, str]:
+        """Return a program that passes."""
+        return "int one() { return 1; }", "int main() { assert(one() == 1); }"
 
     def prepare(self, prepared: Path) -> None:
         """Build the harness, and the standard library's headers as a precompiled one."""
@@ -109,6 +119,11 @@ class Rust:
     readable: Sequence[str] = ()
     environment: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def probe(self) -> tuple[str, str]:
+        """Return a program that passes."""
+        return "".join(f"use {crate};\n" for crate in self.crates), "fn main() { assert_eq!(1, 1); }"
+
     def prepare(self, prepared: Path) -> None:
         """Build the harness and the crates."""
         _build_loader(prepared)
@@ -147,6 +162,11 @@ class Swift:
     language: str = "swift"
     readable: Sequence[str] = ()
     environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def probe(self) -> tuple[str, str]:
+        """Return a program that passes."""
+        return "let one = 1", "assert(one == 1)"
 
     def prepare(self, prepared: Path) -> None:
         """Nothing is shared."""

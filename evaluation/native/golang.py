@@ -69,6 +69,11 @@ class Go:
     _packages: dict[str, str] = field(default_factory=dict)
     """Import path -> compiled package; filled by `prepare`, `{prepared}` stands for its folder."""
 
+    @property
+    def probe(self) -> tuple[str, str]:
+        """Return a program that passes."""
+        return "", 'import "testing"\nfunc TestProbe(t *testing.T) {}'
+
     def prepare(self, prepared: Path) -> None:
         """Compile the standard library, testify and the harness."""
         environment = {

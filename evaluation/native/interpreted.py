@@ -22,6 +22,11 @@ class JavaScript:
     readable: Sequence[str] = ()
     environment: dict[str, str] = field(default_factory=lambda: {"NODE_PATH": ":".join(NODE_FOLDERS)})
 
+    @property
+    def probe(self) -> tuple[str, str]:
+        """Return a program that passes."""
+        return "const one = 1", "console.assert(one === 1)"
+
     def prepare(self, prepared: Path) -> None:
         """Copy the harness."""
         _copy("harness.js", prepared)
@@ -47,6 +52,11 @@ class Php:
     language: str = "php"
     readable: Sequence[str] = ("/etc/php",)
     environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def probe(self) -> tuple[str, str]:
+        """Return a program that passes."""
+        return "<?php\nfunction one() { return 1; }\n", "one();"
 
     def prepare(self, prepared: Path) -> None:
         """Copy the harness."""

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from evaluation.confinement import filter_code
-from evaluation.errors import SandboxUnavailable
+from evaluation.errors import BenchmarkError, SandboxUnavailable
+from evaluation.execution import USER_NAMESPACE_REMEDY
 from evaluation.isolation import SCRATCH, isolated
 from evaluation.native.sources import redefinitions
 from evaluation.native.toolchain import ASSERTION_FAILED, CANNOT_LOAD, Places, Recipe, Toolchain
@@ -31,6 +32,8 @@ Item = TypeVar("Item")
 _INSIDE = Places("/sources", "/build", "/prepared")
 _COMPILING_SECONDS = 60.0
 _COMPILING_MEMORY_BYTES = 2 << 30
+_PROBE_SECONDS = 30.0
+_BUBBLEWRAP_COMPLAINT = "bwrap: "
 _MOST_THREADS = 256
 _OUTPUT_BYTES = 1 << 20
 _DETAIL_CHARACTERS = 300
@@ -84,6 +87,21 @@ class NativeRunner:
         finally:
             for future in futures:
                 future.cancel()
+
+    def prove(self) -> None:
+        """See that a right program passes, so that no fault of the machine counts as one of a solution.
+
+        Raises:
+            SandboxUnavailable: programs cannot be isolated here.
+            BenchmarkError: the toolchain does not work in the sandbox.
+        """
+        [(_, result)] = self.run([None], lambda _: TestedProgram(*self._toolchain.probe, _PROBE_SECONDS))
+        if _BUBBLEWRAP_COMPLAINT in result.detail:
+            raise SandboxUnavailable(
+                f"bubblewrap cannot isolate code on this machine ({result.detail}): {USER_NAMESPACE_REMEDY}"
+            )
+        if result.reason is not None:
+            raise BenchmarkError(f"{self._toolchain.language}: its toolchain does not work here: {result.detail}")
 
     def _run_one(self, program: TestedProgram) -> TestResult:
         taken = redefinitions(self._toolchain.language, program.solution, program.tests)
@@ -185,6 +203,7 @@ def open_runner(toolchain: Toolchain, execution: Execution) -> Iterator[NativeRu
         with ThreadPoolExecutor(execution.workers, "native") as pool:
             runner = NativeRunner(toolchain, execution, Path(name), pool)
             try:
+                runner.prove()
                 yield runner
             finally:
                 pool.shutdown(cancel_futures=True)

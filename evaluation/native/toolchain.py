@@ -65,6 +65,10 @@ class Toolchain(Protocol):
     def environment(self) -> Mapping[str, str]:
         """Variables its commands need."""
 
+    @property
+    def probe(self) -> tuple[str, str]:
+        """A solution and tests that pass wherever the toolchain works."""
+
     def prepare(self, prepared: Path) -> None:
         """Build the harness and what programs share, once, from trusted sources.
 

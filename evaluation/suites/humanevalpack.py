@@ -9,9 +9,9 @@ A sample is a whole program without its tests. As in the official harness, commo
 programs, imports of Go programs are completed, and JavaScript that prints anything has failed. C++ is compiled as
 C++17.
 
-Not guaranteed: the same verdict twice where the tests or the solution leave something to chance. Two canonical solutions
-do: that of Go/95 depends on the order in which a map is walked and passes most of the time, that of Rust/32 (Newton's
-method on random polynomials, which does not always converge) about every other time.
+Not guaranteed: the same verdict twice where the tests or the solution leave something to chance. Two canonical
+solutions do: that of Go/95 depends on the order in which a map is walked and passes most of the time, that of Rust/32
+(Newton's method on random polynomials, which does not always converge) about every other time.
 """
 
 import re

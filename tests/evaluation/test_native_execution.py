@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.errors import BenchmarkError
+from evaluation.errors import BenchmarkError, SandboxUnavailable
 from evaluation.native.compiled import Cpp, Java, Rust, Swift
 from evaluation.native.golang import Go
 from evaluation.native.interpreted import JavaScript, Php
@@ -409,3 +409,26 @@ def test_what_a_program_leaves_behind_is_not_there_for_the_next() -> None:
 def test_tests_that_cannot_be_called_are_refused(toolchain: Toolchain, tests: str) -> None:
     with pytest.raises(BenchmarkError, match="tests have"):
         toolchain.recipe("", tests, Places("/sources", "/build", "/prepared"), 1 << 30)
+
+
+@pytest.mark.skipif(bool(missing("javascript", "")), reason="needs Node")
+def test_a_sandbox_that_does_not_work_is_no_failure_of_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "bwrap"
+    broken.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SandboxUnavailable, match="user namespaces"), open_runner(JavaScript(True), Execution()):
+        pass
+    broken.unlink()
+    with pytest.raises(SandboxUnavailable, match="install bubblewrap"), open_runner(JavaScript(True), Execution()):
+        pass
+
+
+@pytest.mark.skipif(bool(missing("javascript", "")), reason="needs Node")
+def test_a_toolchain_that_does_not_work_is_no_failure_of_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(JavaScript, "probe", ("", "throw 'broken'"))
+    with pytest.raises(BenchmarkError, match="javascript: its toolchain does not work"):
+        with open_runner(JavaScript(True), Execution()):
+            pass
