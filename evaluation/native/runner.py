@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -76,6 +77,7 @@ class NativeRunner:
         self._execution = execution
         self._prepared = prepared
         self._pool = pool
+        self._abandoned = threading.Event()
         self._limits = ResourceLimits(memory_bytes=execution.memory_bytes)
 
     def run(self, items: Iterable[Item], build: Callable[[Item], TestedProgram]) -> Iterator[tuple[Item, TestResult]]:
@@ -102,6 +104,11 @@ class NativeRunner:
             )
         if result.reason is not None:
             raise BenchmarkError(f"{self._toolchain.language}: its toolchain does not work here: {result.detail}")
+
+    def abandon(self) -> None:
+        """Stop what is running and drop what waits."""
+        self._abandoned.set()
+        self._pool.shutdown(cancel_futures=True)
 
     def _run_one(self, program: TestedProgram) -> TestResult:
         taken = redefinitions(self._toolchain.language, program.solution, program.tests)
@@ -166,7 +173,12 @@ class NativeRunner:
             with tempfile.TemporaryDirectory(prefix="scratch-") as scratch:
                 environment |= {"HOME": scratch, "TMPDIR": scratch}
                 return run_watched(
-                    [*_LIMITED, *command], allowance, sent=sent, environment=environment, folder=Path(scratch)
+                    [*_LIMITED, *command],
+                    allowance,
+                    sent=sent,
+                    environment=environment,
+                    folder=Path(scratch),
+                    abandoned=self._abandoned,
                 )
         # There is no /proc inside; compilers and the JDK find their libraries by this one link in it.
         found = shutil.which(command[0], path=SYSTEM_PATH)
@@ -187,7 +199,8 @@ class NativeRunner:
                 environment=self._toolchain.environment,
                 options=options,
             )
-            return run_watched(line, allowance, sent=sent, kept_open=() if writable else (descriptor,))
+            kept_open = () if writable else (descriptor,)
+            return run_watched(line, allowance, sent=sent, kept_open=kept_open, abandoned=self._abandoned)
 
 
 @contextmanager
@@ -206,7 +219,7 @@ def open_runner(toolchain: Toolchain, execution: Execution) -> Iterator[NativeRu
                 runner.prove()
                 yield runner
             finally:
-                pool.shutdown(cancel_futures=True)
+                runner.abandon()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import selectors
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -71,8 +72,9 @@ def run_watched(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
     kept_open: Sequence[int] = (),
+    abandoned: threading.Event,
 ) -> Ended:
-    """Run a command to its end or to the first limit; everything it started is dead afterwards."""
+    """Run a command to its end, to the first limit or until it is `abandoned`; all it started is dead afterwards."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         process = subprocess.Popen(
@@ -89,7 +91,7 @@ def run_watched(
         assert process.stdout is not None
         with process.stdout:
             try:
-                return _Watch(process, ours, allowance).follow(sent)
+                return _Watch(process, ours, allowance, abandoned).follow(sent)
             finally:
                 _kill(process)
 
@@ -97,10 +99,17 @@ def run_watched(
 class _Watch:
     """The reading of one running command's output and the looks at what it uses."""
 
-    def __init__(self, process: subprocess.Popen[bytes], channel: socket.socket, allowance: Allowance) -> None:
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        channel: socket.socket,
+        allowance: Allowance,
+        abandoned: threading.Event,
+    ) -> None:
         self._process = process
         self._channel = channel
         self._allowance = allowance
+        self._abandoned = abandoned
         self._started = time.monotonic()
         self._received = {"output": bytearray(), "answer": bytearray()}
         self._unsent = b""
@@ -166,6 +175,8 @@ class _Watch:
     def _passed_limit(self) -> tuple[Reason | None, str]:
         allowance, elapsed = self._allowance, time.monotonic() - self._started
         usage = _usage(self._process.pid)
+        if self._abandoned.is_set():
+            return "not_run", "the evaluation was stopped"
         if self._too_much_output():
             return "memory", "more output than the limit"
         if usage.memory_bytes > allowance.memory_bytes:

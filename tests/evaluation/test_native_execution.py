@@ -3,6 +3,7 @@
 Most hostile programs give the right answer only where the forbidden thing succeeded, so that a pass would show a leak.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -432,3 +433,13 @@ def test_a_toolchain_that_does_not_work_is_no_failure_of_programs(monkeypatch: p
     with pytest.raises(BenchmarkError, match="javascript: its toolchain does not work"):
         with open_runner(JavaScript(True), Execution()):
             pass
+
+
+@pytest.mark.skipif(bool(missing("javascript", "")), reason="needs Node")
+def test_stopping_does_not_wait_for_running_programs() -> None:
+    started = time.monotonic()
+    with open_runner(JavaScript(True), Execution(workers=2)) as runner:
+        texts = ["1", "for (;;);", "for (;;);", "for (;;);"]
+        first, _ = next(runner.run(texts, lambda text: TestedProgram(text, "", 1000.0)))
+        assert first == "1"
+    assert time.monotonic() - started < 100
