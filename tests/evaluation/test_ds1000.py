@@ -154,11 +154,11 @@ def test_tasks_are_grouped_by_library_and_perturbation(suite: Ds1000) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(
-    not {"INVERSE_INSTRUCT_DATA", "DS1000_PYTHON"} <= os.environ.keys(),
+    not {"INVERSE_INSTRUCT_TEST_DATA", "DS1000_PYTHON"} <= os.environ.keys(),
     reason="needs the benchmarks' files, and the interpreter that launch/ds1000_environment.sh prints",
 )
 def test_all_measured_references_pass() -> None:
-    suite = load(os.environ["INVERSE_INSTRUCT_DATA"])
+    suite = load(os.environ["INVERSE_INSTRUCT_TEST_DATA"])
     execution = Execution(python=Path(os.environ["DS1000_PYTHON"]))
     measured = [task_id for task_id in suite.task_ids if task_id not in suite.not_measured(execution)]
     assert len(measured) >= 900

@@ -101,9 +101,9 @@ def test_a_row_without_its_test_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("INVERSE_INSTRUCT_DATA" not in os.environ, reason="needs the benchmarks' files")
+@pytest.mark.skipif("INVERSE_INSTRUCT_TEST_DATA" not in os.environ, reason="needs the benchmarks' files")
 def test_all_references_pass_and_no_unedited_input_does() -> None:
-    suite = load(os.environ["INVERSE_INSTRUCT_DATA"])
+    suite = load(os.environ["INVERSE_INSTRUCT_TEST_DATA"])
     assert len(suite.task_ids) == 194
     samples = [
         Sample(task_id, index, code)

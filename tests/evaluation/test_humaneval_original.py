@@ -64,9 +64,9 @@ def test_a_row_without_its_test_is_refused(tmp_path: Path) -> None:
         load(str(file))
 
 
-@pytest.mark.skipif("INVERSE_INSTRUCT_DATA" not in os.environ, reason="needs the benchmarks' files")
+@pytest.mark.skipif("INVERSE_INSTRUCT_TEST_DATA" not in os.environ, reason="needs the benchmarks' files")
 def test_all_canonical_solutions_pass() -> None:
-    suite = load(os.environ["INVERSE_INSTRUCT_DATA"])
+    suite = load(os.environ["INVERSE_INSTRUCT_TEST_DATA"])
     assert len(suite.task_ids) == 164
     with suite.examiner(Execution()) as examine:
         verdicts = list(examine([Sample(task_id, 0, suite.reference(task_id)) for task_id in suite.task_ids]))

@@ -17,7 +17,7 @@ from evaluation.suites import humanevalpack
 from evaluation.suites.humanevalpack import NAMES, HumanEvalPackSuite, Language, Mode, load
 from evaluation.toolchains import missing
 
-DATA = os.environ.get("INVERSE_INSTRUCT_DATA")
+DATA = os.environ.get("INVERSE_INSTRUCT_TEST_DATA")
 LANGUAGES: tuple[Language, ...] = ("python", "js", "java", "go", "cpp", "rust")
 GRAMMARS = {"js": "javascript"}
 
@@ -229,7 +229,7 @@ LEFT_TO_CHANCE = {"Go/95", "Rust/32"}
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.skipif(not DATA, reason="INVERSE_INSTRUCT_DATA names no folder")
+@pytest.mark.skipif(not DATA, reason="INVERSE_INSTRUCT_TEST_DATA names no folder")
 @pytest.mark.parametrize("language", _measured())
 def test_canonical_solutions_pass_and_faulty_ones_fail(language: Language) -> None:
     suite = load("humanevalfix", language, DATA)

@@ -93,10 +93,10 @@ def test_a_wrong_row_is_refused(tmp_path: Path, change: dict[str, Any], message:
         load_rows(tmp_path, FULL | change)
 
 
-@pytest.mark.skipif("INVERSE_INSTRUCT_DATA" not in os.environ, reason="needs the benchmarks' files")
+@pytest.mark.skipif("INVERSE_INSTRUCT_TEST_DATA" not in os.environ, reason="needs the benchmarks' files")
 @pytest.mark.parametrize(("name", "tasks"), [("mbpp.jsonl.gz", 500), ("mbpp_sanitized.jsonl.gz", 427)])
 def test_all_references_pass(name: str, tasks: int) -> None:
-    [file] = Path(os.environ["INVERSE_INSTRUCT_DATA"]).rglob(name)
+    [file] = Path(os.environ["INVERSE_INSTRUCT_TEST_DATA"]).rglob(name)
     suite = load(str(file))
     assert len(suite.task_ids) == tasks
     with suite.examiner(Execution()) as examine:

@@ -12,7 +12,7 @@ from evaluation.suite import Execution, Sample
 from evaluation.suites.multipl_e import Language, MultiPlESuite, load
 from evaluation.toolchains import missing
 
-DATA = os.environ.get("INVERSE_INSTRUCT_DATA")
+DATA = os.environ.get("INVERSE_INSTRUCT_TEST_DATA")
 GRAMMARS = {"js": "javascript"}
 
 PROMPTS: dict[Language, str] = {
@@ -156,7 +156,7 @@ def test_a_damaged_row_is_named(field: str, value: object, tmp_path: Path) -> No
         load("cpp", str(tmp_path))
 
 
-@pytest.mark.skipif(not DATA, reason="INVERSE_INSTRUCT_DATA names no folder")
+@pytest.mark.skipif(not DATA, reason="INVERSE_INSTRUCT_TEST_DATA names no folder")
 @pytest.mark.parametrize(
     ("language", "count"), [("java", 158), ("js", 161), ("cpp", 161), ("php", 161), ("swift", 158), ("rust", 156)]
 )
