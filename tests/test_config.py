@@ -43,7 +43,8 @@ def test_papers_settings() -> None:
 def test_all_problems_at_once_with_line_key_and_remedy(tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text(
-        "name: x\nmodel:\n  base: m\n  promt_format: chat\ncorpus: []\nevaluate: {suites: [{suite: humanevl}]}\ntrain:\n  learning_rate: -1\n"
+        "name: x\nmodel:\n  base: m\n  promt_format: chat\ncorpus: []\nevaluate: {suites: [{suite: humanevl}]}\n"
+        "train:\n  learning_rate: -1\n"
         "preprocess:\n  languages: [cobol]\n"
     )
     with pytest.raises(ConfigError) as caught:

@@ -94,12 +94,13 @@ def lines(path: Path) -> list[dict[str, Any]]:
 def result(run_dir: Path) -> dict[str, Any]:
     """What two runs must agree on."""
     folder = run_dir / "round-01"
+    verdicts = lines(folder / "evaluate/mini/results.jsonl")
     losses = {path.parent.name: [row["loss"] for row in lines(path)] for path in folder.glob("train/*/loss.jsonl")}
     return {
         "selected": rows_digest([row["id"] for row in read_rows(folder / "selection/selected.parquet")]),
         "losses": losses,
         "checkpoint": model_digest(run_dir / "checkpoints/round-01"),
-        "verdicts": [(row["task_id"], row["base"], row["plus"]) for row in lines(folder / "evaluate/mini/results.jsonl")],
+        "verdicts": [(row["task_id"], row["base"], row["plus"]) for row in verdicts],
         "accounting": {
             stage: {
                 name: value
