@@ -89,7 +89,7 @@ def encode(value: object) -> str:
 def encode_output(value: object) -> str:
     """Return `value` as tagged JSON, or the `Digest` of one with many megabytes."""
     try:
-        content = marshal.dumps(value, 0)  # type: ignore[arg-type]  # plain types only: nothing of the program's runs
+        content = marshal.dumps(value, 2)  # type: ignore[arg-type]  # plain types only: nothing of the program's runs
     except ValueError:
         return encode(value)
     if len(content) <= _LARGEST_CARRIED_BYTES:
