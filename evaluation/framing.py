@@ -21,11 +21,22 @@ class MessageTooLarge(Exception):
     """The announced message is longer than the reader allows."""
 
 
+def pack_message(payload: bytes) -> bytes:
+    """Return a message as it is written."""
+    return _LENGTH.pack(len(payload)) + payload
+
+
 def write_message(descriptor: int, payload: bytes) -> None:
     """Write one message, blocking until the pipe has taken all of it."""
-    remaining = memoryview(_LENGTH.pack(len(payload)) + payload)
-    while remaining:
-        remaining = remaining[os.write(descriptor, remaining) :]
+    write_all(descriptor, pack_message(payload))
+
+
+def write_all(descriptor: int, content: bytes | bytearray) -> None:
+    """Write packed messages, blocking until the pipe has taken all of them."""
+    written = 0
+    while written < len(content):
+        with memoryview(content) as view:
+            written += os.write(descriptor, view[written:])
 
 
 class MessageReader:
@@ -57,6 +68,13 @@ class MessageReader:
         payload = bytes(self._buffer[_LENGTH.size : end])
         del self._buffer[:end]
         return payload
+
+    def has_message(self) -> bool:
+        """Tell whether a whole message has been read from the descriptor already."""
+        if len(self._buffer) < _LENGTH.size:
+            return False
+        (length,) = _LENGTH.unpack_from(self._buffer)
+        return len(self._buffer) >= _LENGTH.size + int(length)
 
     def has_input(self) -> bool:
         """Tell whether something has arrived that is not read yet."""

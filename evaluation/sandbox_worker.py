@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from evaluation.confinement import limit_resources, refuse_system_calls
-from evaluation.framing import DeadlinePassed, MessageReader, MessageTooLarge, write_message
+from evaluation.framing import DeadlinePassed, MessageReader, MessageTooLarge, pack_message, write_all, write_message
 from evaluation.sandbox_candidate import TOKEN_MARK, failure, run_function, run_script
 
 _REQUEST_DESCRIPTOR, _REPLY_DESCRIPTOR = 0, 1
@@ -117,21 +117,37 @@ def _end(child: int, pipe: int) -> tuple[int, float]:
 def _relay(
     reader: MessageReader, child: int, request: dict[str, Any], requests: MessageReader
 ) -> tuple[Exception | None, float]:
-    """Pass on the fork's reports; return what ended them early, if anything, and how long that step took."""
+    """Pass on the fork's reports; return what ended them early, if anything, and how long that step took.
+
+    Reports that have arrived already are passed on together: a program may have a thousand short inputs.
+    """
     total = _Limit(child, request["total_seconds"], request["patience"])
+    replies = bytearray()
     for step, seconds in enumerate([request["load_seconds"], *request["limits"]]):
-        limit = _Limit(child, seconds, request["patience"])
+        started = time.monotonic()
         if step == 1:
             total = _Limit(child, request["total_seconds"], request["patience"])
         try:
-            limits = [limit, total] if step else [limit]
-            payload = _await_report(reader, limits, request["output_bytes"], requests)
+            if not reader.has_message():
+                _flush(replies)
+                limit = _Limit(child, seconds, request["patience"])
+                limits = [limit, total] if step else [limit]
+                payload = _await_report(reader, limits, request["output_bytes"], requests)
+            else:
+                payload = reader.read(None, request["output_bytes"])
         except (DeadlinePassed, EOFError, MessageTooLarge, _Stopped) as error:
-            return error, limit.elapsed()
-        _reply(b"R" if step else b"L", limit.elapsed(), payload)
+            _flush(replies)
+            return error, time.monotonic() - started
+        replies += pack_message(_HEADER.pack(b"R" if step else b"L", time.monotonic() - started) + payload)
         if step == 0 and payload:
             break
+    _flush(replies)
     return None, 0.0
+
+
+def _flush(replies: bytearray) -> None:
+    write_all(_REPLY_DESCRIPTOR, replies)
+    replies.clear()
 
 
 class _Limit:
@@ -142,9 +158,6 @@ class _Limit:
         self._started = time.monotonic()
         self._cpu_end = _cpu_seconds(child) + seconds
         self._wall_end = self._started + patience * seconds
-
-    def elapsed(self) -> float:
-        return time.monotonic() - self._started
 
     def left(self) -> float:
         """Return for how many seconds the fork may run on at least, if it gets a CPU to itself."""
