@@ -19,7 +19,7 @@ from evaluation.execution import Sandbox
 from evaluation.problems import Problem
 from evaluation.programs import Program, ProgramResult
 
-_FORMAT = "2"
+_FORMAT = "3"
 """Part of the name of a kept reference: changes when what is kept, or the encoding of values, does."""
 _REFERENCE_SECONDS_PER_INPUT = 60.0
 _REFERENCE_SECONDS = 600.0

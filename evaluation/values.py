@@ -12,8 +12,9 @@ and arrays as ``Elements``, which equals nothing but can be gone through. Other 
 An output of many megabytes comes back as its `Digest`, equal to that of the same content: millions of elements take
 longer to carry than to make.
 
-Not guaranteed: that equal numbers of different types count as equal inside such large outputs, that subclasses come
-back as themselves, that bytes and bytearray stay apart, or that two adjacent lone surrogates stay two characters.
+Not guaranteed: that equal numbers of different types count as equal inside such large outputs, unless these are flat
+lists or tuples of real numbers; that subclasses come back as themselves, that bytes and bytearray stay apart, or that
+two adjacent lone surrogates stay two characters.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ import json
 import marshal
 import math
 import sys
+from array import array
 from collections import deque
 from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
 from dataclasses import dataclass
@@ -29,6 +31,9 @@ from typing import Any
 
 _LARGEST_PLAIN_INTEGER = 2**63
 _LARGEST_CARRIED_BYTES = 4_000_000
+_MANY_NUMBERS = _LARGEST_CARRIED_BYTES // 8
+"""Longer lists and tuples of numbers are digested; the bytes that they take depend on the types of the numbers."""
+_LARGEST_EXACT_DOUBLE = 2**53
 _MOST_ELEMENTS = 1_000_000
 """Longer iterators are unsupported outputs."""
 
@@ -88,13 +93,32 @@ def encode(value: object) -> str:
 
 def encode_output(value: object) -> str:
     """Return `value` as tagged JSON, or the `Digest` of one with many megabytes."""
+    if isinstance(value, list | tuple) and len(value) > _MANY_NUMBERS and _are_real(value):
+        return _digest("list" if isinstance(value, list) else "tuple", _numbers_to_bytes(value))
     try:
         content = marshal.dumps(value, 2)  # type: ignore[arg-type]  # plain types only: nothing of the program's runs
     except ValueError:
         return encode(value)
-    if len(content) <= _LARGEST_CARRIED_BYTES:
+    if len(content) <= _LARGEST_CARRIED_BYTES or (isinstance(value, list | tuple) and _are_real(value)):
         return encode(value)
-    return json.dumps({"h": [type(value).__name__, len(content), hashlib.sha256(content).hexdigest()]})
+    return _digest(type(value).__name__, content)
+
+
+def _digest(type_name: str, content: bytes) -> str:
+    return json.dumps({"h": [type_name, len(content), hashlib.sha256(content).hexdigest()]})
+
+
+def _are_real(values: list[Any] | tuple[Any, ...]) -> bool:
+    numpy = sys.modules.get("numpy")
+    real = (int, float) if numpy is None else (int, float, numpy.integer, numpy.floating, numpy.bool_)
+    return all(issubclass(kind, real) for kind in set(map(type, values)))
+
+
+def _numbers_to_bytes(values: Any) -> bytes:
+    """Return the same bytes for numbers that are equal, whatever their types."""
+    if max(map(abs, values)) <= _LARGEST_EXACT_DOUBLE:
+        return array("d", [number or 0 for number in values]).tobytes()  # -0.0 becomes 0
+    return marshal.dumps([int(number) if number % 1 == 0 else float(number) for number in values], 2)
 
 
 def decode(text: str | bytes) -> Any:

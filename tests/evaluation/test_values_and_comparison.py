@@ -149,3 +149,26 @@ def test_large_outputs_are_digests() -> None:
     assert decode(text) == decode(encode_output(["x" for _ in range(900_000)]))
     assert decode(text) != decode(encode_output(["x"] * 900_001))
     assert decode(encode_output([1])) == [1]
+
+
+@pytest.mark.parametrize("length", [400_000, 480_000, 600_000])
+def test_equal_numbers_of_other_types_are_equal_in_large_outputs_too(length: int) -> None:
+    numbers = list(range(-1, length - 1))
+    expected = decode(encode_output(numbers))
+    for same in (
+        [float(number) for number in numbers],
+        [-0.0 if number == 0 else number for number in numbers],
+        list(numpy.array(numbers)),
+        [bool(number) if number in (0, 1) else number for number in numbers],
+    ):
+        assert decode(encode_output(same)) == expected
+    for other in (numbers[::-1], tuple(numbers), numbers[:-1], [*numbers[:-1], 0.5], [*numbers[:-1], "x"]):
+        assert decode(encode_output(other)) != expected
+
+
+def test_large_outputs_keep_numbers_that_no_double_holds_apart() -> None:
+    huge = [2**53] * 600_000
+    expected = decode(encode_output([*huge, 2**53 + 1]))
+    assert decode(encode_output([*map(float, huge), 2**53 + 1])) == expected
+    assert decode(encode_output([*huge, 2**53])) != expected
+    assert decode(encode_output([*huge, math.inf])) == decode(encode_output([*map(float, huge), math.inf])) != expected
