@@ -10,10 +10,10 @@ processes, threads or programs, signalling or tracing other processes, memory, f
 beyond the limits, output beyond the limits, survival of the caller.
 
 What is not stopped: attacks on the kernel itself; reading the world-readable part of /usr; learning from this
-process's memory what earlier programs run by the same worker were sent or had returned (`Sandbox.renew` ends that:
-call it after running trusted reference solutions); heavy timing noise: limits count CPU time, but caches and
-clock rates are shared with whatever else runs. Everything runs as one single-threaded process per program, so a program
-that needs threads or subprocesses fails.
+process's memory what earlier programs run by the same worker were sent or had returned (so reference solutions get a
+sandbox of their own); heavy timing noise: limits count CPU time, but caches and clock rates are shared with whatever
+else runs. Everything runs as one single-threaded process per program, so a program that needs threads or subprocesses
+fails.
 """
 
 import threading
@@ -107,18 +107,11 @@ class Sandbox:
                 for process in self._processes:
                     process.kill()  # its own thread notices and frees the pipes
             pool.shutdown()
-            self.renew()
-
-    def renew(self) -> None:
-        """Replace every worker by a fresh one, so later programs find nothing of the earlier in memory.
-
-        Call it between runs, when every result has been taken.
-        """
-        with self._lock:
-            processes, self._processes = self._processes, []
-        for process in processes:
-            process.close()
-        self._mine = threading.local()
+            with self._lock:
+                processes, self._processes = self._processes, []
+            for process in processes:
+                process.close()
+            self._mine = threading.local()
 
     def run(self, programs: Iterable[Program]) -> Iterator[ProgramResult]:
         """Yield the result of each program, in the order given, as soon as it and all before it are done.
@@ -129,7 +122,7 @@ class Sandbox:
         """
         if self._pool is None:
             raise RuntimeError("the sandbox is closed: use it inside 'with'")
-        return self._pool.map(self._run_one, programs)
+        return self._pool.map(self.run_one, programs)
 
     def each(self, items: Iterable[Item], work: Callable[[Item, RunProgram], Result]) -> Iterator[Result]:
         """Yield what `work` makes of each item, in the order of completion, one item per worker at a time.
@@ -141,9 +134,14 @@ class Sandbox:
             SandboxUnavailable: a sandbox could not be started again.
             RuntimeError: used outside `with`.
         """
-        return self._as_completed(items, lambda item: work(item, self._run_one))
+        return self._as_completed(items, lambda item: work(item, self.run_one))
 
-    def _run_one(self, program: Program, accept: Accept | None = None) -> ProgramResult:
+    def run_one(self, program: Program, accept: Accept | None = None) -> ProgramResult:
+        """Run one program in the calling thread's own sandbox; the thread must live until all are closed.
+
+        Raises:
+            SandboxUnavailable: a sandbox could not be started.
+        """
         request = write_request(program, self._limits)
         for final in (False, True):
             try:

@@ -28,14 +28,28 @@ def judge_samples(
         BenchmarkError: a sample is of an unknown problem, or a canonical solution fails.
     """
     check_task_ids(problems, samples)
-    expected = references.of([problems[task] for task in dict.fromkeys(sample.task_id for sample in samples)])
 
     def judge_sample(sample: Sample, run: RunProgram) -> Verdict:
-        return judge(problems[sample.task_id], sample, expected[sample.task_id], run)
+        problem = problems[sample.task_id]
+        return judge(problem, sample, references.of(problem), run)
 
-    # the longest first, so that at the end no worker is left alone with one
-    hardest_first = sorted(samples, key=lambda sample: -expected[sample.task_id].seconds)
-    yield from sandbox.each(hardest_first, judge_sample)
+    yield from sandbox.each(_in_good_order(problems, samples, references), judge_sample)
+
+
+def _in_good_order(problems: Mapping[str, Problem], samples: Sequence[Sample], references: References) -> list[Sample]:
+    """Put the longest first, so that at the end no worker is left alone with one.
+
+    Before them come the first samples of problems whose reference is not known, so that no worker waits for another's.
+    """
+    seconds = {
+        task: reference.seconds
+        for task in dict.fromkeys(sample.task_id for sample in samples)
+        if (reference := references.known(problems[task]))
+    }
+    first = {sample.task_id: sample for sample in reversed(samples) if sample.task_id not in seconds}
+    unknown = list(reversed(first.values()))
+    rest = [sample for sample in samples if first.get(sample.task_id) is not sample]
+    return unknown + sorted(rest, key=lambda sample: -seconds.get(sample.task_id, 0.0))
 
 
 def check_task_ids(known: Mapping[str, object], samples: Sequence[Sample]) -> None:

@@ -9,7 +9,9 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -75,63 +77,53 @@ def reference_of(results: Sequence[ProgramResult]) -> Reference | None:
     )
 
 
-def _by_problem(problems: Iterable[Problem], results: Iterator[ProgramResult]) -> Iterator[list[ProgramResult]]:
-    """Yield the results of each problem's runs, one list per problem."""
-    for problem in problems:
-        yield [next(results) for _ in problem.parts]
-
-
 class References:
     """The references of problems: computed when first asked for, kept in memory and, if named, in a folder."""
 
     def __init__(self, sandbox: Sandbox, folder: Path | None = None) -> None:
-        """Run canonical solutions in `sandbox`; keep their outputs in `folder`, a small file per problem."""
+        """Run canonical solutions in `sandbox`; keep their outputs in `folder`, a small file per problem.
+
+        The sandbox should not be that of the candidates, which could find the outputs in its memory.
+        """
         self._sandbox = sandbox
         self._folder = folder
         self._known: dict[str, Reference] = {}
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
-    def of(self, problems: Sequence[Problem]) -> dict[str, Reference]:
-        """Return the references by task id.
+    def known(self, problem: Problem) -> Reference | None:
+        """Return a problem's reference if it was computed before."""
+        name = _name(problem)
+        if name not in self._known and (kept := self._load(name)):
+            self._known[name] = kept
+        return self._known.get(name)
 
-        The sandbox is renewed after running canonical solutions, so that candidates cannot find the outputs in its
-        memory.
+    def of(self, problem: Problem) -> Reference:
+        """Return a problem's reference; to be called by threads that live as long as the sandbox is open.
 
         Raises:
-            BenchmarkError: a canonical solution has no output for an input.
+            BenchmarkError: the canonical solution has no output for an input.
         """
-        names = {problem.task_id: _name(problem) for problem in problems}
-        for name in names.values():
-            if name not in self._known and (kept := self._load(name)):
-                self._known[name] = kept
-        missing = [problem for problem in problems if names[problem.task_id] not in self._known]
-        if missing:
-            for problem, reference in self._run_canonical(missing):
-                self._known[names[problem.task_id]] = reference
-                self._keep(names[problem.task_id], reference)
-            self._sandbox.renew()
-        return {task: self._known[name] for task, name in names.items()}
-
-    def _run_canonical(self, problems: Sequence[Problem]) -> Iterator[tuple[Problem, Reference]]:
-        runs = (
-            Program(
-                problem.prompt + problem.canonical_solution,
-                problem.entry_point,
-                inputs,
-                [_REFERENCE_SECONDS_PER_INPUT] * len(inputs),
-                _REFERENCE_SECONDS,
-            )
-            for problem in problems
-            for inputs in problem.parts
-        )
-        results = self._sandbox.run(runs)
-        for problem, outcomes in zip(problems, _by_problem(problems, results), strict=True):
-            reference = reference_of(outcomes)
+        name = _name(problem)
+        with self._locks[name]:
+            reference = self.known(problem)
             if reference is None:
-                failed = next(o for result in outcomes for o in result.outcomes if o.reason is not None)
-                raise BenchmarkError(
-                    f"{problem.task_id}: its canonical solution fails: {failed.reason}: {failed.detail}"
-                )
-            yield problem, reference
+                reference = self._known[name] = self._run_canonical(problem)
+                self._keep(name, reference)
+        return reference
+
+    def _run_canonical(self, problem: Problem) -> Reference:
+        code = problem.prompt + problem.canonical_solution
+        results = []
+        for inputs in problem.parts:
+            limits = [_REFERENCE_SECONDS_PER_INPUT] * len(inputs)
+            results.append(
+                self._sandbox.run_one(Program(code, problem.entry_point, inputs, limits, _REFERENCE_SECONDS))
+            )
+        reference = reference_of(results)
+        if reference is None:
+            failed = next(o for result in results for o in result.outcomes if o.reason is not None)
+            raise BenchmarkError(f"{problem.task_id}: its canonical solution fails: {failed.reason}: {failed.detail}")
+        return reference
 
     def _load(self, name: str) -> Reference | None:
         if self._folder is None:

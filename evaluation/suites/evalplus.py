@@ -91,8 +91,9 @@ class EvalPlusSuite:
     @contextmanager
     def examiner(self, execution: Execution) -> Iterator[Examiner]:
         """Open the sandboxes; expected outputs are computed when a task's first sample comes."""
-        with open_sandbox(execution) as sandbox:
-            references = References(sandbox, execution.references)
+        # the trusted one is closed first: threads of the other may still wait for it
+        with open_sandbox(execution) as sandbox, open_sandbox(execution) as trusted:
+            references = References(trusted, execution.references)
             yield lambda samples: judge_samples(self.problems, samples, references, sandbox)
 
 
