@@ -28,7 +28,7 @@ _ORIGIN = Origin(
 )
 _SECONDS = 120.0
 """As upstream, but of CPU time."""
-_REMEDY = "run launch/ds1000_environment.sh and name the interpreter that it prints"
+_REMEDY = "run launch/ds1000_environment.sh and name the interpreter that it prints (evaluate.python)"
 _LIBRARIES = {
     "numpy": ("numpy",),
     "pandas": ("pandas",),
