@@ -9,7 +9,7 @@ from evaluation.errors import BenchmarkError, SandboxUnavailable
 from evaluation.execution import Sandbox, open_sandbox, run_program
 from evaluation.judging import judge_samples
 from evaluation.pass_at_k import PassRate, pass_at_k, pass_rate
-from evaluation.problems import MINI_PATH, Problem, benchmark_digest, read_problems
+from evaluation.problems import MINI_PATH, Problem, read_problems
 from evaluation.programs import Outcome, Program, ProgramResult, Reason, ResourceLimits
 from evaluation.reference import Reference, References
 from evaluation.rows import Row, Rows, read_file
@@ -55,7 +55,6 @@ __all__ = [
     "SelfConsistency",
     "Suite",
     "Verdict",
-    "benchmark_digest",
     "bootstrap_estimate",
     "choose_tasks",
     "compare_paired",

@@ -6,10 +6,8 @@ Not guaranteed: that the canonical solution is right, or that the inputs meet th
 make inputs and is never added to a candidate. JSON has no tuples or sets: see `mbpp_inputs` for turning them back.
 """
 
-import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.errors import BenchmarkError
@@ -55,12 +53,6 @@ def read_problems(rows: Rows) -> list[Problem]:
             raise BenchmarkError(f"{row.where}: task_id: {problem.task_id!r} is there twice")
         problems[problem.task_id] = problem
     return list(problems.values())
-
-
-def benchmark_digest(problems: Sequence[Problem]) -> str:
-    """Return the SHA-256 of the problems' content and order; file name and compression do not matter."""
-    text = json.dumps([asdict(problem) for problem in problems], sort_keys=True, default=repr)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def _read(row: Row) -> Problem:

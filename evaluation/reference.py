@@ -12,7 +12,7 @@ import sys
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ def reference_of(results: Sequence[ProgramResult]) -> Reference | None:
 
 
 class References:
-    """The references of problems: computed when first asked for, kept in memory and, if named, in a folder."""
+    """The references of one suite: computed when first asked for, kept in memory and, if named, in a folder."""
 
     def __init__(self, sandbox: Sandbox, folder: Path | None = None) -> None:
         """Run canonical solutions in `sandbox`; keep their outputs in `folder`, a small file per problem.
@@ -92,10 +92,9 @@ class References:
 
     def known(self, problem: Problem) -> Reference | None:
         """Return a problem's reference if it was computed before."""
-        name = _name(problem)
-        if name not in self._known and (kept := self._load(name)):
-            self._known[name] = kept
-        return self._known.get(name)
+        if problem.task_id not in self._known and (kept := self._load(problem)):
+            self._known[problem.task_id] = kept
+        return self._known.get(problem.task_id)
 
     def of(self, problem: Problem) -> Reference:
         """Return a problem's reference; to be called by threads that live as long as the sandbox is open.
@@ -103,12 +102,11 @@ class References:
         Raises:
             BenchmarkError: the canonical solution has no output for an input.
         """
-        name = _name(problem)
-        with self._locks[name]:
+        with self._locks[problem.task_id]:
             reference = self.known(problem)
             if reference is None:
-                reference = self._known[name] = self._run_canonical(problem)
-                self._keep(name, reference)
+                reference = self._known[problem.task_id] = self._run_canonical(problem)
+                self._keep(problem, reference)
         return reference
 
     def _run_canonical(self, problem: Problem) -> Reference:
@@ -125,18 +123,19 @@ class References:
             raise BenchmarkError(f"{problem.task_id}: its canonical solution fails: {failed.reason}: {failed.detail}")
         return reference
 
-    def _load(self, name: str) -> Reference | None:
+    def _load(self, problem: Problem) -> Reference | None:
         if self._folder is None:
             return None
         try:
-            parts = json.loads((self._folder / name).read_text(encoding="ascii"))
+            parts = json.loads((self._folder / _file_name(problem)).read_text(encoding="ascii"))
             return Reference(tuple(map(_outputs, parts)))
         except (OSError, ValueError, TypeError, AttributeError):
             return None  # missing or damaged: computed anew
 
-    def _keep(self, name: str, reference: Reference) -> None:
+    def _keep(self, problem: Problem, reference: Reference) -> None:
         if self._folder is None:
             return
+        name = _file_name(problem)
         self._folder.mkdir(parents=True, exist_ok=True)
         parts = [[[text.decode("ascii") for text in part.encoded], part.seconds] for part in reference.parts]
         temporary = self._folder / f".{name}.{os.getpid()}"
@@ -149,6 +148,6 @@ def _outputs(part: Any) -> Outputs:
     return Outputs(tuple(text.encode("ascii") for text in encoded), tuple(seconds))
 
 
-def _name(problem: Problem) -> str:
-    parts = (_FORMAT, sys.version_info[:2], sorted(asdict(problem).items()))
-    return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32] + ".json"
+def _file_name(problem: Problem) -> str:
+    content = repr((_FORMAT, sys.version_info[:2], problem))
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:32] + ".json"

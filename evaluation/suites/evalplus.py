@@ -13,9 +13,9 @@ from evaluation.execution import open_sandbox
 from evaluation.judging import judge_samples
 from evaluation.mbpp_inputs import convert_arguments
 from evaluation.oracles import HUMANEVAL_ORACLES, MBPP_ORACLES, Oracle
-from evaluation.problems import MINI_PATH, Problem, benchmark_digest, read_problems
+from evaluation.problems import MINI_PATH, Problem, read_problems
 from evaluation.reference import References
-from evaluation.rows import Origin, Rows, find_rows, read_file
+from evaluation.rows import Origin, Rows, content_digest, find_rows, read_file
 from evaluation.sanitize import extract_code
 from evaluation.suite import Examiner, Execution, Prompt
 
@@ -138,7 +138,7 @@ def load_mbpp_plus(data: str | None) -> EvalPlusSuite:
 def _suite(name: str, rows: Rows) -> EvalPlusSuite:
     problems = read_problems(rows)
     version = _VERSIONS.get(rows.md5, f"{name}, file with MD5 {rows.md5}")
-    return EvalPlusSuite(name, version, benchmark_digest(problems), {item.task_id: item for item in problems})
+    return EvalPlusSuite(name, version, content_digest(rows.rows), {item.task_id: item for item in problems})
 
 
 def _with_oracles(problems: Mapping[str, Problem], oracles: Mapping[str, Oracle]) -> dict[str, Problem]:

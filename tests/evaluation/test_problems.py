@@ -15,11 +15,11 @@ from evaluation import (
     Sample,
     Sandbox,
     Verdict,
-    benchmark_digest,
     judge_samples,
     read_file,
     read_problems,
 )
+from evaluation.rows import content_digest
 
 ROW: dict[str, Any] = {
     "task_id": "T/0",
@@ -54,8 +54,9 @@ def test_plain_and_compressed_files_read_the_same(tmp_path: Path) -> None:
     problems = load_problems(plain)
     assert problems == load_problems(packed)
     assert problems[0].parts == (([math.inf, [1]],),)
-    assert benchmark_digest(problems) == benchmark_digest(load_problems(packed))
-    assert benchmark_digest(problems) != benchmark_digest(problems[::-1])
+    rows = read_file(plain).rows
+    assert content_digest(rows) == content_digest(read_file(packed).rows)
+    assert content_digest(rows) != content_digest(rows[::-1])
 
 
 @pytest.mark.parametrize(
