@@ -14,7 +14,6 @@ from inverse_instruct.errors import StageError
 from inverse_instruct.records import digest
 from inverse_instruct.run_dir import Journal
 
-LARGEST_BATCH = 256
 POLL_SECONDS = 0.2
 
 
@@ -117,12 +116,12 @@ class Judge:
             self._ready.set()
 
     def _next_batch(self) -> list[Sample]:
-        """Return what is waiting, at least one sample; nothing at the end."""
+        """Return all that is waiting, at least one sample; nothing at the end."""
         batch = []
         sample = self._waiting.get()
         while sample is not None:
             batch.append(sample)
-            if len(batch) == LARGEST_BATCH or self._waiting.empty():
+            if self._waiting.empty():
                 return batch
             sample = self._waiting.get()
         if batch:
