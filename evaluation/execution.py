@@ -166,13 +166,7 @@ class Sandbox:
     def _as_completed(self, items: Iterable[Item], work: Callable[[Item], Result]) -> Iterator[Result]:
         if self._pool is None:
             raise RuntimeError("the sandbox is closed: use it inside 'with'")
-        futures = [self._pool.submit(work, item) for item in items]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            for future in futures:
-                future.cancel()
+        return completed(self._pool, items, work)
 
     def _run_script(self, script: Script) -> ScriptResult:
         result = self._run_once(script)
@@ -267,6 +261,19 @@ class Sandbox:
             ) from None
         if outcome.value != 42:
             raise SandboxUnavailable(f"the sandbox does not run programs here: {outcome.detail}")
+
+
+def completed(
+    pool: ThreadPoolExecutor, items: Iterable[Item], work: Callable[[Item], Result]
+) -> Iterator[Result]:
+    """Yield what `work` makes of each item, in the order of completion; what has not begun is dropped at the end."""
+    futures = [pool.submit(work, item) for item in items]
+    try:
+        for future in as_completed(futures):
+            yield future.result()
+    finally:
+        for future in futures:
+            future.cancel()
 
 
 def open_sandbox(execution: Execution, runtime: Runtime | None = None) -> Sandbox:

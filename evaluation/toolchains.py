@@ -6,6 +6,7 @@ Not guaranteed: that an installed toolchain works; preparing a run (see `native`
 """
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,6 +96,12 @@ def missing(language: str, code: str) -> str:
     """Return why a task with this code cannot be run here, with the remedy; empty where it can."""
     needs = [_BUBBLEWRAP_LIMITER, *NEEDS[language]]
     return "; ".join(dict.fromkeys(need.remedy for need in needs if need.mark in code and not need.is_met))
+
+
+def missing_tasks(language: str, codes: Mapping[str, str]) -> dict[str, str]:
+    """Return, of tasks by id with their code, those that cannot be run here, with the reason."""
+    reasons = {task_id: missing(language, code) for task_id, code in codes.items()}
+    return {task_id: reason for task_id, reason in reasons.items() if reason}
 
 
 def _exists(place: str) -> bool:

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from evaluation.confinement import filter_code
 from evaluation.errors import BenchmarkError, SandboxUnavailable
-from evaluation.execution import USER_NAMESPACE_REMEDY
+from evaluation.execution import USER_NAMESPACE_REMEDY, completed
 from evaluation.isolation import SCRATCH, isolated
 from evaluation.native.sources import redefinitions
 from evaluation.native.toolchain import ASSERTION_FAILED, CANNOT_LOAD, Places, Recipe, Toolchain
@@ -82,13 +82,7 @@ class NativeRunner:
 
     def run(self, items: Iterable[Item], build: Callable[[Item], TestedProgram]) -> Iterator[tuple[Item, TestResult]]:
         """Yield each item with the result of the program that `build` makes of it, in the order of completion."""
-        futures = [self._pool.submit(lambda item: (item, self._run_one(build(item))), item) for item in items]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            for future in futures:
-                future.cancel()
+        return completed(self._pool, items, lambda item: (item, self._run_one(build(item))))
 
     def prove(self) -> None:
         """See that a right program passes, so that no fault of the machine counts as one of a solution.

@@ -34,7 +34,7 @@ from evaluation.rows import Origin, Row, content_digest, find_rows
 from evaluation.sanitize import extract_code
 from evaluation.scripts import Script, script_examiner
 from evaluation.suite import Examiner, Execution, Prompt, Sample
-from evaluation.toolchains import missing
+from evaluation.toolchains import missing_tasks
 
 Mode = Literal["humanevalfix", "humanevalfix_docs", "humanevalexplain", "humanevalsynthesize"]
 Language = Literal["python", "js", "java", "go", "cpp", "rust"]
@@ -114,9 +114,8 @@ class HumanEvalPackSuite:
         """Return the tasks whose compiler or libraries are not installed."""
         if self.language == "python":
             return {}
-        grammar = _DIALECTS[self.language].grammar
-        reasons = {task_id: missing(grammar, task.needs) for task_id, task in self.tasks.items()}
-        return {task_id: reason for task_id, reason in reasons.items() if reason}
+        codes = {task_id: task.needs for task_id, task in self.tasks.items()}
+        return missing_tasks(_DIALECTS[self.language].grammar, codes)
 
     def prompt(self, task_id: str, replies: Sequence[str]) -> Prompt | None:
         """Ask for the function; when explaining, for its description before."""

@@ -24,7 +24,7 @@ from evaluation.native.sources import name_of, open_braces, parse
 from evaluation.native.toolchain import Toolchain
 from evaluation.rows import Origin, Row, content_digest, find_rows
 from evaluation.suite import Examiner, Execution, Prompt, Sample
-from evaluation.toolchains import missing
+from evaluation.toolchains import missing_tasks
 
 Language = Literal["java", "js", "cpp", "php", "swift", "rust"]
 
@@ -84,9 +84,8 @@ class MultiPlESuite:
 
     def not_measured(self, execution: Execution) -> Mapping[str, str]:
         """Return the tasks whose compiler or libraries are not installed."""
-        grammar = _DIALECTS[self.language].grammar
-        reasons = {task_id: missing(grammar, task.prompt) for task_id, task in self.tasks.items()}
-        return {task_id: reason for task_id, reason in reasons.items() if reason}
+        codes = {task_id: task.prompt for task_id, task in self.tasks.items()}
+        return missing_tasks(_DIALECTS[self.language].grammar, codes)
 
     def prompt(self, task_id: str, replies: Sequence[str]) -> Prompt | None:
         """Ask for the rest of the program, once."""
