@@ -22,7 +22,7 @@ from inverse_instruct.asking import TokenAsker
 from inverse_instruct.config import RunConfig, Section, benchmark_path
 from inverse_instruct.config_file import dump_config, load_config
 from inverse_instruct.errors import InverseInstructError, RunDirError, StageError
-from inverse_instruct.inference.client import InferenceClient
+from inverse_instruct.inference.client import InferenceClient, served_name
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.ledger import Checkpoint, Ledger
 from inverse_instruct.models import model_digest, resolve_model
@@ -387,20 +387,3 @@ def _fingerprint(source: Path) -> str:
         return file_digest(source)
     files = sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else []
     return digest(*(f"{path}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files)) if files else ""
-
-
-async def served_name(endpoint: str) -> str:
-    """Return the name of the model that an OpenAI-compatible server runs.
-
-    Raises:
-        StageError: it does not answer, or serves nothing.
-    """
-    import httpx
-
-    try:
-        async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
-            reply = (await client.get(f"{endpoint.rstrip('/').removesuffix('/v1')}/v1/models")).json()
-            return str(reply["data"][0]["id"])
-    except (httpx.HTTPError, ValueError, KeyError, IndexError) as error:
-        raise StageError(f"inference.endpoints: {endpoint} does not answer as an OpenAI-compatible server "
-                         f"({type(error).__name__}); start it, or leave endpoints empty to have one started") from error

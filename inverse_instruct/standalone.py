@@ -19,7 +19,7 @@ from inverse_instruct.config import RunConfig, benchmark_path
 from inverse_instruct.config_file import load_config, parse_config
 from inverse_instruct.errors import CorpusError, StageError
 from inverse_instruct.examination import Examination
-from inverse_instruct.inference.client import InferenceClient
+from inverse_instruct.inference.client import InferenceClient, served_name
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.models import model_digest, resolve_model
 from inverse_instruct.prompts import PromptFormatter
@@ -179,8 +179,6 @@ def _given_samples(path: Path, examination: Examination) -> list[Sample]:
 
 
 async def _ask_endpoint(config: RunConfig, url: str, judge: Callable[[Asker], Awaitable[Manifest]]) -> Manifest:
-    from inverse_instruct.rounds import served_name
-
     name = await served_name(url)
     async with InferenceClient([url], name, concurrency=config.inference.concurrency,
                                timeout_seconds=config.inference.request_timeout_seconds) as client:
@@ -196,8 +194,6 @@ STAGES: dict[str, Callable[[RunConfig, argparse.Namespace], Manifest]] = {
 def _ask(config: RunConfig, output: Path, work: Callable[[InferenceClient, PromptFormatter, str], Awaitable[Manifest]]
          ) -> Manifest:
     """Run a piece of work against the config's endpoints, or against a server of our own."""
-    from inverse_instruct.rounds import served_name
-
     model = resolve_model(config.model.base)
     formatter, section = PromptFormatter(model, config.model.prompt_format), config.inference
 

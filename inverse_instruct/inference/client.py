@@ -162,6 +162,21 @@ class InferenceClient:
         raise ServerError(f"gave up after {MAX_ATTEMPTS} attempts; the last trouble: {trouble}")
 
 
+async def served_name(endpoint: str) -> str:
+    """Return the name of the model that an OpenAI-compatible server runs.
+
+    Raises:
+        ServerError: it does not answer, or serves nothing.
+    """
+    try:
+        async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+            reply = (await client.get(f"{endpoint.rstrip('/').removesuffix('/v1')}/v1/models")).json()
+            return str(reply["data"][0]["id"])
+    except (httpx.HTTPError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise ServerError(f"{endpoint} does not answer as an OpenAI-compatible server ({type(error).__name__}); start "
+                          "it, or name none to have one started") from error
+
+
 def _read_completion(reply: dict[str, Any], text: Any) -> Completion:
     choice, usage = reply["choices"][0], reply["usage"]
     return Completion(str(text), str(choice["finish_reason"]), int(usage["prompt_tokens"]),
