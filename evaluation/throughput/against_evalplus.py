@@ -1,8 +1,8 @@
 """Time this package against EvalPlus on the same samples, with the same number of workers, in one run.
 
 Enters: a samples file, the benchmark's file, and an interpreter that has EvalPlus installed. Leaves: a table on
-standard output: seconds cold (expected outputs computed) and warm (kept from the cold run), and the number of
-disagreements. Both sides are whole: reading the files, starting what runs the samples, verdicts. EvalPlus's seconds
+standard output: seconds cold (expected outputs computed) and warm (kept from the cold run), and every
+disagreement. Both sides are whole: reading the files, starting what runs the samples, verdicts. EvalPlus's seconds
 are given with and without the import of its own package, which is slow and not about judging.
 
 EvalPlus hardly guards against what it runs, so it is started inside bubblewrap, without a network.
@@ -110,7 +110,8 @@ def main() -> None:
                 flush=True,
             )
         results = read_results(theirs.results, read_file(arguments.data).md5)
-        print(f"{len(verdicts)} samples, {len(list(find_disagreements(verdicts, results)))} disagreements")
+        disagreements = list(find_disagreements(verdicts, results))
+        print(f"{len(verdicts)} samples, {len(disagreements)} disagreements", *disagreements, sep="\n  ")
 
 
 def _parse_arguments() -> argparse.Namespace:
