@@ -1,7 +1,8 @@
 """The record of a run in SQLite: what `status`, reports and gateways read, also while the run goes on.
 
-One process writes (the one that holds the run's lock); any number read. The files and manifests of the run directory
-stay the truth: a lost ledger costs history, never results.
+The process that holds the run's lock writes what the loop does. Promotions and events may be written by any process,
+each in one transaction; any number read. The files and manifests of the run directory stay the truth about rounds: a
+lost ledger costs history and the choices of persons, never results.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,11 @@ CREATE TABLE IF NOT EXISTS checkpoints (
     round INTEGER PRIMARY KEY, path TEXT NOT NULL, digest TEXT NOT NULL, parent TEXT NOT NULL, state TEXT NOT NULL,
     reason TEXT NOT NULL, metrics TEXT NOT NULL, created REAL NOT NULL
 );
+CREATE UNIQUE INDEX IF NOT EXISTS one_promoted ON checkpoints (state) WHERE state = 'promoted';
+CREATE TABLE IF NOT EXISTS promotions (
+    id INTEGER PRIMARY KEY, time REAL NOT NULL, round INTEGER NOT NULL, over INTEGER, action TEXT NOT NULL,
+    author TEXT NOT NULL, reason TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS events (time REAL NOT NULL, round INTEGER, stage TEXT, message TEXT NOT NULL);
 """
 
@@ -42,10 +48,28 @@ class Checkpoint:
     path: str
     digest: str
     parent: str  # digest of the base model it was trained from, or "" for a given model
-    state: str  # "candidate", "promoted", "retired" or "rejected"
-    reason: str
+    state: str  # "candidate": never promoted so far; "promoted": at most one; "retired": was promoted
+    reason: str  # of the loop's decision about it
     metrics: dict[str, Any]
     created: float = 0.0  # seconds since the epoch
+
+    @property
+    def name(self) -> str:
+        """How the checkpoint is called in commands, in replies of the gateway, and under `checkpoints/`."""
+        return f"round-{self.round:02d}"
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """One change of which checkpoint is the promoted one."""
+
+    id: int
+    time: float  # seconds since the epoch
+    round: int  # the checkpoint that became the promoted one
+    over: int | None  # the one that it replaced
+    action: str  # "promote" or "rollback"
+    author: str  # "loop", "gateway" or a person
+    reason: str
 
 
 class Ledger:
@@ -79,9 +103,12 @@ class Ledger:
         self._db.close()
 
     @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
+    def _write(self, *, immediate: bool = False) -> Iterator[sqlite3.Connection]:
+        """Write in one transaction; `immediate`: what is read in it stays true to its end."""
         try:
             with self._db:
+                if immediate:
+                    self._db.execute("BEGIN IMMEDIATE")
                 yield self._db
         except sqlite3.OperationalError as error:
             raise RunDirError(f"{self._path} cannot be written ({error}); free some space and run again") from error
@@ -118,17 +145,72 @@ class Ledger:
             db.execute("INSERT OR REPLACE INTO stages VALUES (?, ?, 'done', ?, ?, ?, ?, ?)", row)
 
     def add_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Record a checkpoint; if it is promoted, the promoted one before it is retired in the same transaction."""
-        known = self._db.execute("SELECT digest, reason FROM checkpoints WHERE round = ?",
-                                 (checkpoint.round,)).fetchone()
-        if known and (known["digest"], known["reason"]) == (checkpoint.digest, checkpoint.reason):
-            return  # a resumed run passes by what it decided before
-        row = (checkpoint.round, checkpoint.path, checkpoint.digest, checkpoint.parent, checkpoint.state,
+        """Record a checkpoint of the loop; where its state is "promoted", in the same transaction also that."""
+        row = (checkpoint.round, checkpoint.path, checkpoint.digest, checkpoint.parent, "candidate",
                checkpoint.reason, json.dumps(checkpoint.metrics), time.time())
-        with self._write() as db:
-            if checkpoint.state == "promoted":
-                db.execute("UPDATE checkpoints SET state = 'retired' WHERE state = 'promoted'")
+        with self._write(immediate=True) as db:
+            known = db.execute("SELECT digest, reason FROM checkpoints WHERE round = ?",
+                               (checkpoint.round,)).fetchone()
+            if known and (known["digest"], known["reason"]) == (checkpoint.digest, checkpoint.reason):
+                return  # a resumed run passes by what it decided before, whatever persons have made of it since
             db.execute("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            if checkpoint.state == "promoted":
+                self._move(db, checkpoint.round, "promote", "loop", checkpoint.reason)
+
+    def promote(self, round_number: int, *, over: int | None, author: str, reason: str) -> Checkpoint:
+        """Make a round's checkpoint the promoted one; return it.
+
+        Args:
+            round_number: the round.
+            over: the round that the caller saw promoted, None for none: of two at once only one comes through.
+            author: who wants it.
+            reason: why.
+
+        Raises:
+            RunDirError: there is no such checkpoint, it is promoted already, or another was promoted meanwhile.
+        """
+        with self._write(immediate=True) as db:
+            self._expect_promoted(over)
+            checkpoint = next((known for known in self.checkpoints() if known.round == round_number), None)
+            if checkpoint is None:
+                raise RunDirError(f"{self._path.parent} has no checkpoint of round {round_number}; its checkpoints are "
+                                  f"{', '.join(known.name for known in self.checkpoints()) or 'none so far'}")
+            if checkpoint.state == "promoted":
+                raise RunDirError(f"{checkpoint.name} is the promoted checkpoint already")
+            self._move(db, round_number, "promote", author, reason)
+        return replace(checkpoint, state="promoted")
+
+    def roll_back(self, *, over: int | None, author: str, reason: str) -> Checkpoint:
+        """Promote the checkpoint again that the promoted one once replaced; return it. Arguments as of `promote`.
+
+        Raises:
+            RunDirError: nothing was promoted before, or another was promoted meanwhile.
+        """
+        with self._write(immediate=True) as db:
+            self._expect_promoted(over)
+            rise = next((move for move in reversed(self.promotions()) if move.action == "promote" and move.round == over
+                         ), None)
+            earlier = None if rise is None else rise.over
+            checkpoint = next((known for known in self.checkpoints() if known.round == earlier), None)
+            if checkpoint is None:
+                raise RunDirError(f"{self._path.parent}: nothing was promoted before the promoted checkpoint, so there "
+                                  "is nothing to roll back to")
+            self._move(db, checkpoint.round, "rollback", author, reason)
+        return replace(checkpoint, state="promoted")
+
+    def _expect_promoted(self, round_number: int | None) -> None:
+        promoted = self.promoted()
+        if (promoted.round if promoted else None) != round_number:
+            now = f"{promoted.name} is promoted now" if promoted else "nothing is promoted now"
+            raise RunDirError(f"{self._path.parent}: the promoted checkpoint has changed meanwhile ({now}); look at it "
+                              "and decide again")
+
+    def _move(self, db: sqlite3.Connection, round_number: int, action: str, author: str, reason: str) -> None:
+        promoted = self.promoted()
+        db.execute("UPDATE checkpoints SET state = 'retired' WHERE state = 'promoted'")
+        db.execute("UPDATE checkpoints SET state = 'promoted' WHERE round = ?", (round_number,))
+        db.execute("INSERT INTO promotions (time, round, over, action, author, reason) VALUES (?, ?, ?, ?, ?, ?)",
+                   (time.time(), round_number, promoted.round if promoted else None, action, author, reason))
 
     def add_event(self, message: str, round_number: int | None = None, stage: str | None = None) -> None:
         """Record something that a person may want to know later."""
@@ -151,6 +233,14 @@ class Ledger:
         """Return all checkpoints by round."""
         rows = self._db.execute("SELECT * FROM checkpoints ORDER BY round")
         return [Checkpoint(**(dict(row) | {"metrics": json.loads(row["metrics"])})) for row in rows]
+
+    def promoted(self) -> Checkpoint | None:
+        """Return the promoted checkpoint, if there is one."""
+        return next((checkpoint for checkpoint in self.checkpoints() if checkpoint.state == "promoted"), None)
+
+    def promotions(self) -> list[Promotion]:
+        """Return all promotions and rollbacks, oldest first."""
+        return [Promotion(**dict(row)) for row in self._db.execute("SELECT * FROM promotions ORDER BY id")]
 
     def events(self) -> list[dict[str, Any]]:
         """Return all events, oldest first."""

@@ -302,7 +302,7 @@ class Loop:
         self._ledger.add_checkpoint(Checkpoint(
             round=round_number, path=str(model), digest=model_digest(model),
             parent="" if model == self._start else model_digest(self._base),
-            state="promoted" if decision.promoted else "rejected", reason=decision.reason,
+            state="promoted" if decision.promoted else "candidate", reason=decision.reason,
             metrics=evaluated.metrics if evaluated else {}))
         if decision.promoted:
             self._incumbent = Incumbent(round_number, model, results)
