@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from inverse_instruct.errors import RunDirError
-from inverse_instruct.run_dir import Manifest
+from inverse_instruct.run_dir import Manifest, RunDir
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS run (
@@ -230,9 +230,13 @@ class Ledger:
         return rows
 
     def checkpoints(self) -> list[Checkpoint]:
-        """Return all checkpoints by round."""
+        """Return all checkpoints by round, those of the run at their place in it, wherever the run was moved to."""
         rows = self._db.execute("SELECT * FROM checkpoints ORDER BY round")
-        return [Checkpoint(**(dict(row) | {"metrics": json.loads(row["metrics"])})) for row in rows]
+        own = RunDir(self._path.parent).checkpoint
+        return [Checkpoint(**(dict(row) | {
+            "metrics": json.loads(row["metrics"]),
+            "path": str(own(row["round"])) if own(row["round"]).is_dir() else row["path"],
+        })) for row in rows]
 
     def promoted(self) -> Checkpoint | None:
         """Return the promoted checkpoint, if there is one."""

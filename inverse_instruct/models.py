@@ -65,7 +65,7 @@ def resolve_model(name: str, *, download: bool = True) -> Path:
         folder = Path(name).expanduser()
     else:
         folder = _hub_folder(name, download)
-    _check_folder(folder)
+    check_model_folder(folder)
     return folder
 
 
@@ -149,7 +149,12 @@ def _hub_folder(name: str, download: bool) -> Path:
                          f"({type(error).__name__}); check the name or the network") from error
 
 
-def _check_folder(folder: Path) -> None:
+def check_model_folder(folder: Path) -> None:
+    """See that a folder holds a config, a tokenizer and safetensors weights.
+
+    Raises:
+        ModelError: it does not, or it is not there.
+    """
     if not folder.is_dir():
         raise ModelError(f"model folder {folder} does not exist; check the path")
     missing = [name for name in ("config.json", "tokenizer.json") if not (folder / name).is_file()]
