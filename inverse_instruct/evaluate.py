@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from evaluation import Execution, Sample
 from inverse_instruct.asking import Asker
@@ -55,8 +56,14 @@ class EvaluateStage:
         return digest(*(f"{examination.suite.name} {examination.suite.digest} {examination.measured}"
                         for examination in self.examinations))
 
-    async def run(self, source: Asker | Mapping[str, Sequence[Sample]], key: str) -> Manifest:
+    async def run(self, source: Asker | Mapping[str, Sequence[Sample]], key: str, more_metrics: Mapping[str, Any] = {}
+                  ) -> Manifest:
         """Ask (or take the samples given for each suite), judge, write the files and the manifest.
+
+        Args:
+            source: the model, or its samples by suite.
+            key: digest of everything that the result depends on.
+            more_metrics: what else was measured of the model, for the manifest.
 
         Raises:
             StageError: the model cannot be asked, or nothing can be judged here.
@@ -76,7 +83,7 @@ class EvaluateStage:
             seconds=time.monotonic() - self._started,
             tokens={kind: sum(examination.tokens[kind] for examination in self.examinations)
                     for kind in ("prompt", "completion")},
-            metrics={"suites": {report.metrics["suite"]: report.metrics for report in reports}})
+            metrics={"suites": {report.metrics["suite"]: report.metrics for report in reports}, **more_metrics})
         names = [f"{report.metrics['suite']}/{name}" for report in reports for name in report.files]
         return write_manifest(self._folder, manifest, names)
 

@@ -13,12 +13,13 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from inverse_instruct import __version__
 from inverse_instruct.asking import TokenAsker
+from inverse_instruct.canary import ask_canary
 from inverse_instruct.config import RunConfig, Section, benchmark_path
 from inverse_instruct.config_file import dump_config, load_config
 from inverse_instruct.errors import InverseInstructError, RunDirError, StageError
@@ -274,9 +275,10 @@ class Loop:
             formatter = PromptFormatter(model, config.model.prompt_format)
 
             async def work(client: InferenceClient) -> Manifest:
+                canary = await ask_canary(client, formatter, config.model)
                 with self._progress(round_number, "evaluate", stage.total, "sample") as bar:
                     stage.on_progress = bar.reach
-                    return await stage.run(TokenAsker(client, formatter, name), key)
+                    return await stage.run(TokenAsker(client, formatter, name), key, {"canary": asdict(canary)})
 
             manifest = self._ask(model, work)
         self._ledger.finish_stage(round_number, manifest)
@@ -300,7 +302,7 @@ class Loop:
         self._ledger.finish_stage(round_number, manifest)
         evaluated = read_manifest(self._run_dir.stage(round_number, "evaluate"))
         self._ledger.add_checkpoint(Checkpoint(
-            round=round_number, path=str(model), digest=model_digest(model),
+            round=round_number, path=str(model.absolute()), digest=model_digest(model),
             parent="" if model == self._start else model_digest(self._base),
             state="promoted" if decision.promoted else "candidate", reason=decision.reason,
             metrics=evaluated.metrics if evaluated else {}))

@@ -94,3 +94,11 @@ def test_of_two_at_once_one_wins(ledger: Ledger, tmp_path: Path) -> None:
         thread.join()
     assert sorted(outcomes) == [False] * 7 + [True]
     assert len(ledger.promotions()) == 2
+
+
+def test_the_checkpoints_of_a_run_that_was_moved_are_found(ledger: Ledger, tmp_path: Path) -> None:
+    add(ledger, 0, "promoted")
+    add(ledger, 1)
+    (tmp_path / "checkpoints" / "round-01").mkdir(parents=True)
+    assert [checkpoint.path for checkpoint in ledger.checkpoints()] == [
+        "/m0", str(tmp_path / "checkpoints" / "round-01")]

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
+from inverse_instruct.checkpoint_files import verify_checkpoint
 from inverse_instruct.ledger import Ledger
 from inverse_instruct.models import model_digest
 from inverse_instruct.records import rows_digest
@@ -141,9 +142,18 @@ def test_the_loop_runs_end_to_end(finished: tuple[Path, Path]) -> None:
     selected = read_rows(run_dir / "round-01/selection/selected.parquet")
     assert {row["source"] for row in selected} == {"corpus.jsonl"} and all(row["line"] > 0 for row in selected)
 
+    import torch
     from transformers import AutoModelForCausalLM
 
-    AutoModelForCausalLM.from_pretrained(run_dir / "checkpoints/round-01", use_safetensors=True)
+    ledger = Ledger(run_dir / "ledger.db")
+    checkpoint = ledger.checkpoints()[1]
+    ledger.close()
+    verify_checkpoint(checkpoint)
+    canary = checkpoint.metrics["canary"]
+    model = AutoModelForCausalLM.from_pretrained(checkpoint.path, use_safetensors=True, dtype=torch.float32)
+    with torch.no_grad():
+        expected = model(torch.tensor([canary["prompt"]])).logits[0, -1].log_softmax(-1)[canary["labels"]]
+    assert canary["logprobs"] == pytest.approx(expected.tolist(), abs=1e-3)
 
 
 @pytest.mark.timeout(300)
