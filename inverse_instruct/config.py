@@ -175,6 +175,10 @@ class SelectionSection(Section):
     earlier_rounds: Literal["accumulate", "replace"] = "accumulate"
     """Whether the selected rows of earlier rounds are trained on too."""
 
+    def rounds_trained_on(self, round_number: int) -> range:
+        """Return the rounds whose selected rows a round trains on: its own, and those before it if they accumulate."""
+        return range(1 if self.earlier_rounds == "accumulate" else max(1, round_number), round_number + 1)
+
 
 class LoraSection(Section):
     """Low-rank adapters; merged into the base model on export."""
@@ -304,6 +308,25 @@ class PromoteSection(Section):
     """Not promoted if the one-sided paired test says 'worse than the promoted one' at this level."""
 
 
+class CardSection(Section):
+    """What the cards of an exported checkpoint say that a run cannot know."""
+
+    title: str | None = None
+    """Heading of the model card; null: the names of the run and of the checkpoint."""
+    authors: list[str] = []
+    """Who publishes it."""
+    base_model: str | None = None
+    """Base model by its name on the HF hub; null: `model.base`, of a folder its last part."""
+    datasets: list[str] = []
+    """The original corpus by its names on the HF hub, where it was read from files."""
+    license: str | None = None
+    """License of the exported weights, by its identifier on the HF hub, such as `apache-2.0`; null: not stated."""
+    base_license: str | None = None
+    """License of the base model; null: not stated."""
+    data_license: str | None = None
+    """License of the exported rows, whose code is that of the corpus; null: not stated."""
+
+
 class RunConfig(Section):
     """A whole run."""
 
@@ -333,6 +356,8 @@ class RunConfig(Section):
     """Checkpoint to measures."""
     promote: PromoteSection = PromoteSection()
     """Measures to a decision."""
+    card: CardSection = CardSection()
+    """What an export says about itself."""
 
     @model_validator(mode="after")
     def _round_zero_can_train(self) -> RunConfig:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from inverse_instruct.errors import RunDirError
@@ -98,6 +99,18 @@ class Ledger:
         except sqlite3.DatabaseError as error:
             raise RunDirError(f"{path} is damaged ({error}); move it away and run again, results are kept") from error
 
+    def __enter__(self) -> Ledger:
+        """Use as a context manager, so that it is closed and damage is told as a `RunDirError`."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+                 ) -> None:
+        """Close the database."""
+        self.close()
+        if isinstance(error, sqlite3.DatabaseError):
+            raise RunDirError(f"{self._path} is damaged ({error}); move it away and run again, results are kept"
+                              ) from error
+
     def close(self) -> None:
         """Close the database."""
         self._db.close()
@@ -171,10 +184,7 @@ class Ledger:
         """
         with self._write(immediate=True) as db:
             self._expect_promoted(over)
-            checkpoint = next((known for known in self.checkpoints() if known.round == round_number), None)
-            if checkpoint is None:
-                raise RunDirError(f"{self._path.parent} has no checkpoint of round {round_number}; its checkpoints are "
-                                  f"{', '.join(known.name for known in self.checkpoints()) or 'none so far'}")
+            checkpoint = self.find(str(round_number))
             if checkpoint.state == "promoted":
                 raise RunDirError(f"{checkpoint.name} is the promoted checkpoint already")
             self._move(db, round_number, "promote", author, reason)
@@ -188,10 +198,7 @@ class Ledger:
         """
         with self._write(immediate=True) as db:
             self._expect_promoted(over)
-            rise = next((move for move in reversed(self.promotions()) if move.action == "promote" and move.round == over
-                         ), None)
-            earlier = None if rise is None else rise.over
-            checkpoint = next((known for known in self.checkpoints() if known.round == earlier), None)
+            checkpoint = self.predecessor()
             if checkpoint is None:
                 raise RunDirError(f"{self._path.parent}: nothing was promoted before the promoted checkpoint, so there "
                                   "is nothing to roll back to")
@@ -238,14 +245,34 @@ class Ledger:
             "path": str(own(row["round"])) if own(row["round"]).is_dir() else row["path"],
         })) for row in rows]
 
+    def find(self, name: str) -> Checkpoint:
+        """Return the checkpoint of a name, `round-NN` or `N`.
+
+        Raises:
+            RunDirError: there is none.
+        """
+        known = self.checkpoints()
+        for checkpoint in known:
+            if name == checkpoint.name or (name.isdecimal() and int(name) == checkpoint.round):
+                return checkpoint
+        raise RunDirError(f"{self._path.parent} has no checkpoint {name!r}; its checkpoints are "
+                          f"{', '.join(checkpoint.name for checkpoint in known) or 'none so far'}")
+
     def promoted(self) -> Checkpoint | None:
         """Return the promoted checkpoint, if there is one."""
         return next((checkpoint for checkpoint in self.checkpoints() if checkpoint.state == "promoted"), None)
+
+    def predecessor(self) -> Checkpoint | None:
+        """Return what `roll_back` would promote: the checkpoint that the promoted one replaced when it rose."""
+        promoted = self.promoted()
+        rise = next((move for move in reversed(self.promotions())
+                     if promoted and move.action == "promote" and move.round == promoted.round), None)
+        return next((known for known in self.checkpoints() if rise and known.round == rise.over), None)
 
     def promotions(self) -> list[Promotion]:
         """Return all promotions and rollbacks, oldest first."""
         return [Promotion(**dict(row)) for row in self._db.execute("SELECT * FROM promotions ORDER BY id")]
 
     def events(self) -> list[dict[str, Any]]:
-        """Return all events, oldest first."""
-        return [dict(row) for row in self._db.execute("SELECT * FROM events ORDER BY time")]
+        """Return all events, oldest first; `id` grows by the order in which they were written."""
+        return [dict(row) for row in self._db.execute("SELECT rowid AS id, * FROM events ORDER BY time, rowid")]

@@ -60,8 +60,8 @@ def describe_report(report: dict[str, Any]) -> str:
     """Return a report in words, a line per fact."""
     lines = [f"{report['suite']} ({report['version']}): {report['problems']} problems, {report['samples']} samples"]
     for k, rates in report["pass_at_k"].items():
-        plus = f", base and plus {_percent(rates['plus'])}" if rates["plus"] else ""
-        lines.append(f"  pass@{k}: {'base ' if plus else ''}{_percent(rates['base'])}{plus}")
+        plus = f", base and plus {percent(rates['plus'])}" if rates["plus"] else ""
+        lines.append(f"  pass@{k}: {'base ' if plus else ''}{percent(rates['base'])}{plus}")
     if report["reasons"]:
         lines.append("  failed: " + ", ".join(f"{count} {reason}" for reason, count in sorted(
             report["reasons"].items(), key=lambda item: -item[1])))
@@ -74,7 +74,7 @@ def describe_report(report: dict[str, Any]) -> str:
                      "missed (if two models differ on a tenth of the problems)")
     consistency = report["self_consistency"]
     if consistency:
-        measured = (f"base {_percent(consistency['base'])}, plus {_percent(consistency['plus'])}"
+        measured = (f"base {percent(consistency['base'])}, plus {percent(consistency['plus'])}"
                     if consistency["base"] else "not measured, every problem was removed")
         removed = ", ".join(f"{count} {reason}" for reason, count in consistency["removed"].items()) or "none"
         lines.append(f"  self-consistency: {measured} of {consistency['problems']}; removed: {removed}")
@@ -85,7 +85,8 @@ def describe_report(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _percent(estimate: dict[str, float]) -> str:
+def percent(estimate: dict[str, float]) -> str:
+    """Return an estimated rate in percent with its interval."""
     return f"{100 * estimate['rate']:.1f} [{100 * estimate['low']:.1f}, {100 * estimate['high']:.1f}]"
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
-from inverse_instruct.errors import RunDirError
 from inverse_instruct.ledger import Ledger
 from inverse_instruct.run_dir import RunDir
 
@@ -18,8 +16,7 @@ def summarize_run(path: Path) -> dict[str, Any]:
     Raises:
         RunDirError: the folder holds no run.
     """
-    ledger = Ledger(RunDir(path).ledger)
-    try:
+    with Ledger(RunDir(path).ledger) as ledger:
         run = ledger.run()
         if run and run["state"] == "running" and not RunDir(path).is_locked():
             run["state"] = "interrupted"  # its process was killed
@@ -36,11 +33,6 @@ def summarize_run(path: Path) -> dict[str, Any]:
             ],
             "events": ledger.events(),
         }
-    except sqlite3.DatabaseError as error:
-        raise RunDirError(f"{RunDir(path).ledger} is damaged ({error}); move it away and run again, results are kept"
-                          ) from error
-    finally:
-        ledger.close()
 
 
 def _round(number: int, stages: list[dict[str, Any]], checkpoint: Any) -> dict[str, Any]:

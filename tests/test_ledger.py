@@ -58,7 +58,7 @@ def test_a_resumed_run_does_not_undo_what_a_person_chose(ledger: Ledger) -> None
 
 
 @pytest.mark.parametrize(("round_number", "over", "message"), [
-    (7, 0, "no checkpoint of round 7; its checkpoints are round-00, round-01"),
+    (7, 0, "no checkpoint '7'; its checkpoints are round-00, round-01"),
     (0, 0, "promoted checkpoint already"),
     (1, None, "changed meanwhile .round-00 is promoted now."),
 ])
