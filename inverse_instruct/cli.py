@@ -49,8 +49,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run_commands(commands)
+    _add_checkpoint_commands(commands)
     _add_stage_commands(commands)
     _add_evaluation_commands(commands)
+    _add_serve_command(commands)
     return parser
 
 
@@ -80,6 +82,32 @@ def _add_run_commands(commands: Any) -> None:
     fetch = _command(commands, "fetch-model", _fetch_model, "fetch a small real model to start with",
                      "inverse-instruct fetch-model smollm2-135m")
     fetch.add_argument("name", help="smollm2-135m")
+
+
+def _add_checkpoint_commands(commands: Any) -> None:
+    group = _command(commands, "checkpoints", _checkpoints, "list, show, promote, roll back and export checkpoints",
+                     "inverse-instruct checkpoints list runs/quickstart")
+    checkpoints = group.add_subparsers(required=True, metavar="COMMAND")
+    for name, (help_text, example) in {
+        "list": ("list the checkpoints of a run and how the promoted one changed", "list runs/quickstart --json"),
+        "show": ("show where a checkpoint came from and what became of it", "show round-01 runs/quickstart"),
+        "promote": ("make a checkpoint the promoted one", "promote round-01 --reason 'writes better Go'"),
+        "rollback": ("promote again what the promoted checkpoint replaced", "rollback --reason 'worse in practice'"),
+        "export": ("write a checkpoint as a self-contained folder with a model card and its training rows",
+                   "export round-02 runs/quickstart --output out/quickstart-round-02"),
+    }.items():
+        parser = _command(checkpoints, name, _checkpoints, help_text, f"inverse-instruct checkpoints {example}")
+        parser.set_defaults(checkpoints=name)
+        if name in ("show", "promote", "export"):
+            parser.add_argument("name", help="round-NN, or N")
+        parser.add_argument("run_dir", type=Path, nargs="?", metavar="DIR",
+                            help="folder of the run (default: the newest under runs/)")
+        if name in ("list", "show"):
+            parser.add_argument("--json", action="store_true", help="print stable JSON")
+        if name in ("promote", "rollback"):
+            parser.add_argument("--reason", default="", help="why, for the record")
+        if name == "export":
+            parser.add_argument("--output", type=Path, required=True, help="folder to write; not there yet, or empty")
 
 
 def _add_stage_commands(commands: Any) -> None:
@@ -168,6 +196,14 @@ def _add_evaluation_commands(commands: Any) -> None:
     suites.add_argument("--json", action="store_true", help="print stable JSON")
 
 
+def _add_serve_command(commands: Any) -> None:
+    serve = _command(commands, "serve", _serve, "answer with the promoted checkpoint, as an OpenAI-compatible service",
+                     "inverse-instruct serve --run-dir runs/quickstart --set serve.port=8001")
+    serve.add_argument("--run-dir", type=Path, required=True, help="folder of the run")
+    serve.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
+                       help="override a key of its run.yaml, such as serve.mode=in_place; may be given several times")
+
+
 def _run(arguments: argparse.Namespace) -> None:
     from inverse_instruct.check import check_file
     from inverse_instruct.rounds import run
@@ -186,16 +222,22 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _status(arguments: argparse.Namespace) -> None:
-    from inverse_instruct.errors import RunDirError
+    from inverse_instruct.run_dir import newest_run
     from inverse_instruct.status import print_status, summarize_run
 
-    path = arguments.run_dir
-    if path is None:
-        ledgers = sorted(Path("runs").glob("*/ledger.db"), key=lambda ledger: ledger.stat().st_mtime)
-        if not ledgers:
-            raise RunDirError("there is no run under runs/; name a run directory")
-        path = ledgers[-1].parent
-    print_status(summarize_run(path), arguments.json)
+    print_status(summarize_run(arguments.run_dir or newest_run()), arguments.json)
+
+
+def _checkpoints(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.checkpoints import run_command
+
+    run_command(arguments)
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.serve import serve
+
+    serve(arguments.run_dir, arguments.overrides)
 
 
 def _fetch_model(arguments: argparse.Namespace) -> None:

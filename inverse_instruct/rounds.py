@@ -17,26 +17,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from inverse_instruct import __version__
 from inverse_instruct.asking import TokenAsker
 from inverse_instruct.canary import ask_canary
 from inverse_instruct.config import RunConfig, Section, benchmark_path
-from inverse_instruct.config_file import dump_config, load_config
-from inverse_instruct.errors import InverseInstructError, RunDirError, StageError
+from inverse_instruct.errors import InverseInstructError, StageError
 from inverse_instruct.inference.client import InferenceClient, served_name
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.ledger import Checkpoint, Ledger
 from inverse_instruct.models import model_digest, resolve_model
+from inverse_instruct.pinned_config import pin_config
 from inverse_instruct.progress import StageProgress
 from inverse_instruct.prompts import PromptFormatter, PromptTemplate
 from inverse_instruct.records import Candidate, ScoredPair, Snippet, digest
 from inverse_instruct.results import find_results
-from inverse_instruct.run_dir import Manifest, RunDir, atomic_write, file_digest, read_manifest, read_rows
-
-MAY_CHANGE: dict[str, Any] = {  # where and how fast the work is done, and how much of it; not what comes out
-    "rounds": True, "inference": True, "evaluate": {"workers"},
-    "train": {"micro_batch_size", "processes", "hostfile", "save_steps", "gradient_checkpointing"},
-}
+from inverse_instruct.run_dir import Manifest, RunDir, file_digest, read_manifest, read_rows
 
 
 @dataclass(frozen=True)
@@ -57,7 +51,7 @@ def run(config: RunConfig, path: Path) -> None:
     """
     run_dir = RunDir(path)
     with run_dir.lock():
-        _pin_config(config, run_dir)
+        pin_config(config, run_dir)
         ledger = Ledger(run_dir.ledger, create=True)
         state = "failed"
         try:
@@ -77,19 +71,6 @@ def run(config: RunConfig, path: Path) -> None:
 
 def _set_state(ledger: Ledger, config: RunConfig, state: str) -> None:
     ledger.set_run(config.name, config.rounds, state, os.getpid(), socket.gethostname())
-
-
-def _pin_config(config: RunConfig, run_dir: RunDir) -> None:
-    """Write the resolved config; later starts must bring the same one but for `MAY_CHANGE`."""
-    if run_dir.config.exists():
-        pinned = load_config(run_dir.config)
-        theirs, ours = pinned.model_dump(exclude=MAY_CHANGE), config.model_dump(exclude=MAY_CHANGE)
-        changed = [name for name in ours if ours[name] != theirs[name]]
-        if changed:
-            raise RunDirError(f"{run_dir.path} was started with another config ({', '.join(changed)} differ); choose "
-                              "another --run-dir, or go on with the config in run.yaml")
-    with atomic_write(run_dir.config) as stream:
-        stream.write(f"# inverse-instruct {__version__}\n{dump_config(config)}")
 
 
 class Loop:
@@ -363,10 +344,8 @@ class Loop:
         return [Snippet(**row) for row in self._rows(0, "preprocess", "snippets")]
 
     def _selected_files(self, round_number: int) -> list[Path]:
-        """The selected rows that a round trains on: its own, and those before it if they accumulate."""
-        first = 1 if self._config.selection.earlier_rounds == "accumulate" else max(1, round_number)
-        rounds = range(first, round_number + 1)
-        return [self._run_dir.stage(number, "selection") / "selected.parquet" for number in rounds]
+        return [self._run_dir.stage(number, "selection") / "selected.parquet"
+                for number in self._config.selection.rounds_trained_on(round_number)]
 
     def _original_files(self) -> list[Path]:
         manifest = read_manifest(self._run_dir.stage(0, "preprocess"))

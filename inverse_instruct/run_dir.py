@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import socket
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -20,6 +21,9 @@ from typing import IO, Any
 
 from inverse_instruct.errors import RunDirError
 from inverse_instruct.records import Record
+
+LOOKING_ATTEMPTS = 5
+LOOKING_SECONDS = 0.02
 
 
 def file_digest(path: Path) -> str:
@@ -192,6 +196,18 @@ def read_manifest(folder: Path, key: str | None = None) -> Manifest | None:
     return manifest
 
 
+def newest_run(folder: Path = Path("runs")) -> Path:
+    """Return the run in a folder of runs whose ledger was written last.
+
+    Raises:
+        RunDirError: there is none.
+    """
+    ledgers = sorted(folder.glob("*/ledger.db"), key=lambda ledger: ledger.stat().st_mtime)
+    if not ledgers:
+        raise RunDirError(f"there is no run under {folder}/; name a run directory")
+    return ledgers[-1].parent
+
+
 @dataclass(frozen=True)
 class RunDir:
     """The places in a run's folder."""
@@ -247,7 +263,7 @@ class RunDir:
             raise RunDirError(f"{self.path}: cannot be written ({error.strerror}); choose another --run-dir") from error
         with stream:
             try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _take_lock(stream)
             except OSError as error:
                 stream.seek(0)
                 raise RunDirError(f"{self.path} is in use by {stream.read().strip() or 'another process'}; wait for "
@@ -256,3 +272,14 @@ class RunDir:
             stream.write(f"pid {os.getpid()} on {socket.gethostname()}")
             stream.flush()
             yield
+
+
+def _take_lock(stream: IO[Any]) -> None:
+    """Lock a file, or raise an OSError; who only looks with `is_locked` holds it for a moment, which is waited for."""
+    for _ in range(LOOKING_ATTEMPTS):
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            time.sleep(LOOKING_SECONDS)
+    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -18,7 +18,8 @@ from inverse_instruct.run_dir import Manifest, RunDir
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ("run", "check", "status", "fetch-model", "preprocess", "summarize", "score", "select", "train",
-            "evaluate", "self-consistency", "compare", "suites")
+            "evaluate", "self-consistency", "compare", "suites", "checkpoints", "checkpoints list", "checkpoints show",
+            "checkpoints promote", "checkpoints rollback", "checkpoints export")
 
 
 def command(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -50,7 +51,7 @@ def check(tmp_path: Path, config: dict[str, object], *arguments: object) -> subp
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_subcommand_has_help_with_an_example(name: str) -> None:
-    result = command(name, "--help")
+    result = command(*name.split(), "--help")
     assert result.returncode == 0 and "example:" in result.stdout and f"inverse-instruct {name}" in result.stdout
 
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = {"preprocess", "summarize", "score", "selection", "train", "evaluate", "promote"}
-ABOVE_STAGES = {"rounds", "standalone", "cli", "check", "status"}
+ABOVE_STAGES = {"rounds", "standalone", "cli", "check", "status", "checkpoints", "export"}
 SOURCES = sorted([*(ROOT / "inverse_instruct").rglob("*.py"), *(ROOT / "evaluation").rglob("*.py")])
 
 

@@ -1,0 +1,44 @@
+"""A run never changes its mind: its resolved config is written once, and later starts must bring the same one.
+
+Enters: the config of a start. Leaves: `run.yaml` in the run's folder, or a `RunDirError` that names what differs.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from inverse_instruct import __version__
+from inverse_instruct.config import RunConfig
+from inverse_instruct.config_file import dump_config, load_config
+from inverse_instruct.errors import RunDirError
+from inverse_instruct.records import digest
+from inverse_instruct.run_dir import RunDir, atomic_write
+
+MAY_CHANGE: dict[str, Any] = {  # where and how fast the work is done, and how much of it; not what comes out
+    "rounds": True, "inference": True, "evaluate": {"workers"}, "card": True,
+    "train": {"micro_batch_size", "processes", "hostfile", "save_steps", "gradient_checkpointing"},
+}
+
+
+def pin_config(config: RunConfig, run_dir: RunDir) -> None:
+    """Write the resolved config; if there is one already, they may differ in `MAY_CHANGE` only.
+
+    Raises:
+        RunDirError: the run was started with another config.
+        ConfigError: the config that is there cannot be read.
+    """
+    if run_dir.config.exists():
+        pinned = load_config(run_dir.config)
+        theirs, ours = pinned.model_dump(exclude=MAY_CHANGE), config.model_dump(exclude=MAY_CHANGE)
+        changed = [name for name in ours if ours[name] != theirs[name]]
+        if changed:
+            raise RunDirError(f"{run_dir.path} was started with another config ({', '.join(changed)} differ); choose "
+                              "another --run-dir, or go on with the config in run.yaml")
+    with atomic_write(run_dir.config) as stream:
+        stream.write(f"# inverse-instruct {__version__}\n{dump_config(config)}")
+
+
+def config_digest(config: RunConfig) -> str:
+    """Return the digest of what decides the results of a run."""
+    return digest(json.dumps(config.model_dump(mode="json", exclude=MAY_CHANGE)))
