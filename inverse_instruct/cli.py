@@ -79,6 +79,17 @@ def _add_run_commands(commands: Any) -> None:
                       "inverse-instruct status runs/quickstart --json")
     status.add_argument("run_dir", type=Path, nargs="?", help="folder of the run (default: the newest under runs/)")
     status.add_argument("--json", action="store_true", help="print stable JSON")
+    report = _command(commands, "report", _report, "write one self-contained HTML page about a run",
+                      "inverse-instruct report runs/quickstart --output report.html")
+    report.add_argument("run_dir", type=Path, metavar="DIR", help="folder of the run")
+    report.add_argument("--output", type=Path, metavar="FILE", help="the page (default: DIR/report.html)")
+    dashboard = _command(commands, "dashboard", _dashboard, "show a run in the browser, live and read-only",
+                         "inverse-instruct dashboard runs/quickstart --port 8050")
+    dashboard.add_argument("run_dir", type=Path, nargs="?", metavar="DIR",
+                           help="folder of the run (default: the newest under runs/)")
+    dashboard.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s); whoever "
+                           "reaches it can read the run")
+    dashboard.add_argument("--port", type=int, default=8050, help="0 takes a free one (default: %(default)s)")
     fetch = _command(commands, "fetch-model", _fetch_model, "fetch a small real model to start with",
                      "inverse-instruct fetch-model smollm2-135m")
     fetch.add_argument("name", help="smollm2-135m")
@@ -238,6 +249,21 @@ def _serve(arguments: argparse.Namespace) -> None:
     from inverse_instruct.serve import serve
 
     serve(arguments.run_dir, arguments.overrides)
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.dashboard.report import write_report
+
+    output = arguments.output or arguments.run_dir / "report.html"
+    write_report(arguments.run_dir, output)
+    print(output)
+
+
+def _dashboard(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.dashboard.app import serve
+    from inverse_instruct.run_dir import newest_run
+
+    serve(arguments.run_dir or newest_run(), arguments.host, arguments.port)
 
 
 def _fetch_model(arguments: argparse.Namespace) -> None:

@@ -1,0 +1,1 @@
+"""Read-only pages over a run: live, and as one file."""

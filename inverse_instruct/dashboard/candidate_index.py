@@ -1,0 +1,122 @@
+"""The rows of a self-training round: every snippet with all the instructions that were written for it.
+
+Each wanted candidate is there once: selected, rejected by summarize, score or selection, or not decided yet.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from inverse_instruct.dashboard.row_file import Floats, Mask, Numbers, RowFile
+from inverse_instruct.run_dir import RunDir
+
+SELECTED = "selected"
+UNDECIDED = "undecided"
+
+
+class CandidateIndex:
+    """Rows are the snippets of the corpus; `_snippet`, `_file`, `_row` and so on have an entry per candidate."""
+
+    def __init__(self, run_dir: RunDir, round_number: int) -> None:
+        """Read ids, scores and reasons; no texts."""
+        folders = {stage: run_dir.stage(round_number, stage) for stage in ("summarize", "score", "selection")}
+        self._snippets = RowFile(run_dir.stage(0, "preprocess") / "snippets.parquet")
+        self._files = [RowFile(folders["summarize"] / name) for name in ("candidates.parquet", "rejections.parquet")]
+        written = self._files[0].columns("id", "snippet_id")
+        rejected = self._files[1].columns("row_id", "reason")
+        self._decisions = _decisions(
+            RowFile(folders["selection"] / "selected.parquet"),
+            [RowFile(folders[stage] / "rejections.parquet") for stage in ("score", "selection")])
+        scores = RowFile(folders["score"] / "scores.parquet").columns("candidate_id", "lm_score")
+        self._decision = _numbers(written["id"], self._decisions["id"])
+        outcome = pc.fill_null(self._decisions["outcome"].take(pa.array(self._decision, mask=self._decision < 0)),
+                               UNDECIDED)
+        owners = pc.replace_substring_regex(rejected["row_id"], r"/\d+$", "")
+        ids = self._snippets.columns("id")["id"]
+        self._snippet = np.concatenate([_numbers(written["snippet_id"], ids), _numbers(owners, ids)])
+        self._file = np.repeat([0, 1], [len(written), len(rejected)])
+        self._row = np.concatenate([np.arange(len(written)), np.arange(len(rejected))])
+        self._outcome = np.concatenate([_texts(outcome), _texts(rejected["reason"])])
+        self._score: Floats = np.full(len(self._row), np.nan)
+        number = _numbers(written["id"], scores["candidate_id"])
+        known = np.flatnonzero(number >= 0)
+        self._score[known] = scores["lm_score"].to_numpy(zero_copy_only=False)[number[known]]
+        self._entries = np.argsort(self._snippet, kind="stable")  # entries of one snippet lie together
+        self._starts = np.searchsorted(self._snippet[self._entries], np.arange(len(ids) + 1))
+        self._summarize()
+        self.holding = lru_cache(maxsize=8)(self._holding)
+
+    def _summarize(self) -> None:
+        self.total = len(self._starts) - 1
+        self.scores: Floats = np.full(self.total, np.nan)
+        np.fmax.at(self.scores, self._snippet, self._score)
+        names, counts = np.unique(self._outcome, return_counts=True)
+        self.outcomes = {str(name): int(count) for name, count in zip(names, counts, strict=True)}
+
+    def having(self, outcome: str) -> Mask:
+        """Tell for each snippet whether a candidate of it has the outcome."""
+        mask = np.zeros(self.total, bool)
+        mask[self._snippet[self._outcome == outcome]] = True
+        return mask
+
+    def _holding(self, text: str) -> Mask:
+        mask = np.zeros(self.total, bool)
+        mask[self._snippets.matches(text, "code", "source")] = True
+        for file, column in enumerate(("instruction", "detail")):
+            hit = np.zeros(self._files[file].count(), bool)
+            hit[self._files[file].matches(text, column)] = True
+            mask[self._snippet[self._file == file][hit]] = True
+        return mask
+
+    def read(self, numbers: list[int]) -> list[dict[str, Any]]:
+        """Return snippets with their candidates, in the order asked for."""
+        entries = {number: self._entries[self._starts[number] : self._starts[number + 1]] for number in numbers}
+        every = np.concatenate([*entries.values(), np.zeros(0, np.int64)]).astype(np.int64)
+        texts = [file.rows(self._row[every[self._file[every] == kind]].tolist())
+                 for kind, file in enumerate(self._files)]
+        snippets = self._snippets.rows(numbers)
+        return [snippets[number] | {"candidates": sorted(
+            (self._candidate(int(entry), texts) for entry in entries[number]), key=lambda candidate: candidate["k"])}
+            for number in numbers]
+
+    def _candidate(self, entry: int, texts: list[dict[int, dict[str, Any]]]) -> dict[str, Any]:
+        row = texts[self._file[entry]][int(self._row[entry])]
+        outcome, score = str(self._outcome[entry]), float(self._score[entry])
+        if self._file[entry] == 1:
+            return {"k": int(row["row_id"].rpartition("/")[2]), "stage": "summarize", "outcome": outcome, "score": None,
+                    "text": row["detail"], "detail": ""}
+        decision = int(self._decision[self._row[entry]])
+        return {"k": row["k"], "outcome": outcome, "score": None if np.isnan(score) else score,
+                "text": row["instruction"],
+                "stage": self._decisions["stage"][decision].as_py() if decision >= 0 else "",
+                "detail": self._decisions["detail"][decision].as_py() if decision >= 0 else "",
+                **{name: row[name] for name in ("prefix", "seed", "model", "prompt", "prompt_tokens",
+                                                "completion_tokens")}}
+
+
+def _decisions(selected: RowFile, rejections: list[RowFile]) -> pa.Table:
+    """Return id, outcome, stage and detail of every candidate that scoring or selection decided on."""
+    ids = selected.columns("candidate_id")["candidate_id"]
+    parts = [pa.table({"id": ids, "outcome": pa.array([SELECTED] * len(ids), pa.string()),
+                       "stage": pa.array(["selection"] * len(ids), pa.string()),
+                       "detail": pa.array([""] * len(ids), pa.string())})]
+    for file in rejections:
+        table = file.columns("row_id", "reason", "stage", "detail")
+        parts.append(table.rename_columns(["id", "outcome", "stage", "detail"]))
+    return pa.concat_tables(part.select(["id", "outcome", "stage", "detail"]) for part in parts).combine_chunks()
+
+
+def _numbers(values: Any, among: Any) -> Numbers:
+    """Return where each value stands in `among`; -1 where it does not."""
+    found = pc.fill_null(pc.index_in(values, value_set=among), -1)
+    return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
+
+
+def _texts(values: Any) -> NDArray[np.str_]:
+    return np.asarray(values.to_numpy(zero_copy_only=False), np.str_)

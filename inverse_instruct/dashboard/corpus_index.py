@@ -1,0 +1,53 @@
+"""The rows of round 0: what the corpus gave, and what was rejected of it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from inverse_instruct.dashboard.row_file import Floats, Mask, RowFile
+from inverse_instruct.run_dir import RunDir
+
+KEPT = "kept"
+
+
+class CorpusIndex:
+    """Rows are the snippets first, then the rejected rows of the corpus."""
+
+    def __init__(self, run_dir: RunDir) -> None:
+        """Read the reasons; no texts."""
+        folder = run_dir.stage(0, "preprocess")
+        self._snippets = RowFile(folder / "snippets.parquet")
+        self._rejections = RowFile(folder / "rejections.parquet")
+        self._kept = self._snippets.count()
+        reasons = self._rejections.columns("reason")["reason"].to_numpy(zero_copy_only=False).astype(str)
+        self._outcomes = np.concatenate([np.full(self._kept, KEPT), reasons])
+        self.total = len(self._outcomes)
+        names, counts = np.unique(self._outcomes, return_counts=True)
+        self.outcomes = {str(name): int(count) for name, count in zip(names, counts, strict=True)}
+        self.scores: Floats = np.full(self.total, np.nan)
+        self.holding = lru_cache(maxsize=8)(self._holding)
+
+    def having(self, outcome: str) -> Mask:
+        """Tell for each row whether it has the outcome."""
+        return np.asarray(self._outcomes == outcome)
+
+    def _holding(self, text: str) -> Mask:
+        mask = np.zeros(self.total, bool)
+        mask[self._snippets.matches(text, "code", "instruction", "source")] = True
+        mask[self._kept + self._rejections.matches(text, "detail", "row_id")] = True
+        return mask
+
+    def read(self, numbers: list[int]) -> list[dict[str, Any]]:
+        """Return rows with their texts, in the order asked for."""
+        snippets = self._snippets.rows(number for number in numbers if number < self._kept)
+        rejections = self._rejections.rows(number - self._kept for number in numbers if number >= self._kept)
+        return [snippets[number] | {"outcome": KEPT, "detail": "", "candidates": None} if number < self._kept
+                else self._rejected(rejections[number - self._kept]) for number in numbers]
+
+    @staticmethod
+    def _rejected(row: dict[str, Any]) -> dict[str, Any]:
+        return {"id": "", "code": None, "language": None, "instruction": "", "row_id": row["row_id"], "source": None,
+                "line": None, "outcome": row["reason"], "detail": row["detail"], "candidates": None}

@@ -1,0 +1,52 @@
+"use strict";
+// Where the data comes from: inside a report, or from the server, asked again while the run goes on.
+
+const RUNNING_MS = 2000;
+const RESTING_MS = 10000;
+let run = null;
+const sections = [
+  [drawHead, ["name", "state", "rounds_wanted", "rounds"]], [drawNow, ["state", "under_way"]],
+  [drawRounds, ["rounds"]], [drawRateCharts, ["rounds"]], [drawFunnel, ["funnel"]], [drawScores, ["scores"]],
+  [drawTraining, ["curves"]], [drawCosts, ["costs"]], [drawHistory, ["history"]], [offerRounds, ["rounds"]],
+];
+
+function show(next) { // draw anew only what has changed, so that open parts and the focus stay
+  for (const [draw, names] of sections) {
+    const shown = (data) => JSON.stringify(names.map((name) => data[name]));
+    if (run === null || shown(run) !== shown(next)) draw(next);
+  }
+  run = next;
+}
+
+async function poll(tag) {
+  let wait = RESTING_MS;
+  try {
+    const reply = await fetch("data.json", { cache: "no-store", headers: tag ? { "If-None-Match": tag } : {} });
+    if (reply.status !== 304) {
+      const body = await reply.json();
+      if (!reply.ok) throw new Error(body.error);
+      show(body);
+      tag = reply.headers.get("ETag");
+    }
+    byId("notice").hidden = true;
+    wait = run.state === "running" ? RUNNING_MS : RESTING_MS;
+  } catch (error) {
+    byId("notice").textContent = `The dashboard cannot be reached: ${error.message}. What is below may be old.`;
+    byId("notice").hidden = false;
+  }
+  setTimeout(() => (document.hidden ? document.addEventListener("visibilitychange", () => poll(tag), { once: true })
+    : poll(tag)), wait);
+}
+
+byId("funnel-round").addEventListener("change", () => drawFunnel(run));
+byId("training-measure").addEventListener("change", () => drawTraining(run));
+const report = byId("report-data");
+if (report) {
+  const { run: data, rows, made } = JSON.parse(report.textContent);
+  startBrowser(askReport(rows));
+  byId("made").append(" · report of ", moment(made));
+  show(data);
+} else {
+  startBrowser(askServer);
+  poll(null);
+}

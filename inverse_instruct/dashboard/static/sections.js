@@ -1,0 +1,215 @@
+"use strict";
+// One function per section of the page; each takes the data of the run and draws.
+
+function drawHead(run) {
+  const kinds = { running: "good", done: "good", failed: "bad", interrupted: "warn" };
+  byId("run-name").textContent = run.name;
+  document.title = `${run.name} · inverse-instruct`;
+  byId("run-state").textContent = run.state;
+  byId("run-state").className = `badge ${kinds[run.state] ?? ""}`;
+  const promoted = run.rounds.find((round) => round.state === "promoted");
+  byId("run-lead").textContent = [
+    run.rounds_wanted == null ? "" : `${plural(run.rounds_wanted, "self-training round")} wanted`,
+    promoted ? `round ${promoted.round} is promoted` : "nothing is promoted yet",
+  ].filter(Boolean).join(" · ");
+}
+
+function drawNow(run) {
+  const section = byId("now");
+  section.hidden = run.under_way.length === 0;
+  section.replaceChildren(...run.under_way.map((stage) => {
+    const going = run.state === "running";
+    const part = stage.total ? `${count(stage.done)} of ${count(stage.total)}` : "";
+    const left = going && stage.seconds_left != null ? `about ${duration(stage.seconds_left)} left` : "";
+    const line = [`Round ${stage.round} ${stage.stage}${going ? "" : " was not finished"}`, part, left]
+      .filter(Boolean).join(" · ");
+    return element("div", {}, element("p", { class: "lead" }, line),
+      stage.total || going ? element("progress", {
+        max: stage.total ?? false, value: stage.total ? stage.done : false, "aria-label": line }) : null);
+  }));
+}
+
+function drawRounds(run) {
+  const heads = ["Round", "Checkpoint", "pass@1 base, %", "pass@1 plus, %", "Self-consistency, %", "Gained", "Lost",
+    "p (worse)", "Snippets", "Candidates", "Selected", "Mean LM-Score", "Loss, first → last", "Time", "Decision"];
+  byId("rounds-empty").hidden = run.rounds.length > 0;
+  if (!run.rounds.length) return byId("rounds-table").replaceChildren();
+  fillTable(byId("rounds-table"), heads, run.rounds.map((round) => [
+    count(round.round), checkpointChip(round), suiteCells(round, (suite) => interval(suite.base)),
+    suiteCells(round, (suite) => interval(suite.plus)), suiteCells(round, consistencyCell),
+    problemList(round.gained), problemList(round.lost), fixed(round.p_worse, 3), count(round.snippets),
+    count(round.candidates), count(round.selected), fixed(round.mean_lm_score, 3),
+    round.loss_first == null ? "–" : `${fixed(round.loss_first, 3)} → ${fixed(round.loss_last, 3)}`,
+    duration(round.seconds), round.reason ?? "–",
+  ]), [14]);
+}
+
+function checkpointChip(round) {
+  if (!round.state) return "–";
+  const kind = { promoted: "good", retired: "", candidate: "warn" }[round.state] ?? "";
+  const label = round.state === "candidate" ? "not promoted" : round.state;
+  return element("span", { class: `chip ${kind}`, title: `weights ${round.digest}` }, label);
+}
+
+function suiteCells(round, show) {
+  if (!round.suites.length) return "–";
+  return round.suites.map((suite) => element("div", {}, show(suite),
+    round.suites.length > 1 ? element("span", { class: "quiet" }, suite.suite) : null));
+}
+
+function consistencyCell(suite) {
+  const { consistency } = suite;
+  if (!consistency?.base) return "–";
+  return element("span", { title: `of ${consistency.problems} problems` },
+    `${percent(consistency.base.rate)} (plus ${percent(consistency.plus.rate)})`);
+}
+
+function problemList(problems) {
+  if (!problems?.length) return problems ? "0" : "–";
+  return element("details", {}, element("summary", {}, count(problems.length)),
+    element("ul", { class: "quiet" }, problems.map((problem) => element("li", {}, problem))));
+}
+
+function drawRateCharts(run) {
+  const names = [...new Set(run.rounds.flatMap((round) => round.suites.map((suite) => suite.suite)))];
+  const lines = names.flatMap((name) => ["base", "plus"].map((kind) => ({ name, kind, label: `${name} ${kind}` })));
+  const suite = (round, name) => round.suites.find((known) => known.suite === name);
+  drawRates("pass-chart", run.rounds, lines, (round, line) => suite(round, line.name)?.[line.kind],
+    "No round has been evaluated yet.");
+  drawRates("consistency-chart", run.rounds, lines,
+    (round, line) => suite(round, line.name)?.consistency?.[line.kind], "Self-consistency has not been measured.");
+}
+
+function drawFunnel(run) {
+  const rounds = [...new Set(run.funnel.map((stage) => stage.round))];
+  const chosen = keepChoice(byId("funnel-round"), rounds.map((round) => [String(round), roundName(round)]));
+  const stages = run.funnel.filter((stage) => String(stage.round) === chosen);
+  const reasons = [...new Set(stages.flatMap((stage) => Object.keys(stage.rejected)))];
+  const names = stages.map((stage) => stage.stage);
+  const bar = (name, color, values) => ({
+    type: "bar", orientation: "h", name, y: names, x: values, marker: { color },
+    hovertemplate: "%{y}: %{x:,} %{fullData.name}<extra></extra>",
+  });
+  drawChart("funnel-chart", {
+    traces: () => [
+      bar("went on", series(0), stages.map((stage) => stage.rows_out)),
+      ...reasons.map((reason, number) => bar(words(reason), series(number + 1),
+        stages.map((stage) => stage.rejected[reason] ?? 0))),
+    ],
+    layout: { barmode: "stack", height: 130 + 44 * stages.length, yaxis: { autorange: "reversed" },
+      xaxis: { tickformat: ",d" } },
+    heads: ["Stage", "Rows in", "Rows out", "Rejected", "Of these"],
+    rows: stages.map((stage) => [stage.stage, count(stage.rows_in), count(stage.rows_out),
+      count(stage.rows_in - stage.rows_out), rejectionWords(stage.rejected), stage.note]),
+    empty: "No stage is done yet.",
+  });
+}
+
+function rejectionWords(rejected) {
+  const parts = Object.entries(rejected).map(([reason, rows]) => `${count(rows)} ${words(reason)}`);
+  return parts.join(", ") || "none";
+}
+
+function drawScores(run) {
+  const share = (counts) => {
+    const total = counts.reduce((sum, number) => sum + number, 0);
+    return counts.map((number) => (total ? (100 * number) / total : 0));
+  };
+  const lines = run.scores.flatMap((scores, number) => [
+    { name: `round ${scores.round}, all pairs`, counts: scores.scored, color: number, dash: "solid" },
+    ...(scores.selected
+      ? [{ name: `round ${scores.round}, selected`, counts: scores.selected, color: number, dash: "dot" }] : []),
+  ]);
+  const bins = lines.length ? lines[0].counts.length : 0;
+  const edges = Array.from({ length: bins + 1 }, (_, number) => number / bins);
+  drawChart("score-chart", {
+    traces: () => lines.map(({ name, counts, color, dash }) => ({
+      type: "scatter", mode: "lines", name, x: edges, y: [...share(counts), share(counts).at(-1)],
+      line: { shape: "hv", color: series(color), width: 2, dash }, fill: dash === "solid" ? "tozeroy" : "none",
+      fillcolor: `${series(color)}22`,
+      hovertemplate: "from %{x:.2f}: %{y:.1f} %<extra>%{fullData.name}</extra>",
+    })),
+    layout: { xaxis: { range: [0, 1], title: { text: "LM-Score" } }, yaxis: { ticksuffix: " %", rangemode: "tozero" } },
+    heads: ["LM-Score", ...lines.map((line) => line.name)],
+    rows: Array.from({ length: bins }, (_, bin) => [`${edges[bin].toFixed(2)}–${edges[bin + 1].toFixed(2)}`,
+      ...lines.map((line) => count(line.counts[bin]))]),
+    empty: "No round has scores yet.",
+  });
+}
+
+function drawTraining(run) {
+  const measure = byId("training-measure").value;
+  const label = byId("training-measure").selectedOptions[0].text;
+  let before = 0;
+  const curves = run.curves.map((curve) => {
+    before = curve.phase === 0 ? 0 : before;
+    const placed = { ...curve, name: `round ${curve.round} ${curve.data}`, at: curve.step.map((step) => step + before) };
+    before += curve.steps;
+    return placed;
+  }).filter((curve) => curve.step.length);
+  const dashes = ["solid", "dot", "dash"];
+  drawChart("training-chart", {
+    traces: () => curves.map((curve) => ({
+      type: "scatter", mode: curve.step.length > 60 ? "lines" : "lines+markers", name: curve.name, x: curve.at,
+      y: curve[measure], line: { color: series(curve.round), width: 2, dash: dashes[curve.phase % 3] },
+      marker: { size: 4 }, hovertemplate: `step %{x}: %{y:.4g}<extra>${curve.name}</extra>`,
+    })),
+    layout: { xaxis: { title: { text: "step" }, rangemode: "tozero" },
+      yaxis: { title: { text: label }, rangemode: "tozero", exponentformat: "e", showexponent: "all" } },
+    heads: ["Phase", "Steps", `First ${label}`, `Last ${label}`],
+    rows: curves.map((curve) => [curve.name, count(curve.steps), short(curve[measure][0]),
+      short(curve[measure].at(-1))]),
+    empty: "No model has been trained in this run yet.",
+  });
+}
+
+const short = (number) => (number == null ? "–" : Number(number.toPrecision(4)).toString());
+
+function drawCosts(run) {
+  const stages = [...new Set(run.costs.map((cost) => cost.stage))];
+  const rounds = [...new Set(run.costs.map((cost) => cost.round))];
+  const find = (stage, round) => run.costs.find((cost) => cost.stage === stage && cost.round === round);
+  const long = Math.max(0, ...run.costs.map((cost) => cost.seconds)) > 600;
+  drawCost("time-chart", stages.map((stage) => ({
+    name: stage, values: rounds.map((round) => find(stage, round)?.seconds ?? null) })), rounds, duration,
+    long ? [60, " min"] : [1, " s"]);
+  const kinds = stages.flatMap((stage) => [...new Set(run.costs.filter((cost) => cost.stage === stage)
+    .flatMap((cost) => Object.keys(cost.tokens)))].map((kind) => ({ stage, kind, name: `${stage} ${kind}` })));
+  drawCost("token-chart", kinds.map(({ stage, kind, name }) => ({
+    name, values: rounds.map((round) => find(stage, round)?.tokens[kind] ?? null) }))
+    .filter(({ values }) => values.some(Boolean)), rounds, count, [1, ""]);
+}
+
+function drawCost(id, bars, rounds, show, [unit, suffix]) {
+  drawChart(id, {
+    traces: () => bars.map(({ name, values }, number) => ({
+      type: "bar", name, x: rounds.map((round) => `round ${round}`), y: values.map((value) => value && value / unit),
+      marker: { color: series(number) }, text: values.map((value) => `${name}: ${show(value)}`),
+      textposition: "none", hoverinfo: "text",
+    })),
+    layout: { barmode: "group", xaxis: { type: "category" }, yaxis: { ticksuffix: suffix } },
+    heads: ["Round", ...bars.map((bar) => bar.name)],
+    rows: bars.length ? rounds.map((round, at) => [count(round), ...bars.map((bar) => show(bar.values[at]))]) : [],
+    empty: "No stage is done yet.",
+  });
+}
+
+function drawHistory(run) {
+  const kinds = { promote: "good", rollback: "warn" };
+  byId("history-empty").hidden = run.history.length > 0;
+  byId("history-list").replaceChildren(...run.history.map((entry) => element("li", {}, moment(entry.time),
+    element("p", { class: "text" },
+      entry.kind in kinds ? element("span", { class: `chip ${kinds[entry.kind]}` }, entry.kind) : null,
+      entry.kind in kinds ? " " : null,
+      entry.kind === "event" && entry.round != null ? `Round ${entry.round}: ` : null, visible(entry.text)))));
+}
+
+// Fill a select with [value, label] pairs; return the value that is chosen now.
+function keepChoice(select, pairs) {
+  const wanted = pairs.some(([value]) => value === select.value) ? select.value : pairs.at(-1)?.[0];
+  const known = [...select.options].map((known) => `${known.value} ${known.text}`).join();
+  if (known !== pairs.map((pair) => pair.join(" ")).join()) {
+    select.replaceChildren(...pairs.map(([value, label]) => option(value, label, wanted)));
+  }
+  return wanted ?? "";
+}
