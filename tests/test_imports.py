@@ -48,7 +48,8 @@ def test_help_imports_nothing_heavy() -> None:
         "import sys; sys.argv = ['inverse-instruct', '--help']\n"
         "from inverse_instruct.cli import main\n"
         "try: main()\nexcept SystemExit: pass\n"
-        "heavy = {'torch', 'vllm', 'deepspeed', 'transformers', 'pydantic', 'pyarrow', 'datasets', 'uvicorn'} & set(sys.modules)\n"
+        "heavy = {'torch', 'vllm', 'deepspeed', 'transformers', 'pydantic', 'pyarrow', 'datasets', 'uvicorn'}\n"
+        "heavy &= set(sys.modules)\n"
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT, capture_output=True)
