@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inverse_instruct.config import RunConfig, benchmark_path
-from inverse_instruct.config_file import read_config
+from inverse_instruct.config_file import ConfigFile, read_config
 from inverse_instruct.errors import ConfigError, InverseInstructError
 from inverse_instruct.machine import free_port, gpu_count
 from inverse_instruct.models import FETCHABLE, resolve_model
@@ -62,7 +62,11 @@ def check_file(path: Path, overrides: Sequence[str], run_dir: Path | None) -> tu
     Raises:
         ConfigError: with the problems of the file and those of the world together.
     """
-    result = read_config(path, overrides)
+    return check_read(read_config(path, overrides), run_dir)
+
+
+def check_read(result: ConfigFile, run_dir: Path | None) -> tuple[RunConfig, Plan]:
+    """Check what was read of a config against the world; arguments and errors as of `check_file`."""
     if result.config is None:
         raise result.error()
     try:

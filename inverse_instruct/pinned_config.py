@@ -16,7 +16,7 @@ from inverse_instruct.records import digest
 from inverse_instruct.run_dir import RunDir, atomic_write
 
 MAY_CHANGE: dict[str, Any] = {  # where and how fast the work is done, and how much of it; not what comes out
-    "rounds": True, "inference": True, "evaluate": {"workers"}, "card": True,
+    "rounds": True, "inference": True, "serve": True, "evaluate": {"workers"}, "card": True,
     "train": {"micro_batch_size", "processes", "hostfile", "save_steps", "gradient_checkpointing"},
 }
 

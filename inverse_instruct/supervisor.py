@@ -48,6 +48,16 @@ def stop_supervised(process: subprocess.Popen[bytes]) -> int:
     return process.wait()
 
 
+def interrupt_supervised(process: subprocess.Popen[bytes]) -> None:
+    """Ask the command to end by itself, with one SIGTERM to it alone; `stop_supervised` does not wait for that."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    try:
+        command = int(children.read_text().split()[0])  # the oldest; the others are orphans that were adopted
+        os.kill(command, signal.SIGTERM)
+    except (OSError, IndexError):
+        pass  # it is not up yet, or has ended
+
+
 def descendants(pid: int) -> list[int]:
     """Return the pids of all living descendants of a process, from one reading of /proc."""
     children: dict[int, list[int]] = {}
