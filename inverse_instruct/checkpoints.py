@@ -74,7 +74,8 @@ def show_checkpoint(path: Path, name: str) -> dict[str, Any]:
         ConfigError: the run's config cannot be read.
     """
     with Ledger(RunDir(path).ledger) as ledger:
-        return describe_lineage(read_history(path, ledger), ledger.find(name))
+        checkpoint = ledger.find(name)
+        return describe_lineage(read_history(path, ledger), checkpoint)
 
 
 def promote_checkpoint(path: Path, name: str, reason: str) -> tuple[Checkpoint, Checkpoint | None]:

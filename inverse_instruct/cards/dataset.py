@@ -67,13 +67,10 @@ def dataset_card(history: History, lineage: dict[str, Any], rows: list[dict[str,
 
 
 def _front_matter(config: RunConfig, title: str, rows: int) -> Markup:
-    files = {"default": "train.parquet", "alpaca": "alpaca.jsonl", "sharegpt": "sharegpt.jsonl",
-             "messages": "messages.jsonl"}
     data = DatasetCardData(
         license=config.card.data_license or "unknown", pretty_name=" ".join(title.split()),
         task_categories=["text-generation"], tags=["code", "synthetic", "inverse-instruct"],
         source_datasets=config.card.datasets or None,
         size_categories=[next((name for size, name in SIZES.items() if rows < size), "n>1M")],
-        configs=[{"config_name": name, "data_files": file} | ({"default": True} if name == "default" else {})
-                 for name, file in files.items()])
+        configs=[{"config_name": "default", "data_files": "train.parquet"}])  # one format for a whole folder
     return Markup(data.to_yaml())
