@@ -51,6 +51,9 @@ def export_checkpoint(path: Path, name: str, output: Path) -> tuple[Path, list[s
         verify_checkpoint(checkpoint)
         history = read_history(path, ledger)
     lineage = describe_lineage(history, checkpoint)
+    if lineage["base"] and not lineage["phases"]:
+        raise RunDirError(f"{path} does not tell how {checkpoint.name} was trained, as that stage is being done again; "
+                          "let the run end first")
     temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     try:
         _copy_model(Path(checkpoint.path), temporary)

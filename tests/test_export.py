@@ -218,6 +218,14 @@ def test_the_command_warns_of_licenses_that_are_not_stated(finished: Path, tmp_p
     assert "card.license" not in shown
 
 
+def test_a_checkpoint_whose_training_is_done_again_is_no_given_model(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "run")
+    with Ledger(tmp_path / "run/ledger.db") as ledger:
+        ledger.start_stage(1, "train")
+    with pytest.raises(RunDirError, match="does not tell how round-01 was trained"):
+        export_checkpoint(tmp_path / "run", "1", tmp_path / "out")
+
+
 def test_what_cannot_be_exported_leaves_nothing_behind(finished: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(finished, run)

@@ -33,7 +33,7 @@ def model_card(history: History, lineage: dict[str, Any], has_dataset: bool) -> 
     prompts = {"chat": "", "magicoder": MAGICODER, "completion": COMPLETION}
     return render("model.md.jinja", {
         "front_matter": _front_matter(config, lineage, title, has_dataset),
-        "title": title, "name": lineage["name"], "run": config.name, "trained": bool(lineage["phases"]),
+        "title": title, "name": lineage["name"], "run": config.name, "trained": lineage["base"] is not None,
         "facts": _facts(config, lineage),
         "data": {kind: sum(data["rows"] for data in lineage["data"] if data["data"] == kind)
                  for kind in ("selected", "original")},
