@@ -327,6 +327,41 @@ class CardSection(Section):
     """License of the exported rows, whose code is that of the corpus; null: not stated."""
 
 
+class ServeSection(Section):
+    """The gateway: the OpenAI-compatible service in front of the promoted checkpoint."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; others than this machine's own let the network in, so set `api_keys` then."""
+    port: int = Field(8000, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one."""
+    mode: Literal["blue_green", "in_place"] = "blue_green"
+    """How a new checkpoint comes in: in a second engine beside the first, or as new weights in the running one."""
+    replicas: int = Field(1, ge=1)
+    """Engines to start per checkpoint."""
+    endpoints: list[str] = []
+    """Base URLs of vLLM servers to use instead, started with VLLM_SERVER_DEV_MODE=1 and untied embeddings."""
+    api_keys: str | None = None
+    """File with one key a line (`NAME: KEY`); requests must carry one of them; null: everybody may ask."""
+    max_body_bytes: int = Field(4 * 1024 * 1024, ge=1)
+    """Larger requests are refused with 413."""
+    max_concurrent: int = Field(64, ge=1)
+    """Requests that are with the engines at once; further ones wait."""
+    max_waiting: int = Field(256, ge=0)
+    """Requests that may wait; further ones are refused with 429."""
+    drain_timeout_seconds: float | None = Field(None, gt=0)
+    """How long requests in flight may take to end before their engine is changed or stopped; null: any time."""
+    during_training: Literal["serve", "sleep", "stop"] = "serve"
+    """What the engines do while the loop trains on the same devices; asleep or stopped, requests get 503."""
+
+    @model_validator(mode="after")
+    def _given_engines_stay(self) -> ServeSection:
+        if self.endpoints and self.mode != "in_place":
+            raise ValueError("given endpoints can only take new weights; set serve.mode: in_place")
+        if self.endpoints and self.during_training == "stop":
+            raise ValueError("given endpoints cannot be stopped; set serve.during_training to serve or sleep")
+        return self
+
+
 class RunConfig(Section):
     """A whole run."""
 
@@ -358,6 +393,8 @@ class RunConfig(Section):
     """Measures to a decision."""
     card: CardSection = CardSection()
     """What an export says about itself."""
+    serve: ServeSection = ServeSection()
+    """The promoted checkpoint to its users."""
 
     @model_validator(mode="after")
     def _round_zero_can_train(self) -> RunConfig:

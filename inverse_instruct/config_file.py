@@ -88,10 +88,12 @@ def read_config(path: Path, overrides: Sequence[str] = (), given: dict[str, Any]
     for name, value in (given or {}).items():
         both = isinstance(value, dict) and isinstance(tree.get(name), dict)
         tree[name] = tree[name] | value if both else value
-    result = _parse(ConfigFile(path, lines=lines), tree, overrides)
-    if result.config is not None:
-        result.config = _with_absolute_paths(result.config, path.resolve().parent)
-    return result
+    return _parse(ConfigFile(path, lines=lines), tree, overrides, path.resolve().parent)
+
+
+def read_values(tree: dict[str, Any], folder: Path) -> ConfigFile:
+    """Read as much of the values of a config as can be understood; relative paths in it are relative to `folder`."""
+    return _parse(ConfigFile(None), tree, (), folder)
 
 
 def dump_config(config: RunConfig) -> str:
@@ -105,7 +107,8 @@ def _usable(result: ConfigFile) -> RunConfig:
     return result.config
 
 
-def _parse(result: ConfigFile, tree: dict[str, Any], overrides: Sequence[str]) -> ConfigFile:
+def _parse(result: ConfigFile, tree: dict[str, Any], overrides: Sequence[str], folder: Path | None = None
+           ) -> ConfigFile:
     tree = copy.deepcopy(tree)
     for override in overrides:
         problem = _override(tree, override)
@@ -121,6 +124,8 @@ def _parse(result: ConfigFile, tree: dict[str, Any], overrides: Sequence[str]) -
             result.config = RunConfig.model_validate(tree)
         except ValidationError:
             pass  # something is missing that has no default
+    if result.config is not None and folder is not None:
+        result.config = _with_absolute_paths(result.config, folder)
     return result
 
 
@@ -212,6 +217,7 @@ def _with_absolute_paths(config: RunConfig, folder: Path) -> RunConfig:
                     "hostfile": absolute(config.train.hostfile),
                 }
             ),
+            "serve": config.serve.model_copy(update={"api_keys": absolute(config.serve.api_keys)}),
             "evaluate": config.evaluate.model_copy(
                 update={
                     "suites": [

@@ -19,7 +19,7 @@ from inverse_instruct.run_dir import Manifest, RunDir
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ("run", "check", "status", "fetch-model", "preprocess", "summarize", "score", "select", "train",
             "evaluate", "self-consistency", "compare", "suites", "checkpoints", "checkpoints list", "checkpoints show",
-            "checkpoints promote", "checkpoints rollback", "checkpoints export")
+            "checkpoints promote", "checkpoints rollback", "checkpoints export", "serve")
 
 
 def command(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:

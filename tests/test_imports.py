@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = {"preprocess", "summarize", "score", "selection", "train", "evaluate", "promote"}
-ABOVE_STAGES = {"rounds", "standalone", "cli", "check", "status", "checkpoints", "export", "dashboard"}
+ABOVE_STAGES = {"rounds", "standalone", "cli", "check", "status", "checkpoints", "export", "dashboard",
+                "gateway", "serve"}
 SOURCES = sorted([*(ROOT / "inverse_instruct").rglob("*.py"), *(ROOT / "evaluation").rglob("*.py")])
 
 

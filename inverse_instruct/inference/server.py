@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -31,7 +31,8 @@ class VllmServer:
     """One vLLM server for one model; also counts its restarts."""
 
     def __init__(self, model: Path, section: InferenceSection, *, max_model_len: int, log: Path,
-                 trust_remote_code: bool = False) -> None:
+                 trust_remote_code: bool = False, arguments: Sequence[str] = (),
+                 environment: Mapping[str, str] = {}) -> None:
         """Describe the server; nothing is started yet.
 
         Args:
@@ -40,6 +41,8 @@ class VllmServer:
             max_model_len: context length in tokens.
             log: file that takes the server's output.
             trust_remote_code: let the model bring its own code.
+            arguments: of vLLM's command line, beside those of the section.
+            environment: variables to set for it.
         """
         self.model = model
         self.name = model_digest(model)
@@ -47,6 +50,8 @@ class VllmServer:
         self._max_model_len = max_model_len
         self._log = log
         self._trust_remote_code = trust_remote_code
+        self._arguments = list(arguments)
+        self._more_environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
         self._restarts = 0
         self._port = 0
@@ -137,12 +142,12 @@ class VllmServer:
             command += ["--data-parallel-size", str(section.data_parallel_size)]
         if self._trust_remote_code:
             command.append("--trust-remote-code")
-        return command + section.extra_arguments
+        return command + section.extra_arguments + self._arguments
 
     def _environment(self) -> dict[str, str]:
         environment = dict(os.environ) | {
             "VLLM_HOST_IP": "127.0.0.1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1",
-        }
+        } | self._more_environment
         if gpu_count() == 0:
             environment |= {
                 "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # one process: no core is kept back for a front end

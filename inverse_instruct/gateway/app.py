@@ -1,0 +1,100 @@
+"""The routes of the gateway as a Starlette application.
+
+Enters: a service, and routes of others (pages, the loop's API) that share the port and the keys. Leaves: an ASGI
+application whose every error has OpenAI's body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import httpx
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from inverse_instruct.gateway.api_error import ApiError, answer_api_error, answer_bug, answer_http_exception
+from inverse_instruct.gateway.keys import KeyCheck
+from inverse_instruct.gateway.metrics import RequestMeter
+from inverse_instruct.gateway.proxy import Proxy
+from inverse_instruct.gateway.service import CURRENT, Service
+
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def create_app(service: Service, keys: list[bytes] | None = None, extra_routes: Sequence[BaseRoute] = ()) -> Starlette:
+    """Return the application; it starts the service with itself and stops it at the end.
+
+    Args:
+        service: what answers.
+        keys: digests of the API keys, as `read_keys` gives them; None: everybody may ask.
+        extra_routes: further routes; they are under the same keys.
+    """
+    pages = Pages(service)
+    routes = [
+        *(Route(path, Proxy(service, path), methods=["POST"]) for path in ("/v1/completions", "/v1/chat/completions")),
+        Route("/v1/models", pages.models), Route("/health", pages.health), Route("/ready", pages.ready),
+        Route("/metrics", pages.metrics), Route("/engines/{number:int}/metrics", pages.engine_metrics),
+    ]
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        service.start()
+        try:
+            yield
+        finally:
+            await service.stop()
+
+    middleware = [Middleware(RequestMeter, service.metrics, frozenset(route.path for route in routes))]
+    if keys is not None:
+        middleware.append(Middleware(KeyCheck, keys))
+    return Starlette(
+        routes=[*routes, *extra_routes], lifespan=lifespan, middleware=middleware,
+        exception_handlers={ApiError: answer_api_error, HTTPException: answer_http_exception, Exception: answer_bug})
+
+
+class Pages:
+    """The routes that tell about the service itself."""
+
+    def __init__(self, service: Service) -> None:
+        """Take the service."""
+        self._service = service
+
+    async def health(self, request: Request) -> Response:
+        """Tell that the process is up."""
+        return JSONResponse({"status": "ok"})
+
+    async def ready(self, request: Request) -> Response:
+        """Tell whether a request would be answered, and by which checkpoint."""
+        status = self._service.status()
+        if status["ready"]:
+            return JSONResponse(status)
+        retry_after = self._service.availability.error().retry_after
+        return JSONResponse(status, 503, {"retry-after": str(retry_after)})
+
+    async def models(self, request: Request) -> Response:
+        """List the names that a request may use now."""
+        serving = self._service.serving
+        names = [CURRENT, serving.checkpoint.name] if serving else []
+        return JSONResponse({"object": "list", "data": [
+            {"id": name, "object": "model", "created": int(serving.checkpoint.created), "root": serving.label,
+             "owned_by": "inverse-instruct"} for name in names if serving]})
+
+    async def metrics(self, request: Request) -> Response:
+        """Return the gateway's metrics."""
+        return Response(self._service.metrics.text(), media_type=PROMETHEUS)
+
+    async def engine_metrics(self, request: Request) -> Response:
+        """Return an engine's own metrics."""
+        number, engines = request.path_params["number"], self._service.engines
+        if number >= len(engines):
+            raise ApiError(404, f"there is no engine {number}; {len(engines)} are running")
+        try:
+            reply = await engines[number].http.get(f"{engines[number].url}/metrics", timeout=10)
+        except httpx.TransportError as error:
+            raise ApiError(503, f"engine {number} does not answer", retry_after=5) from error
+        return Response(reply.content, reply.status_code, media_type=reply.headers.get("content-type"))

@@ -1,0 +1,165 @@
+"""A checkpoint in engines: brought up anew, or exchanged in engines that run.
+
+Enters: a checkpoint of the ledger. Leaves: a `Deployment` whose engines gave the right canary, or an error, and then
+everything is as it was before. A checkpoint that is not whole never reaches an engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine, Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from inverse_instruct.canary import Canary
+from inverse_instruct.checkpoint_files import verify_checkpoint
+from inverse_instruct.config import RunConfig
+from inverse_instruct.errors import ServerError
+from inverse_instruct.gateway.canary import check_canary
+from inverse_instruct.gateway.engines import Engine
+from inverse_instruct.gateway.memory import check_memory
+from inverse_instruct.gateway.untied import discard_untied, untied_folder
+from inverse_instruct.inference.server import VllmServer
+from inverse_instruct.ledger import Checkpoint
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A checkpoint and the engines that have it."""
+
+    checkpoint: Checkpoint
+    folder: Path  # what the engines load
+    engines: tuple[Engine, ...]
+    canary: Canary
+
+    @property
+    def label(self) -> str:
+        """How replies name the checkpoint that gave them."""
+        return f"{self.checkpoint.name}@{self.checkpoint.digest}"
+
+    def pick(self) -> Engine | None:
+        """Return the ready engine with the fewest requests, if there is one."""
+        return min((engine for engine in self.engines if engine.ready), key=lambda engine: engine.in_flight,
+                   default=None)
+
+
+class Deployer:
+    """Makes deployments of a run's checkpoints."""
+
+    def __init__(self, config: RunConfig, logs: Path) -> None:
+        """Take the config of the run and the folder for the engines' logs."""
+        self._config = config
+        self._logs = logs
+        self._canaries: dict[str, Canary] = {}  # by digest, as measured here
+
+    def prepare(self, checkpoint: Checkpoint) -> Path:
+        """Check the files of a checkpoint; return the folder that engines load. Reads all weights: seconds.
+
+        Raises:
+            ModelError: it is damaged, or is not the checkpoint that was measured.
+        """
+        verify_checkpoint(checkpoint)
+        folder = Path(checkpoint.path)
+        return untied_folder(folder, checkpoint.digest) if self._config.serve.mode == "in_place" else folder
+
+    async def start(self, checkpoint: Checkpoint, folder: Path) -> Deployment:
+        """Bring a checkpoint up in engines of its own, or in the given ones for the first time.
+
+        Raises:
+            ServerError: there is no room, an engine does not become healthy, or its canary is wrong.
+        """
+        engines = await asyncio.to_thread(self._new_engines, checkpoint, folder)
+        try:
+            await _all(engine.start(self._config.inference.start_timeout_seconds) for engine in engines)
+            canary = await self._examine(engines, checkpoint, None)
+        except BaseException:
+            await _all(engine.stop() for engine in engines)
+            raise
+        for engine in engines:
+            engine.ready = True
+        return Deployment(checkpoint, folder, engines, canary)
+
+    async def exchange(self, old: Deployment, checkpoint: Checkpoint, folder: Path) -> Deployment:
+        """Bring a checkpoint into the engines of another; they should have no request.
+
+        Raises:
+            ServerError: it did not work; the engines have their old weights, or are started again with them.
+        """
+        async with AsyncExitStack() as held:
+            for engine in old.engines:
+                await held.enter_async_context(engine.changing)
+            try:
+                await _all(self._load(engine, folder) for engine in old.engines)
+                stale = old.canary if old.checkpoint.digest != checkpoint.digest else None
+                canary = await self._examine(old.engines, checkpoint, stale)
+            except ServerError:
+                await _all(self._restore(engine, old) for engine in old.engines)
+                raise
+        if folder != old.folder:
+            await asyncio.to_thread(discard_untied, old.checkpoint.digest)
+        return Deployment(checkpoint, folder, old.engines, canary)
+
+    async def restart(self, engine: Engine, deployment: Deployment) -> None:
+        """Start an engine again with the weights of its deployment.
+
+        Raises:
+            ServerError: it does not become healthy, or its canary is wrong.
+        """
+        await asyncio.to_thread(self.prepare, deployment.checkpoint)
+        engine.folder = deployment.folder
+        await engine.start(self._config.inference.start_timeout_seconds)
+        await check_canary(engine, self._config.model, known=deployment.canary)
+
+    async def _load(self, engine: Engine, folder: Path) -> None:
+        if engine.alive and await engine.healthy():
+            await engine.load(folder)
+        else:
+            engine.folder = folder
+            await engine.start(self._config.inference.start_timeout_seconds)
+        engine.ready = True
+
+    async def _restore(self, engine: Engine, old: Deployment) -> None:
+        try:
+            await self._load(engine, old.folder)
+            await check_canary(engine, self._config.model, known=old.canary)
+        except ServerError:
+            engine.folder = old.folder
+            await engine.stop()  # whoever watches it starts it again
+
+    async def _examine(self, engines: Iterable[Engine], checkpoint: Checkpoint, stale: Canary | None) -> Canary:
+        recorded = checkpoint.metrics.get("canary")
+        known = Canary(**recorded) if recorded else self._canaries.get(checkpoint.digest)
+        canaries = await _all(check_canary(engine, self._config.model, known=known, stale=stale) for engine in engines)
+        self._canaries[checkpoint.digest] = canaries[0]
+        return canaries[0]
+
+    def _new_engines(self, checkpoint: Checkpoint, folder: Path) -> tuple[Engine, ...]:
+        section = self._config.serve
+        if section.endpoints:
+            return tuple(Engine(folder, None, url) for url in section.endpoints)
+        check_memory(folder, self._config.inference, section.replicas)
+        return tuple(Engine(folder, self._new_server(checkpoint, folder, number)) for number in range(section.replicas))
+
+    def _new_server(self, checkpoint: Checkpoint, folder: Path, number: int) -> VllmServer:
+        section = self._config.serve
+        log = self._logs / f"serve-{checkpoint.name}-{time.strftime('%Y%m%d-%H%M%S')}-{number}.log"
+        asleep = section.during_training == "sleep"
+        return VllmServer(
+            folder, self._config.inference.model_copy(update={"port": 0}), log=log,
+            max_model_len=self._config.model.max_model_len, trust_remote_code=self._config.model.trust_remote_code,
+            arguments=["--enable-sleep-mode"] if asleep else [],
+            environment={"VLLM_SERVER_DEV_MODE": "1"} if asleep or section.mode == "in_place" else {})
+
+
+async def _all(tasks: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """Run all to their end, whatever happens to one of them; then raise the first error."""
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]

@@ -1,0 +1,182 @@
+"""One vLLM engine as the gateway sees it: its requests in flight, its health, and the weights in it.
+
+Enters: a server that we start, or the URL of a given one. Leaves: a place to send requests to. A given engine must run
+with VLLM_SERVER_DEV_MODE=1 and see the same file system. Not guaranteed: that a reply is ever finished; an engine that
+dies or is stopped breaks its streams off with `EngineLost`, and whoever relays them says so to the client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+
+from inverse_instruct.errors import ServerError
+from inverse_instruct.inference.client import served_name
+from inverse_instruct.inference.server import VllmServer
+
+HEALTH_INTERVAL_SECONDS = 0.5
+HANG_SECONDS = 60.0  # without an answer to /health
+
+
+class EngineLost(Exception):
+    """The engine went away under a request."""
+
+
+class Engine:
+    """One engine, started by us (`server`) or given (`url`)."""
+
+    def __init__(self, folder: Path, server: VllmServer | None, url: str = "") -> None:
+        """Describe the engine; nothing is started or asked yet.
+
+        Args:
+            folder: of the weights that belong in it.
+            server: the server to start; None: it is given.
+            url: of a given engine.
+        """
+        self.folder = folder
+        self.server = server
+        self.model = server.name if server else ""  # the name under which the engine knows what it runs
+        self.ready = False  # whether it takes requests
+        self.retiring = False  # it has no successor of its own: nobody starts it again
+        self.changing = asyncio.Lock()  # held by whoever starts, stops or reloads it
+        self._url = url.rstrip("/").removesuffix("/v1")
+        self._requests: set[asyncio.Timeout] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        # every request has a connection of its own: a kept one may be closed by the engine just when it is used again
+        self.http = httpx.AsyncClient(timeout=httpx.Timeout(None, connect=5), trust_env=False,
+                                      limits=httpx.Limits(max_keepalive_connections=0))
+
+    @property
+    def url(self) -> str:
+        """The base URL."""
+        return self.server.url if self.server else self._url
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are with the engine."""
+        return len(self._requests)
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process runs; of a given engine nothing is known but its health."""
+        return self.server is None or self.server.alive
+
+    @asynccontextmanager
+    async def request(self) -> AsyncIterator[None]:
+        """Count a request as in flight; it is counted before anything else can run.
+
+        Raises:
+            EngineLost: the request was cut off.
+        """
+        try:
+            async with asyncio.timeout(None) as limit:
+                self._requests.add(limit)
+                self._idle.clear()
+                try:
+                    yield
+                finally:
+                    self._requests.discard(limit)
+                    if not self._requests:
+                        self._idle.set()
+        except TimeoutError as error:
+            raise EngineLost("the engine was stopped") from error
+
+    def cut_off(self) -> None:
+        """End all requests in flight with `EngineLost`."""
+        for limit in self._requests:
+            if not limit.expired():
+                limit.reschedule(asyncio.get_running_loop().time())
+
+    async def drain(self, seconds: float | None) -> None:
+        """Return when no request is in flight; those that take longer than `seconds` are cut off."""
+        try:
+            await asyncio.wait_for(self._idle.wait(), seconds)
+        except TimeoutError:
+            self.cut_off()
+            await self._idle.wait()
+
+    async def start(self, seconds: float) -> None:
+        """Start it, or wait up to `seconds` for a given one and load the weights into it.
+
+        Raises:
+            ServerError: it does not come up, or does not take the weights.
+        """
+        if self.server:
+            self.server.model = self.folder
+            await asyncio.to_thread(self.server.stop)
+            self.server.start()
+            await self.server.wait_ready()
+            return
+        deadline = asyncio.get_running_loop().time() + seconds
+        while not await self.healthy():
+            if asyncio.get_running_loop().time() > deadline:
+                raise ServerError(f"the given engine at {self.url} did not answer within {seconds:.0f} s; start it")
+            await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
+        self.model = await served_name(self.url)
+        await self.load(self.folder)
+
+    async def stop(self) -> None:
+        """End what we started, with all of its requests."""
+        self.ready = False
+        if self.server:
+            await asyncio.to_thread(self.server.stop)
+        self.cut_off()
+
+    async def healthy(self) -> bool:
+        """Tell whether it answers /health."""
+        try:
+            return (await self.http.get(f"{self.url}/health", timeout=5)).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    async def load(self, folder: Path) -> None:
+        """Exchange the weights in the running engine; it should have no request.
+
+        Raises:
+            ServerError: the engine refused; which weights it has now is not known.
+        """
+        await self.command("pause", params={"mode": "wait"})
+        await self.command("collective_rpc", json={"method": "reload_weights", "kwargs": {"weights_path": str(folder)}})
+        cleared = await self.command("reset_prefix_cache")
+        if not cleared.json().get("success", True):
+            raise ServerError(f"the engine at {self.url} kept its prefix cache, which belongs to the old weights")
+        await self.command("resume")
+        self.folder = folder
+
+    async def command(self, name: str, *, params: dict[str, str] | None = None, json: object = None) -> httpx.Response:
+        """Send one of the commands of vLLM's development mode.
+
+        Raises:
+            ServerError: it does not answer, or refuses.
+        """
+        try:
+            reply = await self.http.post(f"{self.url}/{name}", params=params, json=json)
+        except httpx.TransportError as error:
+            raise ServerError(f"the engine at {self.url} was lost at /{name} ({type(error).__name__})") from error
+        if reply.status_code == 404:
+            raise ServerError(f"{self.url} has no /{name}: start that server with VLLM_SERVER_DEV_MODE=1")
+        if reply.status_code >= 400:
+            raise ServerError(f"the engine at {self.url} answered {reply.status_code} to /{name}: {reply.text[:300]}")
+        return reply
+
+
+async def until_broken(engine: Engine) -> str:
+    """Watch an engine; return in words what has become of it once it needs to be started again."""
+    loop = asyncio.get_running_loop()
+    answered = loop.time()
+    while True:
+        await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
+        if not engine.alive:
+            return "died"
+        if engine.changing.locked():
+            answered = loop.time()
+        elif await engine.healthy():
+            answered = loop.time()
+            engine.ready = True
+        elif loop.time() - answered > HANG_SECONDS:
+            return f"gave no sign of life for {HANG_SECONDS:.0f} s"

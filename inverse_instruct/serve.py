@@ -1,0 +1,83 @@
+"""The command `serve`: the gateway of a run, until it is told to stop.
+
+Enters: a run directory with its `run.yaml`. Leaves: nothing. On SIGTERM or Ctrl-C no new request is taken, those in
+flight end (within `serve.drain_timeout_seconds`), and the engines stop; a second Ctrl-C does not wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvicorn
+
+from inverse_instruct.config import RunConfig
+from inverse_instruct.config_file import load_config
+from inverse_instruct.errors import ConfigError, RunDirError
+from inverse_instruct.gateway.app import create_app
+from inverse_instruct.gateway.keys import read_keys
+from inverse_instruct.gateway.service import Service
+from inverse_instruct.machine import gpu_count
+from inverse_instruct.run_dir import RunDir
+
+KEEP_ALIVE_SECONDS = 75  # longer than clients keep theirs, so that none is closed just as it is used again
+LAST_WORDS_SECONDS = 5
+
+
+def serve(path: Path, overrides: Sequence[str]) -> None:
+    """Serve the promoted checkpoint of a run; returns when the process is told to stop.
+
+    Raises:
+        RunDirError: there is no such run.
+        ConfigError: its config, the overrides, the keys or the port are wrong.
+    """
+    run_dir = RunDir(path)
+    if not run_dir.config.is_file():
+        raise RunDirError(f"{path} is not a run: it has no run.yaml; check the path, or start one with "
+                          f"`inverse-instruct run CONFIG --run-dir {path}`")
+    config = load_config(run_dir.config, overrides)
+    if config.serve.during_training == "sleep" and not config.serve.endpoints and gpu_count() == 0:
+        raise ConfigError(["serve.during_training: engines on a CPU keep their memory when asleep; set it to stop"])
+    keys = read_keys(Path(config.serve.api_keys)) if config.serve.api_keys else None
+    listener = listen(config)
+    service = Service(config, run_dir)
+    try:
+        Server(service, create_app(service, keys)).run([listener])
+    except KeyboardInterrupt:
+        pass  # uvicorn raises the signal again that it has obeyed
+
+
+class Server(uvicorn.Server):
+    """uvicorn, but streams that outlast the drain end with an error event before their connections are closed."""
+
+    def __init__(self, service: Service, app: object) -> None:
+        """Take the service and its application."""
+        self._service = service
+        self._drain_seconds = service.section.drain_timeout_seconds
+        longest = None if self._drain_seconds is None else math.ceil(self._drain_seconds) + LAST_WORDS_SECONDS
+        super().__init__(uvicorn.Config(app, log_config=None, access_log=False, server_header=False,  # type: ignore[arg-type]
+                                        timeout_keep_alive=KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=longest))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more requests, wait for those in flight, stop the engines."""
+        if self._drain_seconds is not None:
+            asyncio.get_running_loop().call_later(self._drain_seconds, self._service.cut_off)
+        await super().shutdown(sockets)
+
+
+def listen(config: RunConfig) -> socket.socket:
+    """Bind the port before any engine is started."""
+    section = config.serve
+    family = socket.AF_INET6 if ":" in section.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((section.host, section.port))
+    except OSError as error:
+        listener.close()
+        raise ConfigError([f"serve.port: {section.host}:{section.port} cannot be used ({error.strerror}); choose "
+                           "another with --set serve.port=PORT"]) from error
+    return listener

@@ -1,0 +1,135 @@
+"""A stand-in for vLLM, for fault injection: it knows the same routes, and misbehaves when the prompt or a file says so.
+
+The prompt is a list of `key=value`: `tokens`, `delay` (seconds a token), `die` (after so many tokens), `garbage`, `cut`
+(end the stream without its mark), `status`. A file `fault` in the model folder: `unhealthy`, `reload`, `nan`, `stale`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+
+def argument(name: str) -> str:
+    return sys.argv[sys.argv.index(name) + 1]
+
+
+class Engine:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.aborted = 0
+
+    def fault(self, name: str) -> bool:
+        path = self.folder / "fault"
+        return path.is_file() and path.read_text() == name
+
+    @property
+    def value(self) -> float:
+        weights = b"".join(path.read_bytes() for path in sorted(self.folder.glob("model*.safetensors")))
+        return -int(hashlib.sha256(weights).hexdigest()[:6], 16) / 1e6
+
+    async def complete(self, request: Request) -> Response:
+        body = await request.json()
+        if body.get("logprob_token_ids"):
+            value = float("nan") if self.fault("nan") else self.value
+            top = {f"token_id:{label}": value for label in body["logprob_token_ids"]}
+            return Response(json.dumps({"choices": [{"index": 0, "logprobs": {"top_logprobs": [top]}}]}))
+        prompt = body["prompt"] if "prompt" in body else body["messages"][-1]["content"]
+        wanted = dict(part.split("=") for part in prompt.split())
+        if "status" in wanted:
+            return JSONResponse({"error": {"message": "told to", "param": "input_tokens"}}, int(wanted["status"]))
+        if body.get("stream"):
+            return StreamingResponse(self.stream(body, wanted, "messages" in body), media_type="text/event-stream")
+        work = asyncio.create_task(self.tokens(wanted))
+        while not work.done():
+            await asyncio.wait({work}, timeout=0.05)
+            if await request.is_disconnected():
+                work.cancel()
+                self.aborted += 1
+                return Response()
+        if "garbage" in wanted:
+            return PlainTextResponse("<html>")
+        return JSONResponse({"model": body["model"], "choices": [{"index": 0, "text": self.text, "finish_reason":
+                             "length"}], "usage": {"prompt_tokens": 2, "completion_tokens": 3}})
+
+    @property
+    def text(self) -> str:
+        return f"{self.value}\u2028"
+
+    async def tokens(self, wanted: dict[str, str]) -> None:
+        for number in range(int(wanted.get("tokens", 3))):
+            await self.token(number, wanted)
+
+    async def token(self, number: int, wanted: dict[str, str]) -> None:
+        if number == int(wanted.get("die", -1)):
+            os.kill(os.getpid(), signal.SIGKILL)
+        await asyncio.sleep(float(wanted.get("delay", 0)))
+
+    async def stream(self, body: dict, wanted: dict[str, str], chat: bool) -> AsyncIterator[str]:
+        total = int(wanted.get("tokens", 3))
+        try:
+            for number in range(total):
+                await self.token(number, wanted)
+                words = {"delta": {"content": self.text}} if chat else {"text": self.text}
+                reason = "length" if number == total - 1 else None
+                chunk = {"id": "x", "object": "chunk", "created": 1, "model": body["model"],
+                         "choices": [{"index": 0, "finish_reason": reason, **words}]}
+                yield f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"
+                if "garbage" in wanted:
+                    yield "data: <html>\n\n"
+        except asyncio.CancelledError:
+            self.aborted += 1
+            raise
+        if body.get("stream_options", {}).get("include_usage"):
+            chunk = {"id": "x", "object": "chunk", "created": 1, "model": body["model"], "choices": [],
+                     "usage": {"prompt_tokens": 2, "completion_tokens": total, "total_tokens": 2 + total}}
+            yield f"data: {json.dumps(chunk)}\n\n"
+        if "cut" not in wanted:
+            yield "data: [DONE]\n\n"
+
+    async def command(self, request: Request) -> Response:
+        if request.url.path == "/collective_rpc":
+            folder = Path((await request.json())["kwargs"]["weights_path"])
+            if (folder / "fault").is_file() and (folder / "fault").read_text() == "reload":
+                return JSONResponse({"error": "no"}, 500)
+            if not ((folder / "fault").is_file() and (folder / "fault").read_text() == "stale"):
+                self.folder = folder
+        return JSONResponse({"success": True})
+
+    async def health(self, request: Request) -> Response:
+        return JSONResponse({"pid": os.getpid()})
+
+    async def metrics(self, request: Request) -> Response:
+        return PlainTextResponse(f"aborted {self.aborted}\n")
+
+    async def models(self, request: Request) -> Response:
+        return JSONResponse({"data": [{"id": "fake"}]})
+
+
+def main() -> None:
+    engine = Engine(Path(argument("--model")))
+    if engine.fault("unhealthy"):
+        sys.exit("these weights do not fit")
+    commands = ("/pause", "/collective_rpc", "/reset_prefix_cache", "/resume", "/sleep", "/wake_up")
+    app = Starlette(routes=[
+        Route("/v1/completions", engine.complete, methods=["POST"]), Route("/v1/models", engine.models),
+        Route("/v1/chat/completions", engine.complete, methods=["POST"]),
+        Route("/health", engine.health), Route("/metrics", engine.metrics),
+        *(Route(path, engine.command, methods=["POST"]) for path in commands)])
+    uvicorn.run(app, host="127.0.0.1", port=int(argument("--port")), log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

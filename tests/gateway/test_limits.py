@@ -1,0 +1,58 @@
+"""Who may come in: bounded, in order, and nobody is lost when one who waits goes away."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from inverse_instruct.gateway.api_error import ApiError
+from inverse_instruct.gateway.limits import Admission
+
+
+async def hold(admission: Admission, number: int, order: list[int], seconds: float = 0.01) -> None:
+    async with admission.slot():
+        order.append(number)
+        assert admission.in_flight <= 2
+        await asyncio.sleep(seconds)
+
+
+def test_two_at_once_in_the_order_of_coming_and_the_rest_are_refused() -> None:
+    async def main() -> None:
+        admission, order = Admission(2, 5), list[int]()
+        results = await asyncio.gather(*(hold(admission, number, order) for number in range(10)),
+                                       return_exceptions=True)
+        assert order == list(range(7))
+        refused = [result for result in results if isinstance(result, ApiError)]
+        assert [error.status for error in refused] == [429] * 3 and refused[0].retry_after
+        assert (admission.in_flight, admission.waiting) == (0, 0)
+
+    asyncio.run(main())
+
+
+def test_closed_means_waiting_and_opening_lets_in() -> None:
+    async def main() -> None:
+        admission, order = Admission(2, 5), list[int]()
+        with admission.closed():
+            tasks = [asyncio.create_task(hold(admission, number, order)) for number in range(4)]
+            await asyncio.sleep(0.02)
+            assert (order, admission.waiting) == ([], 4)
+        await asyncio.gather(*tasks)
+        assert order == [0, 1, 2, 3]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.02])
+def test_who_goes_away_while_waiting_takes_no_place(pause: float) -> None:
+    async def main() -> None:
+        admission, order = Admission(2, 9), list[int]()
+        tasks = [asyncio.create_task(hold(admission, number, order)) for number in range(6)]
+        await asyncio.sleep(pause)
+        for task in tasks[2:4]:  # at 0.02 s they have been let in, or just now are
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert order[-2:] == [4, 5]
+        assert (admission.in_flight, admission.waiting) == (0, 0)
+
+    asyncio.run(main())

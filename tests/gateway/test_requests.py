@@ -1,0 +1,153 @@
+"""What a client gets: replies that name their checkpoint, and for every mistake a status with OpenAI's error body."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from tests.gateway.conftest import Gateway, read_events
+
+
+def check_error(reply: httpx.Response, status: int) -> dict[str, Any]:
+    assert reply.status_code == status, reply.text
+    error: dict[str, Any] = reply.json()["error"]
+    assert error.keys() == {"message", "type", "param", "code"} and error["message"]
+    return error
+
+
+def test_a_whole_reply_names_its_checkpoint(shared_gateway: Gateway) -> None:
+    digest = shared_gateway.http.get("/ready").json()["digest"]
+    for model in ("current", "round-00"):
+        reply = shared_gateway.ask(model=model)
+        assert reply.json()["model"] == "round-00" and reply.json()["choices"][0]["finish_reason"] == "length"
+        assert reply.headers["x-checkpoint"] == f"round-00@{digest}"
+    assert [model["id"] for model in shared_gateway.http.get("/v1/models").json()["data"]] == ["current", "round-00"]
+
+
+@pytest.mark.parametrize(("options", "chunks"), [({}, 3), ({"stream_options": {"include_usage": True}}, 4),
+                                                 ({"stream_options": None}, 3)])
+def test_every_chunk_names_its_checkpoint_and_usage_is_for_those_who_ask(
+        gateway: Gateway, options: dict[str, Any], chunks: int) -> None:
+    *events, done = gateway.stream(**options)
+    assert done == "[DONE]" and len(events) == chunks
+    assert {event["model"] for event in events} == {"round-00"}
+    assert all(event["choices"][0]["text"].endswith("\u2028") for event in events[:3])
+    assert [event["usage"]["completion_tokens"] for event in events if "usage" in event] == [3] * (chunks - 3)
+    assert 'inverse_instruct_tokens_total{kind="completion"} 3.0' in gateway.http.get("/metrics").text
+
+
+def test_the_openai_client_chats(shared_gateway: Gateway) -> None:
+    client = openai.OpenAI(base_url=f"{shared_gateway.url}/v1", api_key="none")
+    stream = client.chat.completions.create(model="current", messages=[{"role": "user", "content": "tokens=4"}],
+                                            stream=True)
+    chunks = list(stream)
+    assert len(chunks) == 4 and chunks[-1].choices[0].finish_reason == "length"
+    with pytest.raises(openai.NotFoundError) as error:
+        client.completions.create(model="round-07", prompt="tokens=1")
+    assert error.value.code == "model_not_found"
+    client.close()
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", "", '{"model": "current", "prompt": NaN', "[" * 100_000, b"\xff\xfe{",
+                                     '{"prompt": "tokens=1"}', '{"model": 7}', '{"model": ' + "1" * 5000 + "}"])
+def test_a_body_that_is_no_request_is_400(shared_gateway: Gateway, content: str | bytes) -> None:
+    check_error(shared_gateway.http.post("/v1/completions", content=content), 400)
+
+
+def test_routes_and_methods(shared_gateway: Gateway) -> None:
+    check_error(shared_gateway.http.get("/v1/nothing"), 404)
+    assert check_error(shared_gateway.http.get("/v1/completions"), 405)
+    assert shared_gateway.http.get("/v1/completions").headers["allow"] == "POST"
+    check_error(shared_gateway.http.get("/engines/5/metrics"), 404)
+    assert "aborted 0" in shared_gateway.http.get("/engines/0/metrics").text
+    assert shared_gateway.http.get("/health").json() == {"status": "ok"}
+
+
+def test_a_large_body_is_413_also_without_a_length(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway(max_body_bytes=2000)
+    gateway.wait_for("round-00")
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(100):
+            yield b" " * 1000
+
+    check_error(gateway.http.post("/v1/completions", content=b" " * 2001), 413)
+    check_error(gateway.http.post("/v1/completions", content=pieces()), 413)
+    check_error(gateway.http.post("/v1/completions", content=b" " * 2000), 400)
+    assert gateway.ask().status_code == 200
+
+
+def test_what_the_engine_refuses_is_passed_on(shared_gateway: Gateway) -> None:
+    reply = shared_gateway.ask("status=400")
+    assert reply.status_code == 400 and reply.json() == {"error": {"message": "told to", "param": "input_tokens"}}
+    assert shared_gateway.ask("status=500").status_code == 500
+    assert shared_gateway.ask("status=503").headers["retry-after"]
+    assert shared_gateway.ask().status_code == 200
+
+
+def test_what_cannot_be_read_is_502(shared_gateway: Gateway) -> None:
+    check_error(shared_gateway.ask("garbage=1"), 502)
+    first, error = shared_gateway.stream("garbage=1")
+    assert first["choices"] and error["error"]["code"] == 502
+
+
+def test_a_stream_that_the_engine_cuts_does_not_end_in_silence(gateway: Gateway) -> None:
+    *_, last = gateway.stream("cut=1")
+    assert last["error"]["code"] == 503 and last["error"]["retry_after"] >= 1
+
+
+def test_a_slow_stream_is_not_cut(shared_gateway: Gateway) -> None:
+    assert shared_gateway.stream("tokens=2 delay=2")[-1] == "[DONE]"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_goes_away_ends_its_generation(gateway: Gateway, stream: bool) -> None:
+    with pytest.raises(httpx.ReadTimeout):
+        with gateway.http.stream("POST", "/v1/completions", timeout=0.5, json={
+                "model": "current", "prompt": "tokens=2 delay=20", "stream": stream}) as reply:
+            reply.read()
+    deadline = time.monotonic() + 5
+    while "aborted 1" not in gateway.http.get("/engines/0/metrics").text:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert gateway.service.admission.in_flight == 0
+    assert 'code="499"' in gateway.http.get("/metrics").text
+
+
+def test_too_many_get_429_and_the_others_their_reply(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway(max_concurrent=2, max_waiting=3)
+    gateway.wait_for("round-00")
+    barrier = threading.Barrier(9)
+
+    def ask(number: int) -> httpx.Response:
+        barrier.wait()
+        return gateway.ask("tokens=2 delay=0.3")
+
+    with ThreadPoolExecutor(9) as pool:
+        replies = list(pool.map(ask, range(9)))
+    refused = [reply for reply in replies if reply.status_code == 429]
+    assert sorted(reply.status_code for reply in replies) == [200] * 5 + [429] * 4
+    assert check_error(refused[0], 429)["type"] == "rate_limit_error" and refused[0].headers["retry-after"]
+
+
+def test_metrics(gateway: Gateway) -> None:
+    gateway.ask()
+    gateway.stream()
+    gateway.http.get("/secret/../path")
+    text = gateway.http.get("/metrics").text
+    for line in ('requests_total{code="200",route="/v1/completions"} 2.0',
+                 'first_token_seconds_count{route="/v1/completions"} 1.0', 'tokens_total{kind="prompt"} 4.0',
+                 'requests_total{code="404",route="other"} 1.0', "requests_in_flight 0.0", "requests_waiting 0.0",
+                 'swaps_total{outcome="done"} 1.0', 'checkpoint_info{checkpoint="round-00",digest="'):
+        assert f"inverse_instruct_{line}" in text, line
+
+
+def test_events_are_split_at_blank_lines_only() -> None:
+    assert read_events(b'data: {"a": "\xe2\x80\xa8"}\n\ndata: [DONE]\n\n') == [{"a": "\u2028"}, "[DONE]"]

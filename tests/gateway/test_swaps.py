@@ -1,0 +1,235 @@
+"""The served checkpoint changes, and nobody notices; one that cannot be served changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from inverse_instruct.gateway import engines
+from inverse_instruct.ledger import Ledger
+from inverse_instruct.machine import free_port
+from tests.gateway.conftest import Gateway
+from tests.gateway.runs import events, make_run, promote, promoted, roll_back
+
+MODES = pytest.mark.parametrize("mode", ["blue_green", "in_place"])
+
+
+def wait_until(what: Callable[[], Any], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.05)
+
+
+@MODES
+def test_no_request_fails_or_is_cut_and_each_stream_ends_on_the_model_that_began_it(
+        start_gateway: Callable[..., Gateway], mode: str) -> None:
+    gateway = start_gateway(mode=mode)
+    gateway.wait_for("round-00")
+    stop, streams = threading.Event(), list[list[Any]]()
+
+    def client() -> None:
+        while not stop.is_set():
+            streams.append(gateway.stream("tokens=10 delay=0.05"))
+
+    with ThreadPoolExecutor(8) as pool:
+        clients = [pool.submit(client) for _ in range(8)]
+        for act, name in ((lambda: promote(gateway.run_dir, 1), "round-01"),
+                          (lambda: promote(gateway.run_dir, 2), "round-02"),
+                          (lambda: roll_back(gateway.run_dir), "round-01")):
+            act()
+            gateway.wait_for(name)
+            time.sleep(0.6)
+        stop.set()
+        for done in clients:
+            done.result()
+    said: dict[str, set[str]] = {}
+    for *chunks, done in streams:
+        assert done == "[DONE]" and chunks[-1]["choices"][0]["finish_reason"] == "length"
+        assert len({chunk["model"] for chunk in chunks}) == 1
+        said.setdefault(chunks[0]["model"], set()).update(chunk["choices"][0]["text"] for chunk in chunks)
+    assert said.keys() == {"round-00", "round-01", "round-02"}
+    assert all(len(texts) == 1 for texts in said.values()) and len(set.union(*said.values())) == 3
+    wait_until(lambda: len(gateway.service.engines) == 1)
+    metrics = gateway.http.get("/metrics").text
+    assert 'swaps_total{outcome="done"} 4.0' in metrics and 'checkpoint="round-01"' in metrics
+    assert gateway.ask(model="round-02").status_code == 404
+
+
+def corrupt_bytes(folder: Path) -> None:
+    content = bytearray((folder / "model.safetensors").read_bytes())
+    content[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(content)
+
+
+def truncate(folder: Path) -> None:
+    os.truncate(folder / "model.safetensors", 50)
+
+
+def fault(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / "fault").write_text(name) and None
+
+
+@pytest.mark.parametrize(("mode", "damage", "reason"), [
+    ("blue_green", corrupt_bytes, "has changed since it was measured"),
+    ("in_place", truncate, "is damaged"),
+    ("blue_green", lambda folder: (folder / "tokenizer.json").unlink(), "is not whole"),
+    ("blue_green", fault("unhealthy"), "these weights do not fit"),
+    ("blue_green", fault("nan"), "NaN"),
+    ("in_place", fault("reload"), "answered 500 to /collective_rpc"),
+    ("in_place", fault("stale"), "those of the old weights"),
+    ("in_place", fault("nan"), "NaN"),
+])
+def test_what_cannot_be_served_is_taken_back(start_gateway: Callable[..., Gateway], mode: str,
+                                             damage: Callable[[Path], None], reason: str) -> None:
+    gateway = start_gateway(mode=mode)
+    gateway.wait_for("round-00")
+    before = gateway.ask().json()["choices"][0]["text"]
+    damage(gateway.run_dir.checkpoint(1))
+    promote(gateway.run_dir, 1)
+    wait_until(lambda: promoted(gateway.run_dir) == "round-00")
+    gateway.wait_for("round-00")
+    reply = gateway.ask().json()
+    assert (reply["model"], reply["choices"][0]["text"]) == ("round-00", before)
+    assert any("round-01 is not served" in event and reason in event for event in events(gateway.run_dir))
+    with Ledger(gateway.run_dir.ledger) as ledger:
+        move = ledger.promotions()[-1]
+    assert (move.round, move.author) == (0, "gateway") and "round-01 cannot be served" in move.reason
+    assert 'swaps_total{outcome="failed"} 1.0' in gateway.http.get("/metrics").text
+    promote(gateway.run_dir, 2)
+    gateway.wait_for("round-02")
+
+
+def test_a_canary_that_was_measured_must_agree(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway()
+    gateway.wait_for("round-00")
+    known = {"canary": {"prompt": [1, 2], "labels": [3, 4], "logprobs": [-1.0, -2.0]}}
+    with Ledger(gateway.run_dir.ledger) as ledger, ledger._db as db:
+        db.execute("UPDATE checkpoints SET metrics = ? WHERE round = 1", (json.dumps(known),))
+    promote(gateway.run_dir, 1)
+    wait_until(lambda: promoted(gateway.run_dir) == "round-00")
+    assert any("were measured of this checkpoint" in event for event in events(gateway.run_dir))
+
+
+def test_nothing_promoted_is_503_until_something_is(start_gateway: Callable[..., Gateway], toy_model: Path,
+                                                    tmp_path: Path) -> None:
+    run_dir = make_run(tmp_path / "run", toy_model, 2)
+    with Ledger(run_dir.ledger) as ledger, ledger._db as db:
+        db.execute("UPDATE checkpoints SET state = 'candidate'")
+        db.execute("DELETE FROM promotions")
+    gateway = start_gateway(run_dir)
+    reply = gateway.ask()
+    assert reply.status_code == 503 and "no checkpoint is promoted" in reply.text and reply.headers["retry-after"]
+    ready = gateway.http.get("/ready")
+    assert ready.status_code == 503 and ready.json()["state"] == "waiting" and ready.headers["retry-after"]
+    assert gateway.http.get("/v1/models").json()["data"] == []
+    promote(run_dir, 1)
+    gateway.wait_for("round-01")
+    assert gateway.ask().json()["model"] == "round-01"
+
+
+def test_a_first_checkpoint_that_cannot_be_served_says_so_and_the_next_one_is(
+        start_gateway: Callable[..., Gateway], toy_model: Path, tmp_path: Path) -> None:
+    run_dir = make_run(tmp_path / "run", toy_model, 2)
+    truncate(run_dir.checkpoint(0))
+    gateway = start_gateway(run_dir)
+    gateway.wait(lambda status: status["state"] == "failed")
+    assert "round-00 cannot be served" in gateway.ask().json()["error"]["message"]
+    promote(run_dir, 1)
+    gateway.wait_for("round-01")
+
+
+def test_no_room_for_a_second_engine(start_gateway: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway = start_gateway()
+    gateway.wait_for("round-00")
+    monkeypatch.setattr("inverse_instruct.gateway.memory.ENGINE_BYTES", 1 << 50)
+    promote(gateway.run_dir, 1)
+    wait_until(lambda: promoted(gateway.run_dir) == "round-00")
+    assert any("serve.mode: in_place" in event for event in events(gateway.run_dir))
+
+
+@MODES
+def test_who_does_not_end_in_time_is_told(start_gateway: Callable[..., Gateway], mode: str) -> None:
+    gateway = start_gateway(mode=mode, drain_timeout_seconds=0.5)
+    gateway.wait_for("round-00")
+    with ThreadPoolExecutor(1) as pool:
+        stream = pool.submit(gateway.stream, "tokens=100 delay=1")
+        wait_until(lambda: gateway.service.admission.in_flight)
+        time.sleep(1.2)
+        promote(gateway.run_dir, 1)
+        gateway.wait_for("round-01")
+        first, *_, last = stream.result()
+    assert first["model"] == "round-00" and last["error"]["code"] == 503
+
+
+def given_engine(model: Path, port: int) -> subprocess.Popen[bytes]:
+    fake = Path(__file__).with_name("fake_engine.py")
+    return subprocess.Popen([sys.executable, str(fake), "--model", str(model), "--port", str(port)])
+
+
+def test_given_engines_take_the_weights_also_after_they_were_gone(start_gateway: Callable[..., Gateway],
+                                                                  toy_model: Path) -> None:
+    port = free_port()
+    engine = given_engine(toy_model, port)
+    try:
+        gateway = start_gateway(mode="in_place", endpoints=[f"http://127.0.0.1:{port}/v1"])
+        gateway.wait_for("round-00")
+        promote(gateway.run_dir, 1)
+        gateway.wait_for("round-01")
+        text = gateway.ask().json()["choices"][0]["text"]
+        monkey = engines.HANG_SECONDS
+        engines.HANG_SECONDS = 1.0
+        engine.kill()
+        engine.wait()
+        gateway.wait(lambda status: not status["ready"])
+        engine = given_engine(toy_model, port)
+        gateway.wait_for("round-01")
+        engines.HANG_SECONDS = monkey
+        assert gateway.ask().json()["choices"][0]["text"] == text
+    finally:
+        engine.send_signal(signal.SIGKILL)
+        engine.wait()
+
+
+def call(gateway: Gateway, work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run_coroutine_threadsafe(work, gateway.loop).result(30)
+
+
+def test_stopped_for_training_and_back_with_what_is_promoted_by_then(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway(during_training="stop")
+    gateway.wait_for("round-00")
+    with ThreadPoolExecutor(1) as pool:
+        stream = pool.submit(gateway.stream, "tokens=10 delay=0.1")
+        wait_until(lambda: gateway.service.admission.in_flight)
+        call(gateway, gateway.service.pause_engines("round 1 trains"))
+        assert stream.result()[-1] == "[DONE]"
+    assert gateway.service.engines == []
+    reply = gateway.ask()
+    assert reply.status_code == 503 and "round 1 trains" in reply.text and reply.headers["retry-after"]
+    promote(gateway.run_dir, 1)
+    time.sleep(1)
+    assert gateway.service.engines == []
+    call(gateway, gateway.service.resume_engines())
+    gateway.wait_for("round-01")
+    assert gateway.ask().status_code == 200
+
+
+def test_asleep_for_training(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway(during_training="sleep")
+    gateway.wait_for("round-00")
+    call(gateway, gateway.service.pause_engines("round 1 trains"))
+    assert gateway.ask().status_code == 503 and len(gateway.service.engines) == 1
+    call(gateway, gateway.service.resume_engines())
+    assert gateway.ask().status_code == 200
