@@ -100,7 +100,7 @@ class SummarizeStage:
         return write_manifest(self._folder, manifest, ["candidates.parquet", "rejections.parquet"])
 
     def _draft(self, snippet: Snippet, k: int) -> Candidate:
-        seed = int(digest(self._seed, self._round, snippet.id, k), 16) % 2**31
+        seed = candidate_seed(self._seed, self._round, snippet.id, k)
         prefix = f"{random.Random(seed).choice(self._section.prefixes)} {LANGUAGE_NAMES[snippet.language]}"
         return Candidate(id="", snippet_id=snippet.id, k=k, prefix=prefix, instruction="", seed=seed,
                          model=self._model, prompt=self._template.digest, prompt_tokens=0, completion_tokens=0)
@@ -129,6 +129,11 @@ class SummarizeStage:
             prefix=draft.prefix, instruction=instruction, seed=draft.seed, model=draft.model, prompt=draft.prompt,
             prompt_tokens=row["prompt_tokens"], completion_tokens=row["completion_tokens"],
         )
+
+
+def candidate_seed(run_seed: int, round_number: int, snippet_id: str, k: int) -> int:
+    """Return the sampling seed of a snippet's candidate number k."""
+    return int(digest(run_seed, round_number, snippet_id, k), 16) % 2**31
 
 
 def review(snippet: Snippet, replies: Iterable[Candidate | Rejection], max_leaked_lines: int

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import yaml
 from numpy.typing import NDArray
 
 from inverse_instruct.dashboard.row_file import Floats, Mask, Numbers, RowFile
 from inverse_instruct.run_dir import RunDir
+from inverse_instruct.summarize import candidate_seed
 
 SELECTED = "selected"
 UNDECIDED = "undecided"
@@ -25,6 +27,8 @@ class CandidateIndex:
 
     def __init__(self, run_dir: RunDir, round_number: int) -> None:
         """Read ids, scores and reasons; no texts."""
+        self._run_seed = int(yaml.safe_load(run_dir.config.read_text(encoding="utf-8"))["seed"])
+        self._round = round_number
         folders = {stage: run_dir.stage(round_number, stage) for stage in ("summarize", "score", "selection")}
         self._snippets = RowFile(run_dir.stage(0, "preprocess") / "snippets.parquet")
         self._files = [RowFile(folders["summarize"] / name) for name in ("candidates.parquet", "rejections.parquet")]
@@ -89,8 +93,9 @@ class CandidateIndex:
         row = texts[self._file[entry]][int(self._row[entry])]
         outcome, score = str(self._outcome[entry]), float(self._score[entry])
         if self._file[entry] == 1:
-            return {"k": int(row["row_id"].rpartition("/")[2]), "stage": "summarize", "outcome": outcome, "score": None,
-                    "text": row["detail"], "detail": ""}
+            snippet_id, _, k = row["row_id"].rpartition("/")
+            return {"k": int(k), "stage": "summarize", "outcome": outcome, "score": None, "text": row["detail"],
+                    "detail": "", "seed": candidate_seed(self._run_seed, self._round, snippet_id, int(k))}
         decision = int(self._decision[self._row[entry]])
         return {"k": row["k"], "outcome": outcome, "score": None if np.isnan(score) else score,
                 "text": row["instruction"],

@@ -16,6 +16,7 @@ from inverse_instruct.run_dir import RunDir
 from inverse_instruct.status import summarize_run
 
 DATA_STAGES = ("preprocess", "summarize", "score", "selection", "train")
+STAGES = (*DATA_STAGES, "evaluate", "promote")
 LATEST_EVENTS = 200
 
 
@@ -34,6 +35,7 @@ def collect_run(path: Path) -> dict[str, Any]:
         ledger.close()
     run = status["run"] or {"name": path.resolve().name, "state": "not started", "rounds": None, "updated": None}
     done = [stage for stage in stages if stage["manifest"]]
+    done.sort(key=lambda stage: (stage["round"], STAGES.index(stage["stage"])))
     numbers = [row["round"] for row in status["rounds"]]
     return {
         "name": run["name"],

@@ -41,6 +41,7 @@ class RunWriter:
     def __init__(self, path: Path, snippets: int = SNIPPETS) -> None:
         self.run_dir = RunDir(path)
         self.ledger = Ledger(self.run_dir.ledger, create=True)
+        (path / "run.yaml").write_text("seed: 0\n")
         self.snippets = make_snippets(snippets)
         self.ledger.set_run("a <b>run</b>", 2, "running", 1, "here")
 

@@ -2,11 +2,12 @@
 // Charts: Plotly in the page's own colors, each with a table of its numbers beside it.
 
 const HEIGHT = 320; // pixels
+const LEGEND = { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" };
 const drawn = new Map(); // id of a chart -> how to draw it again in other colors
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const series = (number) => {
-  const colors = style("--series").split(",");
+const series = (number, palette = "--series") => {
+  const colors = style(palette).split(",");
   return colors[number % colors.length].trim();
 };
 
@@ -35,7 +36,7 @@ function chartLayout({ xaxis = {}, yaxis = {}, height = HEIGHT, ...rest }) {
     height, margin: { l: 8, r: 12, t: 12, b: 8 }, paper_bgcolor: "transparent", plot_bgcolor: "transparent",
     font: { family: "system-ui, sans-serif", size: 12, color: style("--text") }, dragmode: false, hovermode: "closest",
     hoverlabel: { bgcolor: style("--card"), bordercolor: style("--line"), font: { color: style("--text") } },
-    legend: { orientation: "h", x: 0, y: -0.18, yanchor: "top" }, showlegend: true,
+    legend: LEGEND, showlegend: true,
     xaxis: { ...axis, ...xaxis }, yaxis: { ...axis, ...yaxis }, ...rest,
   };
 }

@@ -131,12 +131,19 @@ function candidateItem(candidate) {
       candidate.score == null ? null : scoreMeter(candidate.score),
       element("span", { class: "quiet" }, candidate.detail
         ? visible(candidate.detail) : chosen ? "" : candidate.stage && `rejected by ${candidate.stage}`)),
-    text.length <= SHORT_TEXT ? element("p", { class: "text" }, text)
-      : folded(`${text.slice(0, 160)}… (${plural(text.length, "character")})`, element("p", { class: "text" }, text)),
-    candidate.seed == null ? null : element("p", { class: "seed" },
-      [`begins with “${candidate.prefix}”`, `seed ${candidate.seed}`, `prompt ${candidate.prompt}`,
-        `model ${candidate.model}`, `${count(candidate.prompt_tokens)} + ${count(candidate.completion_tokens)} tokens`]
-        .join(" · ")));
+    text.length <= SHORT_TEXT ? element("p", { class: "text" }, text) : longText(text),
+    element("p", { class: "seed" }, visible(origin(candidate))));
+}
+
+function longText(text) {
+  return [element("p", { class: "text" }, `${text.slice(0, SHORT_TEXT / 2)}…`),
+    folded(`All ${plural(text.length, "character")}`, element("p", { class: "text" }, text))];
+}
+
+function origin({ seed, prefix, prompt, model, prompt_tokens, completion_tokens }) {
+  if (prefix == null) return `seed ${seed}`;
+  return `seed ${seed} · prompt ${prompt} · begins with “${prefix}” · model ${model} · ` +
+    `${count(prompt_tokens)} + ${count(completion_tokens)} tokens`;
 }
 
 function scoreMeter(score) {

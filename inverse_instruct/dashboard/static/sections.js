@@ -30,18 +30,27 @@ function drawNow(run) {
 }
 
 function drawRounds(run) {
-  const heads = ["Round", "Checkpoint", "pass@1 base, %", "pass@1 plus, %", "Self-consistency, %", "Gained", "Lost",
-    "p (worse)", "Snippets", "Candidates", "Selected", "Mean LM-Score", "Loss, first → last", "Time", "Decision"];
+  const measures = {
+    "Checkpoint": checkpointChip,
+    "pass@1 base, %": (round) => suiteCells(round, (suite) => interval(suite.base)),
+    "pass@1 plus, %": (round) => suiteCells(round, (suite) => interval(suite.plus)),
+    "Self-consistency, % (plus)": (round) => suiteCells(round, consistencyCell),
+    "Problems gained": (round) => problemList(round.gained),
+    "Problems lost": (round) => problemList(round.lost),
+    "p, one-sided, for worse": (round) => fixed(round.p_worse, 3),
+    "Decision": (round) => element("div", { class: "words" }, round.reason ?? "–"),
+    "Snippets": (round) => count(round.snippets),
+    "Candidates": (round) => count(round.candidates),
+    "Selected": (round) => count(round.selected),
+    "Mean LM-Score": (round) => fixed(round.mean_lm_score, 3),
+    "Loss, first → last": (round) => (round.loss_first == null ? "–"
+      : `${fixed(round.loss_first, 3)} → ${fixed(round.loss_last, 3)}`),
+    "Time": (round) => duration(round.seconds),
+  };
   byId("rounds-empty").hidden = run.rounds.length > 0;
-  if (!run.rounds.length) return byId("rounds-table").replaceChildren();
-  fillTable(byId("rounds-table"), heads, run.rounds.map((round) => [
-    count(round.round), checkpointChip(round), suiteCells(round, (suite) => interval(suite.base)),
-    suiteCells(round, (suite) => interval(suite.plus)), suiteCells(round, consistencyCell),
-    problemList(round.gained), problemList(round.lost), fixed(round.p_worse, 3), count(round.snippets),
-    count(round.candidates), count(round.selected), fixed(round.mean_lm_score, 3),
-    round.loss_first == null ? "–" : `${fixed(round.loss_first, 3)} → ${fixed(round.loss_last, 3)}`,
-    duration(round.seconds), round.reason ?? "–",
-  ]), [14]);
+  byId("rounds-table").hidden = run.rounds.length === 0;
+  fillTable(byId("rounds-table"), ["", ...run.rounds.map((round) => `Round ${round.round}`)],
+    Object.entries(measures).map(([name, show]) => [name, ...run.rounds.map(show)]));
 }
 
 function checkpointChip(round) {
@@ -61,7 +70,7 @@ function consistencyCell(suite) {
   const { consistency } = suite;
   if (!consistency?.base) return "–";
   return element("span", { title: `of ${consistency.problems} problems` },
-    `${percent(consistency.base.rate)} (plus ${percent(consistency.plus.rate)})`);
+    `${percent(consistency.base.rate)} (${percent(consistency.plus.rate)})`);
 }
 
 function problemList(problems) {
@@ -93,10 +102,10 @@ function drawFunnel(run) {
   drawChart("funnel-chart", {
     traces: () => [
       bar("went on", series(0), stages.map((stage) => stage.rows_out)),
-      ...reasons.map((reason, number) => bar(words(reason), series(number + 1),
+      ...reasons.map((reason, number) => bar(words(reason), series(number, "--rejections"),
         stages.map((stage) => stage.rejected[reason] ?? 0))),
     ],
-    layout: { barmode: "stack", height: 130 + 44 * stages.length, yaxis: { autorange: "reversed" },
+    layout: { barmode: "stack", legend: { ...LEGEND, traceorder: "normal" }, height: 130 + 44 * stages.length, yaxis: { autorange: "reversed" },
       xaxis: { tickformat: ",d" } },
     heads: ["Stage", "Rows in", "Rows out", "Rejected", "Of these"],
     rows: stages.map((stage) => [stage.stage, count(stage.rows_in), count(stage.rows_out),
@@ -115,18 +124,17 @@ function drawScores(run) {
     const total = counts.reduce((sum, number) => sum + number, 0);
     return counts.map((number) => (total ? (100 * number) / total : 0));
   };
-  const lines = run.scores.flatMap((scores, number) => [
-    { name: `round ${scores.round}, all pairs`, counts: scores.scored, color: number, dash: "solid" },
-    ...(scores.selected
-      ? [{ name: `round ${scores.round}, selected`, counts: scores.selected, color: number, dash: "dot" }] : []),
+  const lines = run.scores.flatMap(({ round, scored, selected }) => [
+    { name: `round ${round}, all pairs`, counts: scored, round, dash: "solid" },
+    ...(selected ? [{ name: `round ${round}, selected`, counts: selected, round, dash: "dot" }] : []),
   ]);
   const bins = lines.length ? lines[0].counts.length : 0;
   const edges = Array.from({ length: bins + 1 }, (_, number) => number / bins);
   drawChart("score-chart", {
-    traces: () => lines.map(({ name, counts, color, dash }) => ({
+    traces: () => lines.map(({ name, counts, round, dash }) => ({
       type: "scatter", mode: "lines", name, x: edges, y: [...share(counts), share(counts).at(-1)],
-      line: { shape: "hv", color: series(color), width: 2, dash }, fill: dash === "solid" ? "tozeroy" : "none",
-      fillcolor: `${series(color)}22`,
+      line: { shape: "hv", color: series(round), width: 2, dash }, fill: dash === "solid" ? "tozeroy" : "none",
+      fillcolor: `${series(round)}22`,
       hovertemplate: "from %{x:.2f}: %{y:.1f} %<extra>%{fullData.name}</extra>",
     })),
     layout: { xaxis: { range: [0, 1], title: { text: "LM-Score" } }, yaxis: { ticksuffix: " %", rangemode: "tozero" } },

@@ -27,12 +27,17 @@ function visible(text) {
 
 const words = (name) => name.replaceAll("_", " ");
 const whole = new Intl.NumberFormat();
-const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
 const count = (number) => (number == null ? "–" : whole.format(number));
 const fixed = (number, digits) => (number == null ? "–" : number.toFixed(digits));
-const percent = (rate) => (rate == null ? "–" : (100 * rate).toFixed(1));
 const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 const roundName = (number) => (number === 0 ? "Round 0 (start)" : `Round ${number}`);
+
+function percent(rate) { // of two equally near, the even one, as `status` prints it
+  if (rate == null) return "–";
+  const tenths = 1000 * rate;
+  const below = Math.floor(tenths);
+  return ((tenths - below === 0.5 ? below + (below % 2) : Math.round(tenths)) / 10).toFixed(1);
+}
 
 function interval(estimate) {
   return estimate ? `${percent(estimate.rate)} [${percent(estimate.low)}, ${percent(estimate.high)}]` : "–";
@@ -53,11 +58,9 @@ function moment(seconds) {
     date.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }));
 }
 
-function fillTable(table, heads, rows, wordy = []) {
-  const kind = (number) => (wordy.includes(number) ? "words" : null);
+function fillTable(table, heads, rows) {
   table.replaceChildren(
-    element("thead", {}, element("tr", {}, heads.map((head, number) =>
-      element("th", { scope: "col", class: kind(number) }, head)))),
+    element("thead", {}, element("tr", {}, heads.map((head) => element("th", { scope: "col" }, head)))),
     element("tbody", {}, rows.map((cells) => element("tr", {}, cells.map((cell, number) =>
-      element(number ? "td" : "th", { class: kind(number), scope: number ? null : "row" }, cell))))));
+      element(number ? "td" : "th", number ? {} : { scope: "row" }, cell))))));
 }
