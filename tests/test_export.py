@@ -136,10 +136,12 @@ def test_the_front_matter_is_what_the_hub_reads(exported: Path) -> None:
 def test_the_cards_say_what_was_done_and_measured(exported: Path) -> None:
     text = body(exported / "README.md")
     assert headings(text) == ["example round-02", "Method", "Data", "Training", "Results", "Limits", "How to load"]
-    for words in ("| selection, round 2 | 12 | 6 | 6 not selected |", "| preprocess | 7 | 6 | 1 malformed |",
+    for words in ("| selection, round 2: pairs | 12 | 6 | 6 not selected |",
+                  "| preprocess: corpus | 7 | 6 | 1 malformed |", "after 2 rounds of self-training",
                   "12 self-generated rows and 6 rows of the original corpus", "| 1: selected | 12 |",
                   "| mini | 32 | greedy | pass@1, plus tests | 15.6 | 6.9 to 31.8 |", "1 gained, 18 lost",
                   "Against `round-01`", "Against `round-00`", "**not promoted**", "not stated",
+                  "On mini, with 32 problems, any paired difference is likely missed",
                   "written and judged by `round-00`, `round-01`"):
         assert words in text, text
     assert str(exported.parents[1]) not in text  # no path of this machine

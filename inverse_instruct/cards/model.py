@@ -33,7 +33,8 @@ def model_card(history: History, lineage: dict[str, Any], has_dataset: bool) -> 
     prompts = {"chat": "", "magicoder": MAGICODER, "completion": COMPLETION}
     return render("model.md.jinja", {
         "front_matter": _front_matter(config, lineage, title, has_dataset),
-        "title": title, "name": lineage["name"], "run": config.name, "trained": lineage["base"] is not None,
+        "title": title, "name": lineage["name"], "round": lineage["round"], "run": config.name,
+        "trained": lineage["base"] is not None,
         "facts": _facts(config, lineage),
         "data": {kind: sum(data["rows"] for data in lineage["data"] if data["data"] == kind)
                  for kind in ("selected", "original")},
@@ -65,7 +66,7 @@ def _front_matter(config: RunConfig, lineage: dict[str, Any], title: str, has_da
     data = ModelCardData(
         license=config.card.license or "unknown", base_model=_base_name(config, lineage),
         datasets=config.card.datasets or None, library_name="transformers", pipeline_tag="text-generation",
-        tags=["code", "self-improvement", "inverse-instruct", *(["synthetic"] if has_dataset else [])],
+        tags=["code", "self-training", "inverse-instruct", *(["synthetic"] if has_dataset else [])],
         model_name=" ".join(title.split()), eval_results=results or None)
     return Markup(data.to_yaml())
 
@@ -172,9 +173,10 @@ def _limits(lineage: dict[str, Any]) -> Any:
     if any(data["data"] == "selected" for data in lineage["data"]):
         yield "It learned from what it believes of code; what it misunderstands, training on it may confirm."
     for name, report in lineage["suites"].items():
-        if report["minimum_detectable_effect"] is not None:
-            yield (f"On {name}, a paired difference below {100 * report['minimum_detectable_effect']:.1f} points is "
-                   "likely missed, if two models differ on a tenth of the problems.")
+        effect = report["minimum_detectable_effect"]
+        missed = "any paired difference" if effect is None else f"a paired difference below {100 * effect:.1f} points"
+        yield (f"On {name}, with {report['problems']} problems, {missed} is likely missed, if two models differ on a "
+               "tenth of the problems.")
         for why, count in report["not_measured"].items():
             yield f"{count} problems of {name} were not measured: {why}."
         if not report["sandboxed"]:

@@ -8,15 +8,16 @@ from typing import Any
 from inverse_instruct.config import RunConfig
 from inverse_instruct.lineage import History
 
-DATA_STAGES = ("summarize", "score", "selection")
+ROWS = {"summarize": "instructions", "score": "pairs", "selection": "pairs"}
+"""Data stage of a round -> what its rows are."""
 
 
 def funnel(history: History, rounds: list[int]) -> list[dict[str, Any]]:
     """Return a row per data stage that led to the rows of some rounds: rows in, rows out, rejections by reason."""
-    places = [(0, "preprocess"), *((number, stage) for number in rounds for stage in DATA_STAGES)]
+    places = [(0, "preprocess"), *((number, stage) for number in rounds for stage in ROWS)]
     return [
-        {"label": stage if number == 0 else f"{stage}, round {number}", "rows_in": manifest["rows_in"],
-         "rows_out": manifest["rows_out"], "rejected": counts(manifest["rejected"])}
+        {"label": f"{stage}, round {number}: {ROWS[stage]}" if number else f"{stage}: corpus",
+         "rows_in": manifest["rows_in"], "rows_out": manifest["rows_out"], "rejected": counts(manifest["rejected"])}
         for number, stage in places if (manifest := history.manifest(number, stage))
     ]
 
