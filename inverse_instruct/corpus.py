@@ -3,7 +3,7 @@
 Enters: a `CorpusSource`, which names a file of rows, a folder of source code or a data set on the HF hub. Leaves: one
 `SourceRow` after the other, and a `Rejection` with file and line for every row that cannot be read; a broken row never
 stops the reading. A multi-turn conversation gives its first question and answer. Rows are streamed, so memory does not
-grow with the corpus (but a JSON array is read whole, and a source file is read at once).
+grow with the corpus; one row or source file at a time, of bounded size.
 
 Not guaranteed: that a row is usable; that is the business of `preprocess.py`.
 """
@@ -16,12 +16,14 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inverse_instruct.corpus_files import RawRecord, is_row_file, read_records
+from inverse_instruct.corpus_files import is_row_file, read_records
 from inverse_instruct.errors import CorpusError
+from inverse_instruct.json_rows import MAX_ROW_BYTES, RawRecord
 from inverse_instruct.languages import language_of_name
 from inverse_instruct.layouts import detect_layout, read_parts
+from inverse_instruct.parser_process import ParserFailed, definitions
 from inverse_instruct.records import Reason, Rejection, SourceRow, digest
-from inverse_instruct.source_files import MAX_FILE_BYTES, definitions, source_paths
+from inverse_instruct.source_files import MAX_FILE_BYTES, source_paths
 
 if TYPE_CHECKING:
     from inverse_instruct.config import CorpusSource
@@ -75,11 +77,14 @@ def _with_layout(records: Iterator[RawRecord], place: str) -> tuple[Iterator[Raw
 
 def _row(record: RawRecord, name: str, layout: str) -> SourceRow | Rejection:
     if record.fields is None:
-        return _malformed(name, record.line, record.problem)
+        return _rejected(name, record.line, record.problem, record.reason)
     try:
         parts = read_parts(record.fields, layout)
     except ValueError as error:
-        return _malformed(name, record.line, str(error))
+        return _rejected(name, record.line, str(error))
+    size = len(parts.instruction) + len(parts.response)
+    if size > MAX_ROW_BYTES:
+        return _rejected(name, record.line, f"has {size} characters", Reason.TOO_LONG)
     return _source_row(name, record.line, parts.instruction, parts.response, language_of_name(parts.language))
 
 
@@ -87,8 +92,8 @@ def _source_row(name: str, line: int, instruction: str, response: str, language:
     return SourceRow(digest(name, line, instruction, response), name, line, instruction, response, language)
 
 
-def _malformed(name: str, line: int, problem: str) -> Rejection:
-    return Rejection(digest(name, line), STAGE, Reason.MALFORMED, f"{name}:{line}: {problem}")
+def _rejected(name: str, line: int, problem: str, reason: Reason = Reason.MALFORMED) -> Rejection:
+    return Rejection(digest(name, line), STAGE, reason, f"{name}:{line}: {problem}")
 
 
 def _read_folder(folder: Path, source: CorpusSource) -> Iterator[SourceRow | Rejection]:
@@ -106,25 +111,25 @@ def _read_folder(folder: Path, source: CorpusSource) -> Iterator[SourceRow | Rej
 def _read_source_file(path: Path, folder: Path, language: str) -> Iterator[SourceRow | Rejection]:
     name = path.relative_to(folder).as_posix()
     try:
-        data = path.read_bytes()
-        code = data.decode("utf-8-sig")
+        with path.open("rb") as stream:
+            data = stream.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            yield _rejected(name, 1, f"the file has more than {MAX_FILE_BYTES} bytes", Reason.TOO_LONG)
+            return
+        code = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        found = definitions(code, language) if "\0" not in code else None
     except OSError as error:
-        yield _malformed(name, 1, f"cannot be read ({error.strerror})")
-        return
+        yield _rejected(name, 1, f"cannot be read ({error.strerror})")
     except UnicodeDecodeError as error:
-        yield _malformed(name, 1, f"is not valid UTF-8 ({error.reason} at byte {error.start})")
-        return
-    if len(data) > MAX_FILE_BYTES:
-        yield Rejection(digest(name, 1), STAGE, Reason.TOO_LONG, f"{name}:1: the file has {len(data)} bytes")
-        return
-    if "\0" in code:
-        yield _malformed(name, 1, "holds a NUL character")
-        return
-    found = definitions(code.replace("\r\n", "\n"), language)
-    for definition in found:
-        yield _source_row(name, definition.line, "", definition.code, language)
-    if not found:
-        yield Rejection(digest(name, 1), STAGE, Reason.NO_CODE, f"{name}:1: no function or class in this file")
+        yield _rejected(name, 1, f"is not valid UTF-8 ({error.reason} at byte {error.start})")
+    except ParserFailed as error:
+        yield _rejected(name, 1, str(error), Reason.PARSER_FAILED)
+    else:
+        if not found:
+            yield (_rejected(name, 1, "holds a NUL character") if found is None
+                   else _rejected(name, 1, "no function or class in this file", Reason.NO_CODE))
+        for definition in found or ():
+            yield _source_row(name, definition.line, "", definition.code, language)
 
 
 def _read_hub(name: str, split: str) -> Iterator[RawRecord]:

@@ -17,7 +17,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from inverse_instruct.language_detection import detect_language, likely_languages
-from inverse_instruct.languages import LANGUAGES, fence_language, parses
+from inverse_instruct.languages import LANGUAGES, fence_language
+from inverse_instruct.parser_process import parses
 from inverse_instruct.records import Reason
 
 _OPENING = re.compile(
@@ -80,6 +81,9 @@ def extract(
         languages: those to keep.
         max_characters: longer code is rejected before it is parsed.
         language: what the corpus says about code without a label.
+
+    Raises:
+        ParserFailed: the parser cannot tell whether it is code.
     """
     text = response.replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
@@ -90,7 +94,7 @@ def extract(
     if not block.text.strip():
         return NotCode(Reason.NO_CODE, "the first fenced block is empty")
     if block.label and block.label not in LANGUAGES:
-        return NotCode(Reason.UNSUPPORTED_LANGUAGE, block.label)
+        return NotCode(Reason.UNSUPPORTED_LANGUAGE, block.label[:40])
     if not block.closed:
         return NotCode(Reason.SYNTAX_ERROR, "the first fence is never closed: the answer was cut off")
     if len(block.text) > max_characters:
@@ -101,7 +105,11 @@ def extract(
 def extract_plain(
     code: str, languages: Collection[str], max_characters: int, language: str | None = None
 ) -> Code | NotCode:
-    """Return a row of plain source code as a snippet; a fence counts only where the whole is not code."""
+    """Return a row of plain source code as a snippet; a fence counts only where the whole is not code.
+
+    Raises:
+        ParserFailed: the parser cannot tell whether it is code.
+    """
     text = code.replace("\r\n", "\n").replace("\r", "\n")
     if text.strip() and len(text) <= max_characters:
         found = language if language and parses(text, language) else detect_language(text)

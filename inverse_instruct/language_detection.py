@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from inverse_instruct.languages import parses
+from inverse_instruct.parser_process import parses
 
 _ENOUGH = 2
 _CHARACTERS_FOR_MARKS = 5000
@@ -93,7 +93,7 @@ _MARKS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 """Language -> its strong and its weak marks, as regular expressions over lines."""
 
-_SENTENCE = re.compile(r"^\s*[A-Z][\w']*,? [a-z']+,? [a-z']+\b(?!.*[=({;])", re.MULTILINE)
+_SENTENCE = re.compile(r"^\s*[A-Z][\w']*,? [a-z']+,? [a-z']{1,40}\b(?!.*[=({;])", re.MULTILINE)
 _READS_SENTENCES_AS_COMMANDS = {"bash", "ruby"}
 _IN_MARKUP = {"javascript", "typescript"}
 
@@ -129,5 +129,9 @@ def _squeezed(text: str) -> str:
 
 
 def detect_language(text: str) -> str | None:
-    """Return the language in which the text as a whole is code, or None if it is not code in any."""
+    """Return the language in which the text as a whole is code, or None if it is not code in any.
+
+    Raises:
+        ParserFailed: it cannot be told within the limits.
+    """
     return next((language for language in likely_languages(text) if parses(text, language)), None)

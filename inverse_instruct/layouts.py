@@ -96,7 +96,8 @@ def _code(fields: Fields) -> tuple[str, str]:
 
 
 def _speaker(turn: Fields) -> str:
-    return str(turn.get("from", turn.get("role"))).lower()
+    speaker = turn.get("from", turn.get("role"))
+    return speaker.lower() if isinstance(speaker, str) else ""
 
 
 def _said(turn: Fields) -> str:
@@ -121,7 +122,7 @@ def _text(fields: Fields, name: str) -> str:
 
 
 def _names(fields: Fields) -> str:
-    return ", ".join(sorted(map(str, fields))[:20]) or "none"
+    return ", ".join(name[:40] for name in sorted(map(str, fields))[:20]) or "none"
 
 
 _READERS: dict[str, Callable[[Fields], tuple[str, str]]] = {

@@ -29,6 +29,7 @@ from inverse_instruct.decontamination import BenchmarkIndex
 from inverse_instruct.deduplication import ExactDuplicates, NearDuplicates
 from inverse_instruct.errors import StageError
 from inverse_instruct.extraction import Code, NotCode, extract, extract_plain
+from inverse_instruct.parser_process import ParserFailed
 from inverse_instruct.records import Reason, Rejection, Snippet, SourceRow, TrainingRow, digest
 from inverse_instruct.row_files import RowWriter
 from inverse_instruct.run_dir import Manifest, write_manifest
@@ -115,7 +116,11 @@ class _Sieve:
         """Return the row's snippet or why it has none, and the row to train on, if it is fit for that."""
         task = self._benchmarks.match(row.instruction) or self._benchmarks.match(row.response)
         read = extract if row.instruction.strip() else extract_plain
-        code = read(row.response, self._languages, self._config.max_characters, row.language)
+        code: Code | NotCode
+        try:
+            code = read(row.response, self._languages, self._config.max_characters, row.language)
+        except ParserFailed as error:
+            code = NotCode(Reason.PARSER_FAILED, str(error))
         return self._snippet(row, code, task), self._training_row(row, code, task)
 
     def _snippet(self, row: SourceRow, code: Code | NotCode, task: str | None) -> Snippet | Rejection:

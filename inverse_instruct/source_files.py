@@ -8,12 +8,15 @@ alone; other definitions of its file are not brought along.
 
 from __future__ import annotations
 
+import os
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from inverse_instruct.errors import CorpusError
 from inverse_instruct.languages import language_of_file, parse
 
 if TYPE_CHECKING:
@@ -62,29 +65,61 @@ def definitions(code: str, language: str) -> list[Definition]:
     """Return the outermost definitions of a file, in order."""
     root = parse(code, language).root_node
     imports = _python_imports(root) if language == "python" else []
-    return [_definition(node, imports) for node in _outermost(root, language) if not node.has_error]
+    by_name: dict[str, list[int]] = defaultdict(list)
+    for number, (_, names) in enumerate(imports):
+        for name in names:
+            by_name[name].append(number)
+
+    def definition(siblings: list[Node], index: int) -> Definition:
+        found = _with_comments(siblings, index)
+        used = set(re.findall(r"\w+", found.code)) & by_name.keys()
+        needed = [imports[number][0] for number in sorted({number for name in used for number in by_name[name]})]
+        return Definition("\n".join(needed) + "\n\n\n" + found.code, found.line) if needed else found
+
+    return [definition(siblings, index) for siblings, index in _outermost(root, language)
+            if not siblings[index].has_error]
 
 
 def source_paths(folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield the source files of a folder and their languages in the order of their names.
 
-    Links, hidden folders, and folders of dependencies and build results are skipped.
+    Links, hidden folders, what is neither file nor folder, and folders of dependencies and build results are skipped.
+
+    Raises:
+        CorpusError: a folder cannot be listed.
     """
-    for path in sorted(folder.iterdir()):
-        if path.is_symlink() or path.name.startswith("."):
+    waiting = _entries(folder)
+    while waiting:
+        entry = waiting.pop()
+        if entry.name.startswith("."):
             continue
-        if path.is_dir() and path.name not in _SKIPPED_FOLDERS:
-            yield from source_paths(path)
-        elif path.is_file() and (language := language_of_file(path)):
-            yield path, language
+        if entry.is_dir(follow_symlinks=False) and entry.name not in _SKIPPED_FOLDERS:
+            waiting += _entries(entry)
+        elif entry.is_file(follow_symlinks=False) and (language := language_of_file(Path(entry.name))):
+            yield Path(entry.path), language
 
 
-def _outermost(node: Node, language: str) -> Iterator[Node]:
-    for child in node.named_children:
-        if _defines(child, language):
-            yield child
-        elif child.type in _CONTAINERS:
-            yield from _outermost(child, language)
+def _entries(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name, reverse=True)
+    except OSError as error:
+        raise CorpusError(f"{os.fspath(folder)}: cannot be listed ({error.strerror}); make it readable, or move it away"
+                          ) from error
+
+
+def _outermost(root: Node, language: str) -> Iterator[tuple[list[Node], int]]:
+    """Yield the outermost definitions in order, each as a place among siblings; containers may nest without limit."""
+    waiting = [(root.named_children, 0)]
+    while waiting:
+        siblings, index = waiting.pop()
+        if index == len(siblings):
+            continue
+        waiting.append((siblings, index + 1))
+        if _defines(siblings[index], language):
+            yield siblings, index
+        elif siblings[index].type in _CONTAINERS:
+            waiting.append((siblings[index].named_children, 0))
 
 
 def _defines(node: Node, language: str) -> bool:
@@ -97,19 +132,17 @@ def _defines(node: Node, language: str) -> bool:
     return False
 
 
-def _definition(node: Node, imports: list[tuple[str, set[str]]]) -> Definition:
+def _with_comments(siblings: list[Node], index: int) -> Definition:
+    node = first = siblings[index]
     after = node.next_sibling
     pieces = [_indented(node) + (";" if after and after.type == ";" else "")]
-    first, above = node, node.prev_named_sibling
-    while above and above.type in _COMMENTS and first.start_point.row - _last_row(above) == 1:
-        pieces.insert(0, _indented(above).rstrip("\n"))
-        first, above = above, above.prev_named_sibling
-    code = "\n".join(pieces)
-    used = set(re.findall(r"\w+", code))
-    needed = [statement for statement, names in imports if names & used]
-    if needed:
-        code = "\n".join(needed) + "\n\n\n" + code
-    return Definition(code, first.start_point.row + 1)
+    while index and siblings[index - 1].type in _COMMENTS:
+        above = siblings[index - 1]
+        if first.start_point.row - _last_row(above) != 1:
+            break
+        pieces.append(_indented(above).rstrip("\n"))
+        first, index = above, index - 1
+    return Definition("\n".join(reversed(pieces)), first.start_point.row + 1)
 
 
 def _indented(node: Node) -> str:
