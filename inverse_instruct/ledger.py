@@ -191,7 +191,7 @@ class Ledger:
         return replace(checkpoint, state="promoted")
 
     def roll_back(self, *, over: int | None, author: str, reason: str) -> Checkpoint:
-        """Promote the checkpoint again that the promoted one once replaced; return it. Arguments as of `promote`.
+        """Promote the checkpoint again that the promoted one replaced; return it. Arguments as of `promote`.
 
         Raises:
             RunDirError: nothing was promoted before, or another was promoted meanwhile.
@@ -263,11 +263,14 @@ class Ledger:
         return next((checkpoint for checkpoint in self.checkpoints() if checkpoint.state == "promoted"), None)
 
     def predecessor(self) -> Checkpoint | None:
-        """Return what `roll_back` would promote: the checkpoint that the promoted one replaced when it rose."""
-        promoted = self.promoted()
-        rise = next((move for move in reversed(self.promotions())
-                     if promoted and move.action == "promote" and move.round == promoted.round), None)
-        return next((known for known in self.checkpoints() if rise and known.round == rise.over), None)
+        """Return what `roll_back` would promote: a rollback undoes the last promotion that was not undone so far."""
+        risen: list[int] = []
+        for move in self.promotions():
+            if risen and (move.action == "rollback" or move.over is None):
+                risen.pop()  # undone, or gone because its round was trained again
+            if move.action == "promote":
+                risen.append(move.round)
+        return self.find(str(risen[-2])) if self.promoted() and len(risen) > 1 else None
 
     def promotions(self) -> list[Promotion]:
         """Return all promotions and rollbacks, oldest first."""

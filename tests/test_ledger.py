@@ -49,6 +49,37 @@ def test_rolling_back_goes_all_the_way_and_forward_again(ledger: Ledger) -> None
     assert ledger.roll_back(over=2, author="ada", reason="").round == 0
 
 
+def test_rolling_back_undoes_one_promotion_after_the_other(ledger: Ledger) -> None:
+    for number in range(3):
+        add(ledger, number, "promoted")
+    ledger.promote(1, over=2, author="ada", reason="")
+    went = []
+    while (earlier := ledger.predecessor()) is not None:
+        promoted = ledger.promoted()
+        went.append(ledger.roll_back(over=promoted.round if promoted else None, author="ada", reason="").round)
+        assert went[-1] == earlier.round
+    assert went == [2, 1, 0]  # not to and fro between 1 and 2
+
+
+def train_again(ledger: Ledger, state: str) -> None:
+    """Rounds 0 and 1 are promoted; then round 1 gives other weights."""
+    add(ledger, 0, "promoted")
+    add(ledger, 1, "promoted")
+    ledger.add_checkpoint(Checkpoint(1, "/m1", "other", "", state, "", {}))
+
+
+def test_a_round_that_was_trained_again_is_not_rolled_back_to_itself(ledger: Ledger) -> None:
+    train_again(ledger, "promoted")
+    assert ledger.roll_back(over=1, author="ada", reason="").round == 0
+
+
+def test_weights_that_are_gone_are_not_rolled_back_to(ledger: Ledger) -> None:
+    train_again(ledger, "candidate")
+    assert ledger.predecessor() is None  # nothing is promoted
+    add(ledger, 2, "promoted")
+    assert ledger.roll_back(over=2, author="ada", reason="").round == 0
+
+
 def test_a_resumed_run_does_not_undo_what_a_person_chose(ledger: Ledger) -> None:
     add(ledger, 0, "promoted")
     add(ledger, 1, "promoted")
