@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from inverse_instruct import __version__
-from inverse_instruct.errors import InverseInstructError
+from inverse_instruct.errors import ConfigError, InverseInstructError
 
 
 def main() -> None:
@@ -209,8 +209,13 @@ def _add_evaluation_commands(commands: Any) -> None:
 
 def _add_serve_command(commands: Any) -> None:
     serve = _command(commands, "serve", _serve, "answer with the promoted checkpoint, as an OpenAI-compatible service",
-                     "inverse-instruct serve --run-dir runs/quickstart --set serve.port=8001")
-    serve.add_argument("--run-dir", type=Path, required=True, help="folder of the run")
+                     "inverse-instruct serve --run-dir runs/quickstart --set serve.port=8001\n"
+                     "  inverse-instruct serve --with-loop configs/quickstart.yaml")
+    serve.add_argument("--run-dir", type=Path, help="folder of the run (default: runs/NAME of the loop's config)")
+    serve.add_argument("--with-loop", type=Path, nargs="?", const=Path(), metavar="CONFIG",
+                       help="also play runs of the folder that the run is in, as /api is told; CONFIG: begin with this")
+    serve.add_argument("--allow-unsafe-configs", action="store_true",
+                       help="take configs from /api that run CODE OF THE SENDER'S CHOICE, such as trust_remote_code")
     serve.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
                        help="override a key of its run.yaml, such as serve.mode=in_place; may be given several times")
 
@@ -246,9 +251,16 @@ def _checkpoints(arguments: argparse.Namespace) -> None:
 
 
 def _serve(arguments: argparse.Namespace) -> None:
-    from inverse_instruct.serve import serve
+    from inverse_instruct.serve import serve, serve_with_loop
 
-    serve(arguments.run_dir, arguments.overrides)
+    if arguments.with_loop is not None:
+        config = arguments.with_loop if arguments.with_loop != Path() else None
+        serve_with_loop(arguments.run_dir, arguments.overrides, config,
+                        allow_unsafe_configs=arguments.allow_unsafe_configs)
+    elif arguments.run_dir is None:
+        raise ConfigError(["--run-dir: name the run to serve, or --with-loop CONFIG"])
+    else:
+        serve(arguments.run_dir, arguments.overrides)
 
 
 def _report(arguments: argparse.Namespace) -> None:

@@ -38,6 +38,10 @@ class RunDirError(InverseInstructError):
     """A run directory is locked, belongs to another config, or cannot be written."""
 
 
+class NoRunError(RunDirError):
+    """A folder holds no run: it has no ledger, or one that is just being made."""
+
+
 class ServerError(InverseInstructError):
     """The inference server does not start, or died more often than the config allows."""
 
@@ -48,6 +52,14 @@ class RequestError(InverseInstructError):
 
 class TrainingError(InverseInstructError):
     """The training processes failed; the message ends with the tail of their log."""
+
+
+class WorkerDied(TrainingError):  # noqa: N818
+    """A training process was ended by a signal, or lost the others; to start all of them again may help."""
+
+
+class DamagedFile(InverseInstructError):  # noqa: N818
+    """A file of the run is no longer what its stage wrote; to go through the stages again makes it anew."""
 
 
 class StageError(InverseInstructError):

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from inverse_instruct.errors import RunDirError
+from inverse_instruct.errors import NoRunError, RunDirError
 from inverse_instruct.run_dir import Manifest, RunDir
 
 SCHEMA = """
@@ -84,10 +84,11 @@ class Ledger:
             create: make it if it is not there.
 
         Raises:
-            RunDirError: there is no ledger, or it is damaged.
+            NoRunError: there is no ledger.
+            RunDirError: it is damaged.
         """
         if not create and not path.is_file():
-            raise RunDirError(f"{path.parent} is not a run: it has no ledger.db; check the path")
+            raise NoRunError(f"{path.parent} is not a run: it has no ledger.db; check the path")
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -96,6 +97,8 @@ class Ledger:
             if create:
                 self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.executescript(SCHEMA)
+            elif not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'events'").fetchone():  # the last table
+                raise NoRunError(f"{path.parent} is not a run: its ledger.db is empty; start the run again")
         except sqlite3.DatabaseError as error:
             raise RunDirError(f"{path} is damaged ({error}); move it away and run again, results are kept") from error
 

@@ -7,6 +7,7 @@ flight end (within `serve.drain_timeout_seconds`), and the engines stop; a secon
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import socket
 from collections.abc import Sequence
@@ -14,21 +15,63 @@ from pathlib import Path
 
 import uvicorn
 
+from inverse_instruct.check import check_file
 from inverse_instruct.config import RunConfig
 from inverse_instruct.config_file import load_config
 from inverse_instruct.errors import ConfigError, RunDirError
 from inverse_instruct.gateway.app import create_app
 from inverse_instruct.gateway.keys import read_keys
 from inverse_instruct.gateway.service import Service
+from inverse_instruct.loop_service.api import api_routes
+from inverse_instruct.loop_service.service import LoopService, open_loop_service
 from inverse_instruct.machine import gpu_count
 from inverse_instruct.run_dir import RunDir
 
 KEEP_ALIVE_SECONDS = 75  # longer than clients keep theirs, so that none is closed just as it is used again
 LAST_WORDS_SECONDS = 5
 
+logger = logging.getLogger(__name__)
 
-def serve(path: Path, overrides: Sequence[str]) -> None:
+
+def serve_with_loop(path: Path | None, overrides: Sequence[str], loop_config: Path | None, *,
+                    allow_unsafe_configs: bool = False) -> None:
+    """Serve a run, and play it and others of its folder in the background; returns when the process is told to stop.
+
+    Args:
+        path: folder of the run that is served; None: `runs/NAME` of the config.
+        overrides: `a.b=c` pairs that win over the config.
+        loop_config: of the run, which is put in the queue unless it was before; None: only what the API submits.
+        allow_unsafe_configs: take configs from the API that run code or programs of the sender's choice.
+
+    Raises:
+        RunDirError: there is no such run, it has another config, or another service holds its folder.
+        ConfigError: the config, the overrides, the keys or the port are wrong.
+    """
+    config = check_file(loop_config, overrides, path)[0] if loop_config else None
+    if config:
+        path = path or Path("runs", config.name)
+    if path is None:
+        raise ConfigError(["--run-dir: name the run that is served, or give --with-loop a config"])
+    path = path.absolute()
+    with open_loop_service(path.parent) as loop:
+        if config:
+            loop.submit(config, path.name)
+            status = loop.describe(path.name)
+            if status["state"] in ("failed", "stopped"):
+                logger.warning("run %s has %s (%s); POST /api/runs/%s/resume goes on with it", path.name,
+                               status["state"], status["reason"], path.name)
+        serve(path, overrides, loop, allow_unsafe_configs=allow_unsafe_configs)
+
+
+def serve(path: Path, overrides: Sequence[str], loop: LoopService | None = None, *, allow_unsafe_configs: bool = False
+          ) -> None:
     """Serve the promoted checkpoint of a run; returns when the process is told to stop.
+
+    Args:
+        path: folder of the run.
+        overrides: `a.b=c` pairs that win over its config.
+        loop: runs to play in the background.
+        allow_unsafe_configs: see `serve_with_loop`.
 
     Raises:
         RunDirError: there is no such run.
@@ -44,8 +87,11 @@ def serve(path: Path, overrides: Sequence[str]) -> None:
     keys = read_keys(Path(config.serve.api_keys)) if config.serve.api_keys else None
     listener = listen(config)
     service = Service(config, run_dir)
+    routes = api_routes(loop, allow_unsafe_configs=allow_unsafe_configs) if loop else []
+    background = loop.play(service.pause_engines, service.resume_engines) if loop else None
+    logger.info("listening on http://%s:%d", *listener.getsockname()[:2])
     try:
-        Server(service, create_app(service, keys)).run([listener])
+        Server(service, create_app(service, keys, routes, background)).run([listener])
     except KeyboardInterrupt:
         pass  # uvicorn raises the signal again that it has obeyed
 

@@ -7,7 +7,7 @@ application whose every error has OpenAI's body.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 import httpx
 from starlette.applications import Starlette
@@ -26,13 +26,15 @@ from inverse_instruct.gateway.service import CURRENT, Service
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def create_app(service: Service, keys: list[bytes] | None = None, extra_routes: Sequence[BaseRoute] = ()) -> Starlette:
+def create_app(service: Service, keys: list[bytes] | None = None, extra_routes: Sequence[BaseRoute] = (),
+               background: AbstractAsyncContextManager[None] | None = None) -> Starlette:
     """Return the application; it starts the service with itself and stops it at the end.
 
     Args:
         service: what answers.
         keys: digests of the API keys, as `read_keys` gives them; None: everybody may ask.
         extra_routes: further routes; they are under the same keys.
+        background: what else runs while the service does, such as the loop.
     """
     pages = Pages(service)
     routes = [
@@ -45,7 +47,8 @@ def create_app(service: Service, keys: list[bytes] | None = None, extra_routes: 
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         service.start()
         try:
-            yield
+            async with background or nullcontext():
+                yield
         finally:
             await service.stop()
 

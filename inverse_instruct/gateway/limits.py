@@ -100,7 +100,8 @@ async def read_json(request: Request, max_bytes: int) -> dict[str, Any]:
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
     """Read a body, no further than the limit; the server throws away what still comes after that."""
-    too_large = ApiError(413, f"the body is larger than {max_bytes} bytes; send less, or raise serve.max_body_bytes")
+    too_large = ApiError(413, f"the body is larger than {max_bytes} bytes; send less (for completions, "
+                         "serve.max_body_bytes is the limit)")
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > max_bytes:
         raise too_large

@@ -1,0 +1,84 @@
+"""What persons want of the runs of one folder: which are to be played, in which order, and how the others ended.
+
+Enters: wishes. Leaves: one JSON file that is rewritten whole, by rename, before a change is acknowledged, so that a
+service that is killed and started again goes on with the same wishes. Configs are not in it: each run's folder has its
+`run.yaml`. Not guaranteed: anything when two processes write; the service locks its folder.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Literal
+
+from inverse_instruct.errors import RunDirError
+from inverse_instruct.run_dir import write_json
+
+Wanted = Literal["running", "stopped"]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is wanted of one run, and how its last process ended."""
+
+    wanted: Wanted
+    ended: str = ""  # "done", "failed" or "stopped"; "" while it is wanted
+    reason: str = ""  # of the end
+
+
+class RunQueue:
+    """The wishes, those that are to be played in the order in which they were made; safe to use from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the wishes of an earlier process.
+
+        Raises:
+            RunDirError: the file is damaged.
+        """
+        self._path = path
+        self._lock = Lock()
+        self._wishes: dict[str, Wish] = {}
+        try:
+            if path.exists():
+                rows = json.loads(path.read_text(encoding="utf-8"))
+                self._wishes = {name: Wish(**row) for name, row in rows.items()}
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise RunDirError(f"{path} is damaged ({error}); move it away and submit the runs again, what they did is "
+                              "kept") from error
+
+    def want(self, name: str) -> None:
+        """Put a run at the end of the queue, unless it is in it."""
+        with self._lock:
+            if not self._is_wanted(name):
+                self._wishes.pop(name, None)
+                self._set(name, Wish("running"))
+
+    def end(self, name: str, ended: str, reason: str) -> None:
+        """Take a run out of the queue and say why."""
+        with self._lock:
+            self._set(name, Wish("stopped", ended, reason))
+
+    def get(self, name: str) -> Wish | None:
+        """Return what is wanted of a run; None: nobody has said anything."""
+        with self._lock:
+            return self._wishes.get(name)
+
+    def is_wanted(self, name: str) -> bool:
+        """Tell whether a run is to be played."""
+        with self._lock:
+            return self._is_wanted(name)
+
+    def waiting(self) -> list[str]:
+        """Return the runs that are to be played, the next one first."""
+        with self._lock:
+            return [name for name in self._wishes if self._is_wanted(name)]
+
+    def _is_wanted(self, name: str) -> bool:
+        return name in self._wishes and self._wishes[name].wanted == "running"
+
+    def _set(self, name: str, wish: Wish) -> None:
+        wishes = self._wishes | {name: wish}
+        write_json(self._path, {name: asdict(wish) for name, wish in wishes.items()})
+        self._wishes = wishes

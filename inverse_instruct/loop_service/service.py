@@ -1,0 +1,179 @@
+"""One folder of runs as a service: what may be asked of it, whoever asks.
+
+Enters: configs and names of runs. Leaves: runs that are played one after the other, and plain values that tell where
+each is. Each method but `play` may be called from any thread. Not guaranteed: anything for folders in which
+somebody else runs commands by hand, but that no run has two processes: the run's own lock says who has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from inverse_instruct.config import RunConfig
+from inverse_instruct.config_file import load_config
+from inverse_instruct.errors import NoRunError, RunDirError
+from inverse_instruct.loop_service.run_queue import RunQueue
+from inverse_instruct.loop_service.runner import Pause, Resume, RunPlayer
+from inverse_instruct.pinned_config import pin_config
+from inverse_instruct.run_dir import RunDir
+from inverse_instruct.status import summarize_run
+
+logger = logging.getLogger(__name__)
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # no path leaves the folder, and no hidden file is meant
+EMPTY_STATUS: dict[str, Any] = {"run": None, "rounds": [], "stages": [], "events": []}
+
+
+class NotFound(RunDirError):
+    """There is no run, or no checkpoint, of this name."""
+
+
+@contextmanager
+def open_loop_service(runs: Path) -> Iterator[LoopService]:
+    """Hold a folder of runs for this process, and give what plays them.
+
+    Raises:
+        RunDirError: another service holds it, or its queue is damaged.
+    """
+    home = RunDir(runs / ".service")
+    with home.lock():
+        yield LoopService(runs, RunQueue(home.path / "queue.json"))
+
+
+class LoopService:
+    """The runs of one folder."""
+
+    def __init__(self, runs: Path, queue: RunQueue) -> None:
+        """Take the folder and what was wanted of its runs before; `play` plays them."""
+        self.runs = runs
+        self._queue = queue
+        self._submitting = Lock()
+        self._player: RunPlayer | None = None
+
+    @asynccontextmanager
+    async def play(self, pause_engines: Pause, resume_engines: Resume) -> AsyncIterator[None]:
+        """Play what is wanted while the block runs; at its end a run under way is stopped, but wanted still.
+
+        Args:
+            pause_engines: called with a reason when a run begins to train.
+            resume_engines: called when it has trained.
+        """
+        self._player = RunPlayer(self.runs, self._queue, pause_engines=pause_engines, resume_engines=resume_engines)
+        task = asyncio.create_task(self._player.play())
+        task.add_done_callback(_log_end)
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def submit(self, config: RunConfig, name: str) -> bool:
+        """Put a run in the queue; tell whether it is new. One that is known with this very config stays as it is.
+
+        Args:
+            config: a checked config.
+            name: of the run's folder.
+
+        Raises:
+            RunDirError: the name is taken by a run with another config, or it is being played.
+        """
+        run_dir = RunDir(self.runs / name)
+        with self._submitting:
+            known = load_config(run_dir.config) if run_dir.config.is_file() else None
+            if config == known and self._queue.get(name):
+                return False
+            if known and self._player and self._queue.is_wanted(name):
+                raise RunDirError(f"the run {name} is being played with another config; stop it first")
+            pin_config(config, run_dir)
+            self._queue.want(name)
+        return known is None
+
+    def stop_run(self, name: str) -> None:
+        """Take a run out of the queue; if it is being played, it is stopped as by Ctrl-C.
+
+        Raises:
+            RunDirError: there is no such run, or it is not in the queue.
+        """
+        self.find(name)
+        if not self._queue.is_wanted(name):
+            raise RunDirError(f"the run {name} is not in the queue; there is nothing to stop")
+        self._queue.end(name, "stopped", "stopped by a person")
+
+    def resume_run(self, name: str) -> None:
+        """Put a run in the queue again; it goes on where it was.
+
+        Raises:
+            RunDirError: there is no such run.
+        """
+        self.find(name)
+        self._queue.want(name)
+
+    def find(self, name: str) -> RunDir:
+        """Return the folder of a run.
+
+        Raises:
+            NotFound: there is none.
+        """
+        run_dir = RunDir(self.runs / name)
+        if not NAME.fullmatch(name) or not run_dir.config.is_file():
+            raise NotFound(f"there is no run {name!r}; GET /api/runs lists them")
+        return run_dir
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """Return the `status --json` of a run, with its `state`, and what is `wanted` of it; the keys are stable.
+
+        Raises:
+            RunDirError: there is no such run, or its ledger is damaged.
+        """
+        run_dir = self.find(name)
+        try:
+            status = summarize_run(run_dir.path)
+        except NoRunError:
+            status = EMPTY_STATUS
+        wish = self._queue.get(name)
+        waiting = self._queue.waiting()
+        return {
+            "name": name, "state": self._state(name, status), "wanted": wish.wanted if wish else None,
+            "queue_position": waiting.index(name) if name in waiting else None,
+            "reason": wish.reason or None if wish else None, **status, "run_dir": str(run_dir.path),
+        }
+
+    def list_runs(self) -> list[dict[str, Any]]:
+        """Return all runs of the folder, by name: of each the state, and its latest stage."""
+        names = sorted(path.parent.name for path in self.runs.glob("*/run.yaml") if NAME.fullmatch(path.parent.name))
+        return [self._list_row(name) for name in names]
+
+    def _list_row(self, name: str) -> dict[str, Any]:
+        try:
+            status = self.describe(name)
+        except RunDirError as error:  # one damaged ledger does not hide the other runs
+            return {"name": name, "state": "damaged", "reason": str(error)}
+        stage: dict[str, Any] = max(status["stages"], key=lambda stage: stage["updated"], default={})
+        return {key: status[key] for key in ("name", "state", "wanted", "queue_position", "reason")} | {
+            "rounds": status["run"]["rounds"] if status["run"] else None,
+            **{key: stage.get(key) for key in ("round", "stage", "done", "total")},
+        }
+
+    def _state(self, name: str, status: dict[str, Any]) -> str:
+        """Say in a word where a run is: queued, running, stopping, stopped, done, failed or interrupted."""
+        wish = self._queue.get(name)
+        if self._player and self._player.playing == name:
+            return "running" if wish and wish.wanted == "running" else "stopping"
+        recorded = status["run"]["state"] if status["run"] else "interrupted"
+        if recorded == "running":  # by a command of a person, or by what is left of a service that was killed
+            return "running"
+        if wish and wish.wanted == "running":
+            return "queued"
+        return wish.ended if wish else str(recorded)
+
+
+def _log_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception():
+        logger.critical("no further runs are played; start the service again", exc_info=task.exception())

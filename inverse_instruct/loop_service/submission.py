@@ -1,0 +1,101 @@
+"""From the body of a request to a config that may be run.
+
+Enters: bytes and a content type. Leaves: values of a config, or every problem at once, with those that `check` would
+find. A submitted config is not fully trusted: what would run code or programs of the sender's choice is refused unless
+the service was started to allow it. Not guaranteed: that its files hold nothing the sender may not see; corpora are
+read with the rights of the service.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from inverse_instruct.check import check_read
+from inverse_instruct.config import RunConfig
+from inverse_instruct.config_file import load_config, read_values
+from inverse_instruct.errors import ConfigError
+from inverse_instruct.gateway.api_error import ApiError
+from inverse_instruct.loop_service.service import NAME
+from inverse_instruct.run_dir import RunDir
+
+MAX_DEPTH = 20
+REMEDY = "is refused in submitted configs; leave it out, or start the service with --allow-unsafe-configs"
+
+
+def parse_body(body: bytes, content_type: str) -> dict[str, Any]:
+    """Return the values in a body of `application/json` or `application/yaml`.
+
+    Raises:
+        ApiError: 400, it is not that, or holds no keys.
+    """
+    kind = content_type.rpartition("/")[2]
+    try:
+        tree = json.loads(body) if kind == "json" else _load_yaml(body.decode())
+        text = json.dumps(tree, ensure_ascii=False, default=str)
+        text.encode()  # JSON can hold half a character, which fits in no file
+        if "\\u0000" in text:
+            raise ValueError("it holds a NUL character")
+    except (ValueError, TypeError, yaml.YAMLError, RecursionError) as error:
+        raise ApiError(400, f"the body is not valid {kind.upper()}: {' '.join(str(error).split())}") from error
+    if not isinstance(tree, dict):
+        raise ApiError(400, f"the body must hold the keys of a config, but it is {type(tree).__name__}")
+    return tree
+
+
+def read_submission(tree: dict[str, Any], runs: Path, *, allow_unsafe: bool) -> RunConfig:
+    """Return the config, checked against the world; relative paths in it are relative to the service's own folder.
+
+    A run that is there keeps its `serve` section: how it is served is not for the senders of configs to say.
+
+    Args:
+        tree: the values.
+        runs: the folder of runs that it will run in.
+        allow_unsafe: take configs that run code of the sender's choice.
+
+    Raises:
+        ConfigError: with every problem.
+    """
+    try:
+        result = read_values(tree, Path.cwd())
+        if result.config is None:
+            raise result.error()
+        if not NAME.fullmatch(result.config.name):
+            raise ConfigError(["name: is longer than 100 characters; choose a shorter one"])
+        if not allow_unsafe:
+            result.add_all(list(_unsafe_settings(result.config)))
+        config = check_read(result, runs / result.config.name)[0]
+    except OSError as error:  # a name that no file can have
+        raise ConfigError([f"a path in the config cannot be used ({error.strerror}: {str(error.filename)[:200]})"]
+                          ) from error
+    known = RunDir(runs / config.name).config
+    return config.model_copy(update={"serve": load_config(known).serve}) if known.is_file() else config
+
+
+def _load_yaml(text: str) -> Any:
+    """Load YAML without aliases, of which a few nested ones stand for more values than any memory holds."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("aliases (*name) are not taken here; write the values out")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep")
+    return yaml.safe_load(text)
+
+
+def _unsafe_settings(config: RunConfig) -> Iterator[str]:
+    settings = {
+        "model.trust_remote_code": config.model.trust_remote_code,
+        "evaluate.unsandboxed": config.evaluate.unsandboxed,
+        "evaluate.python": config.evaluate.python,
+        "inference.extra_arguments": config.inference.extra_arguments,  # they can say --trust-remote-code as well
+        "train.hostfile": config.train.hostfile,
+    }
+    for key, value in settings.items():
+        if value:
+            yield f"{key}: {REMEDY}"

@@ -1,0 +1,45 @@
+"""The loop's API on a bare application: `bare_service.py RUNS PORT PAUSES`; pauses of engines are noted in a file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+
+from inverse_instruct.gateway.api_error import ApiError, answer_api_error, answer_bug, answer_http_exception
+from inverse_instruct.loop_service.api import api_routes
+from inverse_instruct.loop_service.service import open_loop_service
+
+
+def main() -> None:
+    runs, port, pauses = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+
+    def note(line: str) -> None:
+        with pauses.open("a") as stream:
+            stream.write(line + "\n")
+
+    async def pause(reason: str) -> None:
+        note(f"pause: {reason}")
+
+    async def resume() -> None:
+        note("resume")
+
+    with open_loop_service(runs) as service:
+
+        @asynccontextmanager
+        async def lifespan(app: Starlette) -> AsyncIterator[None]:
+            async with service.play(pause, resume):
+                yield
+
+        app = Starlette(routes=api_routes(service), lifespan=lifespan, exception_handlers={
+            ApiError: answer_api_error, HTTPException: answer_http_exception, Exception: answer_bug})
+        uvicorn.run(app, port=port, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()
