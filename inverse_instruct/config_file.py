@@ -14,8 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from inverse_instruct.config import RunConfig
 from inverse_instruct.errors import ConfigError
-
-Key = tuple[str | int, ...]
+from inverse_instruct.yaml_file import Key, read_yaml
 
 
 @dataclass
@@ -73,16 +72,9 @@ def read_config(path: Path, overrides: Sequence[str] = (), given: dict[str, Any]
     """Read as much of a config as can be understood, with all of its problems.
 
     Raises:
-        ConfigError: there is no such file, or it is not YAML.
+        ConfigError: there is no such file, it is not YAML, or it is too large.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        tree = yaml.safe_load(text)
-        lines = _line_numbers(yaml.compose(text, Loader=yaml.SafeLoader))
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be read ({error.strerror}); check the path"]) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{path}: is not valid YAML: {' '.join(str(error).split())}"]) from error
+    tree, lines = read_yaml(path)
     if not isinstance(tree, dict):
         raise ConfigError([f"{path}: holds no keys; start from one of the files under configs/"])
     for name, value in (given or {}).items():
@@ -139,19 +131,6 @@ def _cut_out(tree: Any, key: Key) -> None:
         tree.pop(key[-1], None)
 
 
-def _line_numbers(node: yaml.Node | None, prefix: Key = ()) -> dict[Key, int]:
-    lines: dict[Key, int] = {}
-    children: list[tuple[str | int, yaml.Node, yaml.Node]] = []
-    if isinstance(node, yaml.MappingNode):
-        children = [(key.value, key, value) for key, value in node.value]
-    elif isinstance(node, yaml.SequenceNode):
-        children = [(index, value, value) for index, value in enumerate(node.value)]
-    for name, where, value in children:
-        lines[(*prefix, name)] = where.start_mark.line + 1
-        lines.update(_line_numbers(value, (*prefix, name)))
-    return lines
-
-
 def _override(tree: Any, override: str) -> str | None:
     key, equals, value = override.partition("=")
     if not equals:
@@ -198,7 +177,10 @@ def _with_absolute_paths(config: RunConfig, folder: Path) -> RunConfig:
     """Turn what names an existing file or folder beside the config into an absolute path."""
 
     def absolute(value: str | None) -> str | None:
-        return str(folder / value) if value and (folder / value).exists() else value
+        try:
+            return str(folder / value) if value and (folder / value).exists() else value
+        except OSError:  # a name that no file system takes
+            return value
 
     return config.model_copy(
         update={

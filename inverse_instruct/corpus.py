@@ -40,9 +40,13 @@ def read_source(source: CorpusSource) -> Iterator[SourceRow | Rejection]:
         CorpusError: the source as a whole cannot be read, or its layout cannot be told.
     """
     path = Path(source.path)
-    if path.is_dir():
+    try:
+        is_folder, exists = path.is_dir(), path.exists()
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    if is_folder:
         rows = _read_folder(path, source)
-    elif path.exists() or not _HUB_NAME.fullmatch(source.path) or is_row_file(path):
+    elif exists or not _HUB_NAME.fullmatch(source.path) or is_row_file(path):
         rows = _rows(read_records(path), path.name, str(path), source.format)
     else:
         rows = _rows(_read_hub(source.path, source.split), source.path, source.path, source.format)

@@ -84,16 +84,19 @@ class PromptFormatter:
         self.model = model
         self.prompt_format = prompt_format
         self._tokenizer = _load_tokenizer(model)
+        self._data_tokenizer = _load_tokenizer(model)
         self._settings = _read_json(model / "tokenizer_config.json")
-        added = self._tokenizer.get_added_tokens_decoder().values()
-        self._special_tokens = sorted((token.content for token in added if token.special), key=len, reverse=True)
+        added = [token.content for token in self._tokenizer.get_added_tokens_decoder().values()]
+        self._control_tokens = {token for token in added if token.strip()}  # runs of spaces are text
+        self._data_tokenizer.add_special_tokens(sorted(self._control_tokens))  # some models do not flag all of theirs
+        self._data_tokenizer.encode_special_tokens = True
         self._chat_template = _chat_template(model, self._settings) if prompt_format == "chat" else ""
         self._before, self._after = self._frame()
 
     def encode(self, text: str, *, control_tokens: bool = False) -> list[int]:
         """Return the ids of a text, without BOS; only with `control_tokens` can it hold control tokens."""
-        self._tokenizer.encode_special_tokens = not control_tokens
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        tokenizer = self._tokenizer if control_tokens else self._data_tokenizer
+        ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
     def decode(self, ids: list[int]) -> str:
@@ -136,7 +139,7 @@ class PromptFormatter:
         if self.prompt_format == "chat":
             tail = self._render([{"role": "user", "content": "x"}, {"role": "assistant", "content": CONTENT}], False)
             for token in self.encode(tail.partition(CONTENT)[2], control_tokens=True):
-                if self._tokenizer.id_to_token(token) in self._special_tokens:
+                if self._tokenizer.id_to_token(token) in self._control_tokens:
                     return [token]
         eos = self._setting("eos_token")
         last = self._tokenizer.token_to_id(eos) if eos else None
@@ -156,14 +159,13 @@ class PromptFormatter:
 
     def _encode_framed(self, content: str, beginning: str) -> list[int]:
         bos = [] if self.prompt_format == "chat" else self._bos()
-        if any(token in content or token in beginning for token in self._special_tokens):
+        if any(token in content or token in beginning for token in self._control_tokens):
             # piecewise, so that control tokens written in the data stay plain text
             frame = [self.encode(part, control_tokens=True) for part in (self._before, self._after)]
             return [*bos, *frame[0], *self.encode(content), *frame[1], *self.encode(beginning)]
         return bos + self.encode(self._before + content + self._after + beginning, control_tokens=True)
 
     def _bos(self) -> list[int]:
-        self._tokenizer.encode_special_tokens = False
         with_bos = self._tokenizer.encode("", add_special_tokens=True).ids
         eos = self._tokenizer.token_to_id(self._setting("eos_token") or "")
         return [token for token in with_bos[:1] if token != eos]

@@ -5,10 +5,10 @@ Enters: JSON lines, JSON or Parquet, written by our stages or by hand. Leaves: s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Hashable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast, get_type_hints
 
 from inverse_instruct.corpus_files import read_records
 from inverse_instruct.errors import CorpusError
@@ -43,7 +43,7 @@ def read_pairs(paths: Sequence[str], snippets: Sequence[Snippet]) -> list[tuple[
     for where, row in ((where, row) for path in paths for where, row in _rows(Path(path))):
         instruction = _text(row, "instruction", where)
         if "code" not in row and "response" not in row and "snippet_id" in row:
-            if row["snippet_id"] not in known:
+            if _text(row, "snippet_id", where) not in known:
                 raise CorpusError(f"{where}: belongs to snippet {row['snippet_id']}, which is not known; name the "
                                   "snippets.parquet of preprocess with --snippets")
             snippet, candidate = known[row["snippet_id"]], _record(Candidate, row, where)
@@ -97,16 +97,31 @@ def _text(row: dict[str, Any], name: str, where: str) -> str:
 
 def _snippet(row: dict[str, Any], where: str) -> Snippet:
     code = _text(row, "code", where)
-    language = fence_language(str(row.get("language") or "python"))
+    language = fence_language(_plain(row, "language") or "python")
     if language not in LANGUAGES:
         raise CorpusError(f"{where}: language {language!r} is not known; known: {', '.join(LANGUAGES)}")
-    return Snippet(id=str(row.get("id") or digest(language, code)), code=code, language=language,
-                   instruction=str(row.get("instruction") or ""), row_id=str(row.get("row_id") or ""),
-                   source=str(row.get("source") or where), line=int(row.get("line") or 0))
+    line = row.get("line")
+    return Snippet(id=_plain(row, "id") or digest(language, code), code=code, language=language,
+                   instruction=_plain(row, "instruction"), row_id=_plain(row, "row_id"),
+                   source=_plain(row, "source") or where, line=line if isinstance(line, int) else 0)
+
+
+def _plain(row: dict[str, Any], name: str) -> str:
+    value = row.get(name)
+    return str(value) if isinstance(value, str | int) else ""
+
+
+@cache
+def _kinds(record: Hashable) -> dict[str, Any]:
+    return get_type_hints(record)
 
 
 def _record(record: type[Record], row: dict[str, Any], where: str) -> Record:
-    names = [field.name for field in fields(record)]  # type: ignore[arg-type]
-    if set(names) != row.keys():
-        raise CorpusError(f"{where}: is no {record.__name__}, whose fields are {', '.join(names)}")
+    kinds = _kinds(cast(Hashable, record))
+    if kinds.keys() != row.keys():
+        raise CorpusError(f"{where}: is no {record.__name__}, whose fields are {', '.join(kinds)}")
+    for name, value in row.items():
+        fits = isinstance(value, (int, float) if kinds[name] is float else kinds[name])
+        if not fits or isinstance(value, bool):
+            raise CorpusError(f"{where}: `{name}` is {type(value).__name__}, not {kinds[name].__name__}")
     return record(**row)
