@@ -123,6 +123,19 @@ def test_datasets_loads_every_layout(exported: Path, tmp_path: Path, monkeypatch
         assert isinstance(source, SourceRow) and source.instruction == said(rows[0])[0]
 
 
+def test_the_code_in_the_cards_runs_as_it_stands(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                 capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path)
+    for folder in (exported, exported / "dataset"):
+        monkeypatch.chdir(folder)
+        example = re.search(r"\n```python\n(from .*?)\n```\n", body(folder / "README.md"), re.S)
+        assert example is not None
+        names: dict[str, Any] = {}
+        exec(example[1], names)
+    assert capsys.readouterr().out.strip()  # of the model; what a random one says is nobody's concern
+    assert len(names["rows"]) == len(names["chats"]) == 12
+
+
 def test_the_front_matter_is_what_the_hub_reads(exported: Path) -> None:
     card = ModelCard.load(exported / "README.md").data
     assert (card.license, card.base_model, card.model_name) == ("apache-2.0", "someone/base", "example round-02")
