@@ -54,11 +54,11 @@ class TrainingError(InverseInstructError):
     """The training processes failed; the message ends with the tail of their log."""
 
 
-class WorkerDied(TrainingError):  # noqa: N818
+class WorkerLostError(TrainingError):
     """A training process was ended by a signal, or lost the others; to start all of them again may help."""
 
 
-class DamagedFile(InverseInstructError):  # noqa: N818
+class DamagedFileError(InverseInstructError):
     """A file of the run is no longer what its stage wrote; to go through the stages again makes it anew."""
 
 

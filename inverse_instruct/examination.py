@@ -38,10 +38,11 @@ from inverse_instruct.asking import Asker
 from inverse_instruct.config import SuiteSection, SummarizeSection
 from inverse_instruct.errors import RequestError, StageError
 from inverse_instruct.inference.client import Sampling
+from inverse_instruct.journal import Journal
 from inverse_instruct.judging import Judge
 from inverse_instruct.prompts import PromptTemplate
 from inverse_instruct.records import digest
-from inverse_instruct.run_dir import Journal, write_json, write_rows
+from inverse_instruct.run_dir import write_json, write_rows
 from inverse_instruct.streaming import stream
 
 ASKED_AT_ONCE = 256

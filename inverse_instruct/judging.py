@@ -11,8 +11,8 @@ from types import TracebackType
 
 from evaluation import BenchmarkError, Execution, Sample, SandboxUnavailable, Suite, Verdict
 from inverse_instruct.errors import StageError
+from inverse_instruct.journal import Journal
 from inverse_instruct.records import digest
-from inverse_instruct.run_dir import Journal
 
 POLL_SECONDS = 0.2
 

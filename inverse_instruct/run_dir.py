@@ -1,8 +1,8 @@
-"""A run on disk: its paths, files that appear whole or not at all, journals, manifests and the lock.
+"""A run on disk: its paths, files that appear whole or not at all, manifests and the lock.
 
 Guaranteed: a file written here is complete or absent, also after a power cut; a stage is done if and only if its
-`manifest.json` is there and the digests of its outputs still match. Not guaranteed: anything on file systems without
-atomic rename or flock (some network mounts).
+`manifest.json` is there, is as it was written, and the digests of its outputs still match; what does not match is named
+in a warning. Not guaranteed: anything on file systems without atomic rename or flock (some network mounts).
 """
 
 from __future__ import annotations
@@ -10,17 +10,20 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from inverse_instruct.errors import RunDirError
-from inverse_instruct.records import Record
+from inverse_instruct.records import Record, digest
+
+logger = logging.getLogger(__name__)
 
 LOOKING_ATTEMPTS = 5
 LOOKING_SECONDS = 0.02
@@ -89,62 +92,6 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         raise RunDirError(f"{path}: cannot be read ({error}); remove its folder and run the stage again") from error
 
 
-class Journal:
-    """An append-only JSONL file of finished work, keyed by content; survives kill -9.
-
-    Each line is flushed to the operating system as it is written. A torn last line (power cut) is dropped on opening.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Open or create the journal and read what is already in it."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        self.rows: dict[str, dict[str, Any]] = {}
-        self._load()
-        self._stream = path.open("a", encoding="utf-8")
-
-    def _load(self) -> None:
-        if not self.path.exists():
-            return
-        good = 0
-        with self.path.open("rb") as stream:
-            for line in stream:
-                try:
-                    row = json.loads(line)
-                    key = row["key"]
-                except (ValueError, KeyError, TypeError):
-                    break
-                if not line.endswith(b"\n"):
-                    break
-                self.rows[key] = row
-                good += len(line)
-        if good < self.path.stat().st_size:
-            os.truncate(self.path, good)
-
-    def __contains__(self, key: str) -> bool:
-        """Tell whether the work of this key is already done."""
-        return key in self.rows
-
-    def append(self, key: str, row: dict[str, Any]) -> None:
-        """Record one finished piece of work; on disk before this returns.
-
-        Raises:
-            RunDirError: the disk is full or not writable.
-        """
-        row = {"key": key, **row}
-        try:
-            self._stream.write(json.dumps(row, ensure_ascii=False) + "\n")
-            self._stream.flush()
-        except OSError as error:
-            raise RunDirError(f"{self.path}: cannot be written ({error.strerror}); free some space and run again, "
-                              "nothing that was recorded is lost") from error
-        self.rows[key] = row
-
-    def close(self) -> None:
-        """Close the file; `append` must not be called afterwards."""
-        self._stream.close()
-
-
 @dataclass
 class Manifest:
     """The proof that a stage is done: what went in, what came out, and what it took."""
@@ -172,8 +119,15 @@ def write_manifest(folder: Path, manifest: Manifest, outputs: Iterable[str]) -> 
     """Digest the named outputs and publish the manifest; called last, it makes the stage done."""
     manifest.check_accounting()
     manifest.outputs = {name: file_digest(folder / name) for name in outputs}
-    write_json(folder / MANIFEST, asdict(manifest))
+    values = asdict(manifest)
+    write_json(folder / MANIFEST, values | {"digest": digest(json.dumps(values))})
     return manifest
+
+
+def changed_files(folder: Path, digests: Mapping[str, str]) -> list[str]:
+    """Return the names of files that are gone or no longer have their SHA-256."""
+    return [name for name, expected in digests.items()
+            if not (folder / name).is_file() or file_digest(folder / name) != expected]
 
 
 def read_manifest(folder: Path, key: str | None = None) -> Manifest | None:
@@ -183,17 +137,24 @@ def read_manifest(folder: Path, key: str | None = None) -> Manifest | None:
         folder: the stage's folder.
         key: what the manifest must have been made from; None takes any.
     """
+    path = folder / MANIFEST
     try:
-        manifest = Manifest(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        values = json.loads(path.read_text(encoding="utf-8"))
+        written = values.pop("digest")
+        manifest = Manifest(**values)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        logger.warning("%s is damaged: it cannot be read; the stage is done again", path)
+        return None
+    if written != digest(json.dumps(values)):
+        logger.warning("%s is damaged: its digest is not the one that was written; the stage is done again", path)
         return None
     if key is not None and manifest.key != key:
         return None
-    for name, expected in manifest.outputs.items():
-        path = folder / name
-        if not path.is_file() or file_digest(path) != expected:
-            return None
-    return manifest
+    for name in (changed := changed_files(folder, manifest.outputs)):
+        logger.warning("%s is damaged or gone: its SHA-256 is not the one in %s; it is made again", folder / name, path)
+    return None if changed else manifest
 
 
 def newest_run(folder: Path = Path("runs")) -> Path:
@@ -268,10 +229,17 @@ class RunDir:
                 stream.seek(0)
                 raise RunDirError(f"{self.path} is in use by {stream.read().strip() or 'another process'}; wait for "
                                   "it, stop it, or choose another --run-dir") from error
+            stream.seek(0)
+            if earlier := stream.read().strip():  # who ends in order leaves nothing; the kernel has freed the lock
+                logger.info("%s was held by %s, which was killed: its lock is stale and is taken over", self.path,
+                            earlier)
             stream.truncate(0)
             stream.write(f"pid {os.getpid()} on {socket.gethostname()}")
             stream.flush()
-            yield
+            try:
+                yield
+            finally:
+                stream.truncate(0)
 
 
 def _take_lock(stream: IO[Any]) -> None:

@@ -16,9 +16,10 @@ from pathlib import Path
 from inverse_instruct.config import ScoreSection
 from inverse_instruct.errors import RequestError
 from inverse_instruct.inference.client import InferenceClient
+from inverse_instruct.journal import Journal
 from inverse_instruct.prompts import PromptFormatter, PromptTemplate
 from inverse_instruct.records import Candidate, Reason, Rejection, ScoredPair, Snippet, digest, to_dict
-from inverse_instruct.run_dir import Journal, Manifest, write_manifest, write_rows
+from inverse_instruct.run_dir import Manifest, write_manifest, write_rows
 
 
 def lm_score(yes_logprob: float, no_logprob: float) -> float:

@@ -19,9 +19,10 @@ from pathlib import Path
 from inverse_instruct.config import SummarizeSection
 from inverse_instruct.errors import RequestError
 from inverse_instruct.inference.client import InferenceClient, Sampling
+from inverse_instruct.journal import Journal
 from inverse_instruct.prompts import LANGUAGE_NAMES, PromptFormatter, PromptTemplate
 from inverse_instruct.records import Candidate, Reason, Rejection, Snippet, digest, to_dict
-from inverse_instruct.run_dir import Journal, Manifest, write_manifest, write_rows
+from inverse_instruct.run_dir import Manifest, write_manifest, write_rows
 
 MIN_WORDS = 4  # an instruction with fewer says nothing
 MIN_LINE_CHARACTERS = 10  # shorter lines of code, such as "else:", may stand in an instruction

@@ -19,11 +19,20 @@ from pathlib import Path
 from typing import Any
 
 from inverse_instruct.config import TrainSection
-from inverse_instruct.errors import ModelError, StageError
+from inverse_instruct.errors import ModelError, StageError, WorkerLostError
 from inverse_instruct.machine import gpu_count
 from inverse_instruct.prompts import PromptFormatter
 from inverse_instruct.records import digest, to_dict
-from inverse_instruct.run_dir import Manifest, RunDir, read_manifest, read_rows, write_manifest, write_rows
+from inverse_instruct.run_dir import (
+    Manifest,
+    RunDir,
+    file_digest,
+    read_manifest,
+    read_rows,
+    write_json,
+    write_manifest,
+    write_rows,
+)
 from inverse_instruct.supervisor import start_supervised, stop_supervised
 from inverse_instruct.training.batches import BatchPlan
 from inverse_instruct.training.failure import failure
@@ -37,10 +46,11 @@ from inverse_instruct.training.stage_folder import (
     discard_other_work,
     remove_intermediate_files,
 )
-from inverse_instruct.training.step_checkpoints import cut_losses, newest_complete, read_losses, step_of
+from inverse_instruct.training.step_checkpoints import newest_complete, read_losses, step_of
 from inverse_instruct.training.zero import load_deepspeed_config
 
 TEARDOWN_SECONDS = 30.0
+MAX_DEATHS = 3  # of workers that started from the same step checkpoint: then it is not bad luck
 
 logger = logging.getLogger(__name__)
 
@@ -126,6 +136,8 @@ class _Run:
         formatter = PromptFormatter(base, self.prompt_format)
         for number, phase in enumerate(phases):
             paths = PhaseFolder(self.folder / f"phase-{number}-{phase.data}")
+            if paths.is_done() and not paths.is_as_marked(paths.done):
+                shutil.rmtree(paths.path)
             sequences = self._prepare(phase, paths, formatter)
             if not paths.is_done():
                 label = f"train {phase.data} ({number + 1}/{len(phases)})"
@@ -136,7 +148,7 @@ class _Run:
         return metrics
 
     def _prepare(self, phase: PhaseRun, paths: PhaseFolder, formatter: PromptFormatter) -> Sequences:
-        if paths.sequences.is_file():
+        if paths.is_as_marked(paths.prepared):
             return Sequences.load(paths.sequences)
         rows = [row for path in phase.rows for row in read_rows(path)]
         sequences, rejections = build_sequences(rows, formatter, self.config.max_length)
@@ -146,16 +158,31 @@ class _Run:
                              "give it more rows or a larger train.max_length")
         write_rows(paths.rejections, map(to_dict, rejections))
         sequences.save(paths.sequences)
+        write_json(paths.prepared, {"files": {
+            path.name: file_digest(path) for path in (paths.sequences, paths.rejections)}})
         return sequences
 
     def _run_phase(self, label: str, base: Path, phase: PhaseRun, paths: PhaseFolder, sequences: Sequences,
                    number: int) -> None:
-        gpus = gpu_count()
-        ranks = rank_count(self.config, gpus)
-        seed = int(digest(self.seed, "train", number), 16) % 2**31
-        resume = newest_complete(paths.steps, ranks)
-        cut_losses(paths.losses, step_of(resume) if resume else 0)
+        """Run the workers until the phase is done; after the death of one, all start again from the last checkpoint."""
+        ranks = rank_count(self.config, gpu_count())
+        deaths: Counter[int] = Counter()  # by the step that was gone on from
         paths.done.unlink(missing_ok=True)
+        while True:
+            resume = newest_complete(paths.steps, ranks, paths.losses)
+            step = step_of(resume) if resume else 0
+            try:
+                return self._attempt(label, base, phase, paths, sequences, number, ranks, resume)
+            except WorkerLostError as error:
+                deaths[step] += 1
+                if deaths[step] == MAX_DEATHS:
+                    raise
+                logger.warning("%s: a process died, so all were ended and start again from the last step checkpoint "
+                               "(%s)", label, str(error).splitlines()[0])
+
+    def _attempt(self, label: str, base: Path, phase: PhaseRun, paths: PhaseFolder, sequences: Sequences,
+                 number: int, ranks: int, resume: Path | None) -> None:
+        seed = int(digest(self.seed, "train", number), 16) % 2**31
         job = Job(self.config, base.resolve(), paths.path.resolve(), self.workers_lock.resolve(),
                   (self.folder / "tensorboard" / paths.path.name).resolve(), resume and resume.resolve(),
                   phase.epochs, phase.learning_rate, seed, self.trust_remote_code).write()
@@ -166,7 +193,7 @@ class _Run:
         progress = TrainingProgress(label, paths.losses, plan.steps, self.on_steps)
         try:
             _run_workers(worker_command(self.config, ranks, job.resolve()),
-                         worker_environment(self.config, ranks, gpus), paths, progress,
+                         worker_environment(self.config, ranks, gpu_count()), paths, progress,
                          self.log_folder / f"train-{paths.path.name}.log")
         finally:
             progress.close()

@@ -1,7 +1,8 @@
-"""Files appear whole or not at all; journals survive torn lines; manifests are believed only if digests match."""
+"""Files appear whole or not at all; manifests are believed only if digests match."""
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import pytest
 from inverse_instruct.errors import RunDirError
 from inverse_instruct.records import Reason, Rejection, rows_digest, to_dict
 from inverse_instruct.run_dir import (
-    Journal,
     Manifest,
     RunDir,
     atomic_write,
@@ -48,29 +48,29 @@ def test_damaged_rows_are_a_clear_error(tmp_path: Path) -> None:
         read_rows(path)
 
 
-def test_journal_drops_only_a_torn_last_line(tmp_path: Path) -> None:
-    path = tmp_path / "j.jsonl"
-    journal = Journal(path)
-    journal.append("a", {"n": 1})
-    journal.append("b", {"n": 2})
-    journal.close()
-    whole = path.read_bytes()
-    for cut in range(1, len(whole)):
-        path.write_bytes(whole[:-cut])
-        again = Journal(path)
-        assert set(again.rows) == ({"a"} if cut <= len(whole) // 2 else set())
-        again.append("c", {"n": 3})
-        again.close()
-        assert "c" in Journal(path)
-
-
-def test_manifest_is_refused_when_an_output_changes(tmp_path: Path) -> None:
+def test_manifest_is_refused_when_an_output_changes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "out.txt").write_text("x")
     write_manifest(tmp_path, Manifest("score", "key", 3, 2, {"empty": 1}), ["out.txt"])
     assert read_manifest(tmp_path, "key") is not None
     assert read_manifest(tmp_path, "other key") is None
+    assert not caplog.text
     (tmp_path / "out.txt").write_text("y")
     assert read_manifest(tmp_path) is None
+    assert f"{tmp_path / 'out.txt'} is damaged or gone" in caplog.text
+
+
+def test_every_flipped_bit_of_a_manifest_is_found(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "out.txt").write_text("x")
+    write_manifest(tmp_path, Manifest("score", "key", 3, 2, {"empty": 1}, metrics={"loss": 1.25}), ["out.txt"])
+    path = tmp_path / "manifest.json"
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        content = bytearray(whole)
+        content[place] ^= 1 << place % 8
+        path.write_bytes(content)
+        found = read_manifest(tmp_path)
+        assert found is None or json.loads(content) == json.loads(whole), place  # white space means nothing
+    assert f"{path} is damaged" in caplog.text
 
 
 def test_manifest_refuses_lost_rows(tmp_path: Path) -> None:
@@ -85,7 +85,8 @@ def _hold(path: Path, ready: object, release: object) -> None:
         release.wait(30)  # type: ignore[attr-defined]
 
 
-def test_second_process_is_refused_and_told_who_holds_the_run(tmp_path: Path) -> None:
+def test_second_process_is_refused_and_told_who_holds_the_run(tmp_path: Path, caplog: pytest.LogCaptureFixture
+                                                                  ) -> None:
     context = multiprocessing.get_context("spawn")
     ready, release = context.Event(), context.Event()
     holder = context.Process(target=_hold, args=(tmp_path, ready, release))
@@ -95,8 +96,12 @@ def test_second_process_is_refused_and_told_who_holds_the_run(tmp_path: Path) ->
         pass
     holder.kill()
     holder.join()
+    caplog.set_level("INFO")
     with RunDir(tmp_path).lock():  # a killed holder leaves nothing that needs mending
-        pass
+        assert f"was held by pid {holder.pid} on " in caplog.text and "stale" in caplog.text
+    caplog.clear()
+    with RunDir(tmp_path).lock():
+        assert not caplog.text
 
 
 def test_rows_digest_ignores_order() -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from inverse_instruct.errors import TrainingError
+from inverse_instruct.errors import TrainingError, WorkerLostError
 
 TAIL_LINES = 15
 KILLED = (137, 247)  # a process ended by SIGKILL, as a shell and as the supervisor report it
+DIED = r"return code = -\d+|Connection (closed|reset) by peer|remote process exited"  # launcher; gloo; NCCL
 OUT_OF_MEMORY = ("the memory did not suffice; use a smaller train.micro_batch_size or train.max_length, train.lora, or "
                  "train.deepspeed: zero3 on more GPUs")
 REMEDIES = (
     (r"No space left on device|file write failed|unexpected pos", "the disk is full; free some space and run the same "
      "command again, it goes on from the last step checkpoint"),
-    (r"[Oo]ut ?[Oo]f ?[Mm]emory|can't allocate memory|MemoryError|bad_alloc|return code = -9\b", OUT_OF_MEMORY),
+    (r"[Oo]ut ?[Oo]f ?[Mm]emory|can't allocate memory|MemoryError|bad_alloc", OUT_OF_MEMORY),
     (r"the loss is (nan|inf|-inf)", "training diverges; use a lower train.learning_rate, train.max_grad_norm: 1.0, or "
      "train.dtype: float32"),
     (r"Target modules .* not found", "train.lora.target_modules names layers that this model does not have"),
@@ -24,7 +25,7 @@ REMEDIES = (
 
 
 def failure(log: Path, start: int, code: int) -> TrainingError:
-    """Return the error for workers that ended without their marker.
+    """Return the error for workers that ended without their marker; a `WorkerLostError` if the log names no other cause.
 
     Args:
         log: the workers' log file.
@@ -35,7 +36,10 @@ def failure(log: Path, start: int, code: int) -> TrainingError:
         stream.seek(start)
         text = stream.read().decode("utf-8", "replace")
     remedy = next((advice for pattern, advice in REMEDIES if re.search(pattern, text)), None)
+    died = remedy is None and (code in KILLED or re.search(DIED, text) is not None)
     if remedy is None:
-        remedy = OUT_OF_MEMORY if code in KILLED else "the log says why; run the same command again to go on"
+        remedy = f"a process was killed; if nobody did that, {OUT_OF_MEMORY}" if died else (
+            "the log says why; run the same command again to go on")
     tail = "\n".join(f"  {line.rstrip()}" for line in text.splitlines()[-TAIL_LINES:])
-    return TrainingError(f"training ended with exit code {code}: {remedy}\nThe end of {log}:\n{tail}")
+    kind = WorkerLostError if died else TrainingError
+    return kind(f"training ended with exit code {code}: {remedy}\nThe end of {log}:\n{tail}")

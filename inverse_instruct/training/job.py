@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from inverse_instruct.config import TrainSection
-from inverse_instruct.run_dir import write_json
+from inverse_instruct.run_dir import changed_files, write_json
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,11 @@ class PhaseFolder:
         return self.path / "rejections.jsonl"
 
     @property
+    def prepared(self) -> Path:
+        """The marker that these two are whole, with their digests."""
+        return self.path / "prepared.json"
+
+    @property
     def losses(self) -> Path:
         """One line per optimizer step."""
         return self.path / "loss.jsonl"
@@ -53,8 +61,21 @@ class PhaseFolder:
         return self.path / "done.json"
 
     def is_done(self) -> bool:
-        """Tell whether the phase has ended with its export in place."""
+        """Tell whether the phase has ended with its export in place; what is in it is not looked at."""
         return self.done.is_file() and self.export.is_dir()
+
+    def is_as_marked(self, marker: Path) -> bool:
+        """Tell whether a marker is there and its files have the digests that it lists; name those that do not."""
+        if not marker.exists():
+            return False
+        try:
+            changed = changed_files(self.path, json.loads(marker.read_text(encoding="utf-8"))["files"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            changed = [marker.name]
+        for name in changed:
+            logger.warning("%s is damaged: its SHA-256 is not the one that was written; the phase is done again",
+                           self.path / name)
+        return not changed
 
 
 @dataclass(frozen=True)

@@ -52,4 +52,5 @@ def remove_intermediate_files(folder: Path) -> None:
         paths = PhaseFolder(path)
         for leftover in (paths.export, paths.steps):
             shutil.rmtree(leftover, ignore_errors=True)
+        paths.prepared.unlink(missing_ok=True)
         paths.sequences.unlink(missing_ok=True)

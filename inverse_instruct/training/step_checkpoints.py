@@ -1,18 +1,20 @@
 """Checkpoints within a phase: which are complete, which one to go on from, and the loss curve that belongs to it.
 
 DeepSpeed writes a checkpoint as many files over some time, so a kill can leave half of one. A checkpoint counts only
-with a marker, written last, that lists every file with its size. Guaranteed: what `newest_complete` returns was saved
-whole by the same number of ranks. Not guaranteed: resuming with another number of ranks; such a phase starts anew.
+with a marker, written last, that lists the SHA-256 of every file and of the loss curve up to there. Guaranteed: what
+`newest_complete` returns is as it was saved, by the same number of ranks, and so is the curve. Not guaranteed: resuming
+with another number of ranks or from a damaged checkpoint, which is named; such a phase starts anew.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import shutil
 from pathlib import Path
 
-from inverse_instruct.run_dir import atomic_write, write_json
+from inverse_instruct.run_dir import atomic_write, changed_files, file_digest, write_json
 
 MARKER = "complete.json"
 
@@ -24,55 +26,75 @@ def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.rpartition("-")[2])
 
 
-def mark_complete(checkpoint: Path, ranks: int) -> None:
-    """Mark a checkpoint as whole, then remove the older ones; called by one rank when all have written their part."""
-    write_json(checkpoint / MARKER, {"ranks": ranks, "files": _sizes(checkpoint)})
+def mark_complete(checkpoint: Path, ranks: int, losses: Path) -> None:
+    """Mark a checkpoint as whole, then remove the older ones; called by one rank when all have written their part.
+
+    Args:
+        checkpoint: folder of the checkpoint.
+        ranks: how many have written it.
+        losses: the loss lines up to this step.
+    """
+    files = {str(path.relative_to(checkpoint)): file_digest(path) for path in _files(checkpoint)}
+    write_json(checkpoint / MARKER, {"ranks": ranks, "files": files, "losses": file_digest(losses)})
     for other in _checkpoints(checkpoint.parent):
         if step_of(other) < step_of(checkpoint):
             shutil.rmtree(other)
 
 
-def newest_complete(folder: Path, ranks: int) -> Path | None:
-    """Return the newest usable checkpoint in a folder and remove all others."""
+def newest_complete(folder: Path, ranks: int, losses: Path) -> Path | None:
+    """Return the newest usable checkpoint in a folder; remove all others and the loss lines behind it."""
     chosen: Path | None = None
     for checkpoint in sorted(_checkpoints(folder), key=step_of, reverse=True):
-        if chosen is None and _is_complete(checkpoint, ranks):
+        if chosen is None and _is_complete(checkpoint, ranks, losses):
             chosen = checkpoint
         else:
             shutil.rmtree(checkpoint)
+    _cut_losses(losses, step_of(chosen) if chosen else 0)
     return chosen
 
 
 def read_losses(path: Path) -> list[dict[str, float]]:
     """Return the lines of a loss file; a torn last line is left out."""
-    if not path.exists():
-        return []
-    lines = path.read_bytes().split(b"\n")[:-1]
-    return [json.loads(line) for line in lines]
+    return [json.loads(line) for line in _loss_lines(path)]
 
 
-def cut_losses(path: Path, step: int) -> None:
-    """Drop the lines behind a step, so that the curve goes on from there without duplicates."""
-    kept = [line for line in read_losses(path) if line["step"] <= step]
-    with atomic_write(path) as stream:
-        stream.writelines(json.dumps(line) + "\n" for line in kept)
+def _loss_lines(path: Path) -> list[bytes]:
+    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []  # one line for each step, from step 1
+
+
+def _cut_losses(path: Path, step: int) -> None:
+    with atomic_write(path, "wb") as stream:
+        stream.writelines(line + b"\n" for line in _loss_lines(path)[:step])
 
 
 def _checkpoints(folder: Path) -> list[Path]:
     return list(folder.glob("checkpoint-*"))
 
 
-def _sizes(checkpoint: Path) -> dict[str, int]:
-    files = [path for path in checkpoint.rglob("*") if path.is_file() and path.name != MARKER]
-    return {str(path.relative_to(checkpoint)): path.stat().st_size for path in files}
+def _files(checkpoint: Path) -> list[Path]:
+    return [path for path in checkpoint.rglob("*") if path.is_file() and path.name != MARKER]
 
 
-def _is_complete(checkpoint: Path, ranks: int) -> bool:
+def _is_complete(checkpoint: Path, ranks: int, losses: Path) -> bool:
+    if not (checkpoint / MARKER).exists():
+        return False  # killed while it was written
     try:
         marker = json.loads((checkpoint / MARKER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        files, written_by, curve = dict(marker["files"]), int(marker["ranks"]), marker["losses"]
+    except (OSError, ValueError, KeyError, TypeError):
+        logger.warning("%s is damaged: the phase starts anew", checkpoint / MARKER)
         return False
-    if marker["ranks"] != ranks:
-        logger.warning("%s was written by %d ranks, not %d: the phase starts anew", checkpoint, marker["ranks"], ranks)
+    if written_by != ranks:
+        logger.warning("%s was written by %d ranks, not %d: the phase starts anew", checkpoint, written_by, ranks)
         return False
-    return _sizes(checkpoint) == dict(marker["files"])
+    changed = changed_files(checkpoint, files)
+    changed += sorted({str(path.relative_to(checkpoint)) for path in _files(checkpoint)} - files.keys())
+    for name in changed:  # never loaded: they are pickles
+        logger.warning("%s is damaged: its SHA-256 is not the one that was written; the phase starts anew",
+                       checkpoint / name)
+    lines = b"".join(line + b"\n" for line in _loss_lines(losses)[:step_of(checkpoint)])
+    if hashlib.sha256(lines).hexdigest() != curve:
+        logger.warning("%s is damaged: it is not what was written up to step %d; the phase starts anew", losses,
+                       step_of(checkpoint))
+        return False
+    return not changed

@@ -148,7 +148,7 @@ class StepRecorder(TrainerCallback):
         """Mark the checkpoint as whole once every rank has written its part."""
         torch.distributed.barrier()
         if state.is_world_process_zero:
-            mark_complete(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}", args.world_size)
+            mark_complete(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}", args.world_size, self._losses)
         torch.distributed.barrier()
 
 

@@ -16,7 +16,7 @@ import torch
 from transformers import TrainingArguments, set_seed
 
 from inverse_instruct.machine import cpu_does_bfloat16
-from inverse_instruct.run_dir import write_json
+from inverse_instruct.run_dir import file_digest, write_json
 from inverse_instruct.training.batches import BatchPlan, warmup_steps
 from inverse_instruct.training.export import export
 from inverse_instruct.training.job import Job
@@ -90,7 +90,10 @@ def run(job: Job) -> None:
     trainer.train(resume_from_checkpoint=str(job.resume) if job.resume else None)
     export(trainer, job, dtype)
     if trainer.is_world_process_zero():
-        write_json(job.phase.done, {"steps": plan.steps, "ranks": plan.ranks, "dtype": str(dtype)})
+        files = [*sorted(job.phase.export.iterdir()), job.phase.losses, job.phase.rejections]
+        write_json(job.phase.done, {
+            "steps": plan.steps, "ranks": plan.ranks, "dtype": str(dtype),
+            "files": {str(path.relative_to(job.folder)): file_digest(path) for path in files}})
     torch.distributed.barrier()
 
 
