@@ -78,7 +78,7 @@ class Deployer:
             await _all(engine.start(self._config.inference.start_timeout_seconds) for engine in engines)
             canary = await self._examine(engines, checkpoint, None)
         except BaseException:
-            await _all(engine.stop() for engine in engines)
+            await _all(engine.close() for engine in engines)
             raise
         for engine in engines:
             engine.ready = True
@@ -152,7 +152,7 @@ class Deployer:
         return VllmServer(
             folder, self._config.inference.model_copy(update={"port": 0}), log=log,
             max_model_len=self._config.model.max_model_len, trust_remote_code=self._config.model.trust_remote_code,
-            arguments=["--enable-sleep-mode"] if asleep else [],
+            arguments=["--disable-uvicorn-access-log", *(["--enable-sleep-mode"] if asleep else [])],
             environment={"VLLM_SERVER_DEV_MODE": "1"} if asleep or section.mode == "in_place" else {})
 
 

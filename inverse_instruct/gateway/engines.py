@@ -20,6 +20,7 @@ from inverse_instruct.inference.server import VllmServer
 
 HEALTH_INTERVAL_SECONDS = 0.5
 HANG_SECONDS = 60.0  # without an answer to /health
+COMMAND_SECONDS = 600.0  # reading the weights of a large model takes minutes
 
 
 class EngineLost(Exception):
@@ -127,6 +128,11 @@ class Engine:
             await asyncio.to_thread(self.server.stop)
         self.cut_off()
 
+    async def close(self) -> None:
+        """Stop it for good."""
+        await self.stop()
+        await self.http.aclose()
+
     async def healthy(self) -> bool:
         """Tell whether it answers /health."""
         try:
@@ -155,7 +161,7 @@ class Engine:
             ServerError: it does not answer, or refuses.
         """
         try:
-            reply = await self.http.post(f"{self.url}/{name}", params=params, json=json)
+            reply = await self.http.post(f"{self.url}/{name}", params=params, json=json, timeout=COMMAND_SECONDS)
         except httpx.TransportError as error:
             raise ServerError(f"the engine at {self.url} was lost at /{name} ({type(error).__name__})") from error
         if reply.status_code == 404:

@@ -124,7 +124,7 @@ class Proxy:
 def _with_usage(body: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     """Ask for the usage of a stream; tell whether to hide it from the client, who has not asked."""
     options = body.get("stream_options") or {}
-    if not body.get("stream") or not isinstance(options, dict) or options.get("include_usage"):
+    if body.get("stream") is not True or not isinstance(options, dict) or options.get("include_usage"):
         return body, False
     return body | {"stream_options": options | {"include_usage": True}}, True
 

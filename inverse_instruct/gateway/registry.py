@@ -58,9 +58,15 @@ class Registry:
         if served is None or served.round == refused.round:
             return
         why = f"{refused.name} cannot be served: {reason.splitlines()[0]}"
+
+        def undo(ledger: Ledger) -> Checkpoint:
+            before = ledger.predecessor()
+            if before and before.round == served.round:
+                return ledger.roll_back(over=refused.round, author="gateway", reason=why)
+            return ledger.promote(served.round, over=refused.round, author="gateway", reason=why)
+
         try:
-            await self._use(lambda ledger: ledger.promote(served.round, over=refused.round, author="gateway",
-                                                          reason=why))
+            await self._use(undo)
         except RunDirError as error:
             logger.warning("%s", error)
 

@@ -101,7 +101,7 @@ class Service:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._keeper.close()
-        await asyncio.gather(*(engine.stop() for engine in self.engines))
+        await asyncio.gather(*(engine.close() for engine in self.engines))
 
     def cut_off(self) -> None:
         """End all requests in flight with an error."""
@@ -218,7 +218,7 @@ class Service:
         await self._drain(deployment)
         for engine in deployment.engines:
             await self._keeper.release(engine)
-            await engine.stop()
+            await engine.close()
             self._retired.pop(engine, None)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

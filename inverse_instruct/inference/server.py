@@ -20,7 +20,7 @@ from inverse_instruct.config import InferenceSection
 from inverse_instruct.errors import ServerError
 from inverse_instruct.machine import INTEL_OPENMP, free_port, gpu_count
 from inverse_instruct.models import model_digest
-from inverse_instruct.supervisor import start_supervised, stop_supervised
+from inverse_instruct.supervisor import kill_supervised, start_supervised, stop_supervised
 
 HEALTH_INTERVAL_SECONDS = 0.25
 LOG_TAIL_LINES = 15
@@ -53,9 +53,11 @@ class VllmServer:
         self._arguments = list(arguments)
         self._more_environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
-        self._restarts = 0
+        self._counted: set[int] = set()  # starts whose end is one of `max_restarts`
         self._port = 0
         self.url = ""  # stays the same over restarts
+        self.starts = 0
+        self.ready = False  # it has answered /health since it was started last
         self.on_event: Callable[[str], None] = lambda event: None
 
     @property
@@ -71,6 +73,8 @@ class VllmServer:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
             self._process = start_supervised(self._command(self._port), env=self._environment(), log=log)
+        self.starts += 1
+        self.ready = False
 
     async def wait_ready(self) -> None:
         """Return once the server answers /health.
@@ -78,34 +82,55 @@ class VllmServer:
         Raises:
             ServerError: it ended, or is not healthy within the configured time.
         """
+        if not await self._becomes_healthy():
+            raise ServerError(self._failure("ended while starting"))
+
+    async def revive(self, *, counted: bool = True) -> None:
+        """Return when the server answers; it is started again if its process is gone.
+
+        Args:
+            counted: whether a restart is one of `max_restarts`.
+
+        Raises:
+            ServerError: it has died more often than `max_restarts`, or does not become healthy.
+        """
+        if await self._becomes_healthy():
+            return
+        if counted:
+            if len(self._counted) >= self._section.max_restarts:
+                raise ServerError(self._failure(f"died {len(self._counted) + 1} times"))
+            self._counted.add(self.starts)
+        self.on_event(f"the server died and is started again ({self.starts})")
+        self.stop()
+        self.start()
+        await self.wait_ready()
+
+    def forgive(self, start: int) -> None:
+        """Do not count the restart that followed the start of this number."""
+        self._counted.discard(start)
+
+    def kill(self, why: str) -> None:
+        """End a server that hangs; `revive` starts it again."""
+        self.on_event(f"the server {why} and is killed")
+        if self._process:
+            kill_supervised(self._process)
+
+    async def _becomes_healthy(self) -> bool:
+        """Wait until the server answers /health; tell whether it does, or has ended."""
         deadline = time.monotonic() + self._section.start_timeout_seconds
         async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
             while time.monotonic() < deadline:
                 if not self.alive:
-                    raise ServerError(self._failure("ended while starting"))
+                    return False
                 try:
                     if (await client.get(f"{self.url}/health")).status_code == 200:
-                        return
+                        self.ready = True
+                        return True
                 except httpx.TransportError:
                     pass
                 await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
-        self.stop()
+        await asyncio.to_thread(self.stop)
         raise ServerError(self._failure(f"was not healthy within {self._section.start_timeout_seconds:.0f} s"))
-
-    async def revive(self) -> None:
-        """Start the server again if its process is gone; return when it answers.
-
-        Raises:
-            ServerError: it has died more often than `max_restarts`.
-        """
-        if not self.alive:
-            if self._restarts >= self._section.max_restarts:
-                raise ServerError(self._failure(f"died {self._restarts + 1} times"))
-            self._restarts += 1
-            self.on_event(f"the server died and is started again ({self._restarts})")
-            self.stop()
-            self.start()
-        await self.wait_ready()
 
     def stop(self) -> None:
         """End the server and everything it started."""

@@ -44,6 +44,7 @@ def test_one_of_two_dies_and_the_other_goes_on(start_gateway: Callable[..., Gate
     wait_until(lambda: all(engine.ready for engine in gateway.service.engines))
 
 
+@pytest.mark.slow  # a stopped process is given its time to end
 def test_one_that_hangs_is_started_again(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "HANG_SECONDS", 1.0)
     pid = gateway.http.get(f"{gateway.service.engines[0].url}/health").json()["pid"]
