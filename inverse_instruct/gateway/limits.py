@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.requests import Request
@@ -49,11 +49,12 @@ class Admission:
             self.in_flight -= 1
             self._admit()
 
-    @contextmanager
-    def closed(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def closed(self) -> AsyncIterator[None]:
         """Let nobody in until the block ends: whoever comes waits."""
         self._closed = True
         try:
+            await asyncio.sleep(0)  # who has just been let in is with an engine when the block begins
             yield
         finally:
             self._closed = False

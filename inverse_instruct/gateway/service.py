@@ -188,7 +188,7 @@ class Service:
         old = self.serving
         folder = await asyncio.to_thread(self._deployer.prepare, checkpoint)
         if self.section.mode == "in_place" and old:
-            with self.admission.closed():
+            async with self.admission.closed():
                 await self._drain(old)
                 self.serving = await self._deployer.exchange(old, checkpoint, folder)
                 return self.serving  # those who waited come in now

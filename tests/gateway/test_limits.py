@@ -33,12 +33,30 @@ def test_two_at_once_in_the_order_of_coming_and_the_rest_are_refused() -> None:
 def test_closed_means_waiting_and_opening_lets_in() -> None:
     async def main() -> None:
         admission, order = Admission(2, 5), list[int]()
-        with admission.closed():
+        async with admission.closed():
             tasks = [asyncio.create_task(hold(admission, number, order)) for number in range(4)]
             await asyncio.sleep(0.02)
             assert (order, admission.waiting) == ([], 4)
         await asyncio.gather(*tasks)
         assert order == [0, 1, 2, 3]
+
+    asyncio.run(main())
+
+
+def test_who_was_let_in_just_before_closing_is_in() -> None:
+    async def main() -> None:
+        admission, order = Admission(1, 5), list[int]()
+        first = admission.slot()
+        await first.__aenter__()
+        tasks = [asyncio.create_task(hold(admission, number, order)) for number in range(2)]
+        await asyncio.sleep(0)
+        await first.__aexit__(None, None, None)
+        async with admission.closed():
+            assert order == [0]
+            await tasks[0]
+            await asyncio.sleep(0.02)
+            assert order == [0] and admission.in_flight == 0
+        await tasks[1]
 
     asyncio.run(main())
 
