@@ -1,8 +1,8 @@
-"""YAML from a file that nobody vouches for: its values, and the line of each key.
+"""YAML that nobody vouches for: its values, and the line of each key.
 
-Enters: a path. Leaves: plain values; tags that make Python objects are refused, and so are files that are too large or
-that become so once their aliases are written out ("billion laughs"). Not guaranteed: that a key is there once; of
-several equal ones the last counts.
+Enters: a file or a text. Leaves: plain values; tags that make Python objects are refused, and so are files that are too
+large or that become so once their aliases are written out ("billion laughs"). Not guaranteed: that a key is there once;
+of several equal ones the last counts.
 """
 
 from __future__ import annotations
@@ -31,18 +31,28 @@ def read_yaml(path: Path) -> tuple[Any, dict[Key, int]]:
     try:
         with path.open("rb") as stream:
             data = stream.read(_MAX_BYTES + 1)
-        if len(data) > _MAX_BYTES:
-            raise ConfigError([f"{path}: has more than {_MAX_BYTES} bytes, so it is no config; check the path"])
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read ({error.strerror}); check the path"]) from error
+    if len(data) > _MAX_BYTES:
+        raise ConfigError([f"{path}: has more than {_MAX_BYTES} bytes, so it is no config; check the path"])
+    return parse_yaml(data, str(path))
+
+
+def parse_yaml(data: bytes, place: str) -> tuple[Any, dict[Key, int]]:
+    """Return the values of a text and the 1-based line of each key; `place` says in errors where it came from.
+
+    Raises:
+        ConfigError: it is not YAML, or stands for too many values.
+    """
+    try:
         text = data.decode("utf-8-sig")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node and _count(node, {}) > _MAX_VALUES:
-            raise ConfigError([f"{path}: stands for more than {_MAX_VALUES} values once its aliases are written out; "
+            raise ConfigError([f"{place}: stands for more than {_MAX_VALUES} values once its aliases are written out; "
                                "write it without them"])
         return yaml.safe_load(text), _line_numbers(node)
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be read ({error.strerror}); check the path"]) from error
     except _NOT_YAML as error:
-        raise ConfigError([f"{path}: is not valid YAML: {' '.join(str(error).split())[:500]}"]) from error
+        raise ConfigError([f"{place}: is not valid YAML: {' '.join(str(error).split())[:500]}"]) from error
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:

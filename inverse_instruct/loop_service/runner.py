@@ -13,6 +13,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -86,9 +87,9 @@ class RunPlayer:
 
     async def _share_devices(self, run_dir: RunDir, process: subprocess.Popen[bytes]) -> None:
         """Pause the engines while the process trains; may wait for their requests, which the run does not."""
-        paused = False
+        paused, started = False, time.time()
         while process.poll() is None:
-            if paused != await asyncio.to_thread(_is_training, run_dir):
+            if paused != await asyncio.to_thread(_is_training, run_dir, started):
                 paused = not paused
                 await self._tell_engines(paused, run_dir.path.name)
             await asyncio.sleep(LOOK_SECONDS)
@@ -112,12 +113,14 @@ def _environment() -> dict[str, str]:
     return dict(os.environ) | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
 
 
-def _is_training(run_dir: RunDir) -> bool:
+def _is_training(run_dir: RunDir, started: float) -> bool:
+    """Tell whether a process that was started then trains; one that was killed leaves its stage as running."""
     if not run_dir.ledger.is_file():
         return False
     try:
         with Ledger(run_dir.ledger) as ledger:
-            return any(stage["stage"] == "train" and stage["state"] == "running" for stage in ledger.stages())
+            return any(stage["stage"] == "train" and stage["state"] == "running" and stage["updated"] >= started
+                       for stage in ledger.stages())
     except RunDirError:  # it is being made; a damaged one is for the run to tell
         return False
 

@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from inverse_instruct.check import check_read
 from inverse_instruct.config import RunConfig
 from inverse_instruct.config_file import load_config, read_values
@@ -22,8 +20,8 @@ from inverse_instruct.errors import ConfigError
 from inverse_instruct.gateway.api_error import ApiError
 from inverse_instruct.loop_service.service import NAME
 from inverse_instruct.run_dir import RunDir
+from inverse_instruct.yaml_file import parse_yaml
 
-MAX_DEPTH = 20
 REMEDY = "is refused in submitted configs; leave it out, or start the service with --allow-unsafe-configs"
 
 
@@ -33,15 +31,16 @@ def parse_body(body: bytes, content_type: str) -> dict[str, Any]:
     Raises:
         ApiError: 400, it is not that, or holds no keys.
     """
-    kind = content_type.rpartition("/")[2]
     try:
-        tree = json.loads(body) if kind == "json" else _load_yaml(body.decode())
+        tree = json.loads(body) if content_type == "application/json" else parse_yaml(body, "the body")[0]
         text = json.dumps(tree, ensure_ascii=False, default=str)
         text.encode()  # JSON can hold half a character, which fits in no file
         if "\\u0000" in text:
             raise ValueError("it holds a NUL character")
-    except (ValueError, TypeError, yaml.YAMLError, RecursionError) as error:
-        raise ApiError(400, f"the body is not valid {kind.upper()}: {' '.join(str(error).split())}") from error
+    except ConfigError as error:
+        raise ApiError(400, str(error)) from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ApiError(400, f"the body is not valid {content_type}: {' '.join(str(error).split())[:500]}") from error
     if not isinstance(tree, dict):
         raise ApiError(400, f"the body must hold the keys of a config, but it is {type(tree).__name__}")
     return tree
@@ -74,18 +73,6 @@ def read_submission(tree: dict[str, Any], runs: Path, *, allow_unsafe: bool) -> 
                           ) from error
     known = RunDir(runs / config.name).config
     return config.model_copy(update={"serve": load_config(known).serve}) if known.is_file() else config
-
-
-def _load_yaml(text: str) -> Any:
-    """Load YAML without aliases, of which a few nested ones stand for more values than any memory holds."""
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            raise ValueError("aliases (*name) are not taken here; write the values out")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_DEPTH:
-            raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep")
-    return yaml.safe_load(text)
 
 
 def _unsafe_settings(config: RunConfig) -> Iterator[str]:

@@ -204,7 +204,10 @@ def test_what_is_refused(service: LiveService, toy_model: Path, silent_endpoint:
         reply = service.http.post("/runs", content=yaml.safe_dump(good | change), headers=yaml_type)
         message = error_of(reply, 422)["message"]
         assert all(word in message for word in words), (name, message)
-    bombs = ["a: &a [x, x]\nb: &b [*a, *a]", "[" * 50_000, "- a", "{a: b", "\x00", '{"a": "\\ud800"}']
+    bomb_of_aliases = "\n".join(["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]"
+                                                    for n in range(1, 9)])
+    bombs = [bomb_of_aliases, "a: &a [*a]", "[" * 50_000, "- a", "{a: b", "\x00", '{"a": "\\ud800"}', "a: !!bool x",
+             "a: !!timestamp x", "!!python/object/apply:os.system [id]"]
     for bomb in bombs:
         error_of(service.http.post("/runs", content=bomb, headers=yaml_type), 400)
     for body in ("", "[1]", "{", "[" * 60_000, '{"name": "\\ud800"}', '{"name": "\\u0000"}'):
