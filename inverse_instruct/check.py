@@ -85,6 +85,21 @@ def check(config: RunConfig, run_dir: Path) -> Plan:
         ConfigError: with all problems, each with its key and remedy.
     """
     problems = [*_file_problems(config), *_context_problems(config), *_environment_problems(config)]
+    plan = _survey(config, problems)
+    problems += _disk_problems(plan, run_dir)
+    if problems:
+        raise ConfigError(problems)
+    return plan
+
+
+def bytes_needed(config: RunConfig, run_dir: Path) -> int:
+    """Return what the rest of a run will still write, roughly; never less than a tenth of the whole."""
+    whole = _survey(config, []).disk_bytes
+    return max(whole - _bytes_used(run_dir), whole // 10)
+
+
+def _survey(config: RunConfig, problems: list[str]) -> Plan:
+    """Measure models and corpus for the plan; add what is wrong with them to the problems."""
     notes: list[str] = []
     weights = 0
     for key, name in (("model.base", config.model.base), ("model.start", config.model.start)):
@@ -100,11 +115,7 @@ def check(config: RunConfig, run_dir: Path) -> Plan:
             continue
         weights = max(weights, sum(path.stat().st_size for path in folder.glob("*.safetensors")))
         problems += _tokenizer_problems(config, key, folder)
-    plan = _plan(config, weights, notes, problems)
-    problems += _disk_problems(plan, run_dir)
-    if problems:
-        raise ConfigError(problems)
-    return plan
+    return _plan(config, weights, notes, problems)
 
 
 def print_plan(config: RunConfig, plan: Plan) -> None:
@@ -209,10 +220,14 @@ def _tokenizer_problems(config: RunConfig, key: str, folder: Path) -> Iterator[s
 def _disk_problems(plan: Plan, run_dir: Path) -> Iterator[str]:
     existing = next(path for path in [run_dir.absolute(), *run_dir.absolute().parents] if path.exists())
     free = shutil.disk_usage(existing).free
-    used = sum(path.stat().st_size for path in run_dir.rglob("*") if path.is_file())  # by what it did so far
-    if free + used < plan.disk_bytes:
-        yield (f"--run-dir: {existing} has {free / 1e9:.1f} GB free and the run needs about "
-               f"{(plan.disk_bytes - used) / 1e9:.1f} GB; free some space or name a folder on another disk")
+    needed = plan.disk_bytes - _bytes_used(run_dir)
+    if free < needed:
+        yield (f"--run-dir: {existing} has {free / 1e9:.1f} GB free and the run needs about {needed / 1e9:.1f} GB; "
+               "free some space or name a folder on another disk")
+
+
+def _bytes_used(run_dir: Path) -> int:
+    return sum(path.stat().st_size for path in run_dir.rglob("*") if path.is_file())  # by what it did so far
 
 
 def _may_be_on_the_hub(name: str) -> bool:

@@ -222,7 +222,7 @@ def _add_serve_command(commands: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     from inverse_instruct.check import check_file
-    from inverse_instruct.rounds import run
+    from inverse_instruct.run import run
     from inverse_instruct.status import print_status, summarize_run
 
     config, _ = check_file(arguments.config, arguments.overrides, arguments.run_dir)

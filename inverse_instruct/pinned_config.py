@@ -1,19 +1,23 @@
-"""A run never changes its mind: its resolved config is written once, and later starts must bring the same one.
+"""A run never changes its mind: its config and the digests of its models are written once, and later starts must fit.
 
-Enters: the config of a start. Leaves: `run.yaml` in the run's folder, or a `RunDirError` that names what differs.
+Enters: the config of a start, its models. Leaves: `run.yaml` and `models.json` in the run's folder, or a `RunDirError`
+that names what differs.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from inverse_instruct import __version__
 from inverse_instruct.config import RunConfig
 from inverse_instruct.config_file import dump_config, load_config
 from inverse_instruct.errors import RunDirError
+from inverse_instruct.models import model_digest
 from inverse_instruct.records import digest
-from inverse_instruct.run_dir import RunDir, atomic_write
+from inverse_instruct.run_dir import RunDir, atomic_write, write_json
 
 MAY_CHANGE: dict[str, Any] = {  # where and how fast the work is done, and how much of it; not what comes out
     "rounds": True, "inference": True, "serve": True, "evaluate": {"workers"}, "card": True,
@@ -37,6 +41,29 @@ def pin_config(config: RunConfig, run_dir: RunDir) -> None:
                               "another --run-dir, or go on with the config in run.yaml")
     with atomic_write(run_dir.config) as stream:
         stream.write(f"# inverse-instruct {__version__}\n{dump_config(config)}")
+
+
+def pin_models(models: Mapping[str, Path], run_dir: RunDir) -> None:
+    """Write the digests of the models that are given to a run; if they are there already, they must be the same.
+
+    Args:
+        models: key of the config -> folder of the model.
+        run_dir: the run.
+
+    Raises:
+        RunDirError: the files of a model are no longer those that the run was started with.
+    """
+    path = run_dir.path / "models.json"
+    digests = {key: model_digest(folder) for key, folder in models.items()}
+    try:
+        pinned = json.loads(path.read_text(encoding="utf-8")) if path.exists() else digests
+    except ValueError as error:
+        raise RunDirError(f"{path} is damaged ({error}); remove it if {', '.join(models)} are unchanged") from error
+    for key, found in digests.items():
+        if pinned.get(key) != found:
+            raise RunDirError(f"{key}: the files in {models[key]} have changed since the run was started (digest "
+                              f"{pinned.get(key)} then, {found} now); put back the files, or choose another --run-dir")
+    write_json(path, digests)
 
 
 def config_digest(config: RunConfig) -> str:

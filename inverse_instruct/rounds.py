@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import socket
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
@@ -20,17 +19,21 @@ from typing import Any
 from inverse_instruct.asking import TokenAsker
 from inverse_instruct.canary import ask_canary
 from inverse_instruct.config import RunConfig, Section, benchmark_path
-from inverse_instruct.errors import InverseInstructError, StageError
+from inverse_instruct.errors import DamagedFileError, StageError
 from inverse_instruct.inference.client import InferenceClient, served_name
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.ledger import Checkpoint, Ledger
 from inverse_instruct.models import model_digest, resolve_model
-from inverse_instruct.pinned_config import pin_config
 from inverse_instruct.progress import StageProgress
 from inverse_instruct.prompts import PromptFormatter, PromptTemplate
 from inverse_instruct.records import Candidate, ScoredPair, Snippet, digest
 from inverse_instruct.results import find_results
 from inverse_instruct.run_dir import Manifest, RunDir, file_digest, read_manifest, read_rows
+
+
+MAX_REBUILDS = 3  # of damaged files in one start: a disk that spoils more than that is not to be worked on
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,37 +43,6 @@ class Incumbent:
     round: int
     model: Path
     results: Path  # the folder of its evaluation
-
-
-def run(config: RunConfig, path: Path) -> None:
-    """Play all rounds of a run, or what is left of them.
-
-    Raises:
-        RunDirError: the folder is in use or belongs to another config.
-        InverseInstructError: a stage failed; running again goes on from there.
-    """
-    run_dir = RunDir(path)
-    with run_dir.lock():
-        pin_config(config, run_dir)
-        ledger = Ledger(run_dir.ledger, create=True)
-        state = "failed"
-        try:
-            _set_state(ledger, config, "running")
-            Loop(config, run_dir, ledger).play()
-            state = "done"
-        except KeyboardInterrupt:
-            state = "interrupted"
-            raise
-        except InverseInstructError as error:
-            ledger.add_event(f"failed: {error}")
-            raise
-        finally:
-            _set_state(ledger, config, state)
-            ledger.close()
-
-
-def _set_state(ledger: Ledger, config: RunConfig, state: str) -> None:
-    ledger.set_run(config.name, config.rounds, state, os.getpid(), socket.gethostname())
 
 
 class Loop:
@@ -91,17 +63,31 @@ class Loop:
             formatter = PromptFormatter(model, config.model.prompt_format)
             for word in (config.model.yes_token, config.model.no_token):
                 formatter.single_token(word)
+        self.models = {"model.base": self._base} | ({"model.start": self._start} if self._start else {})
         self._server: VllmServer | None = None
         self._incumbent: Incumbent | None = None
 
     def play(self) -> None:
-        """Play round 0 and the self-training rounds after it."""
-        try:
-            for round_number in range(self._config.rounds + 1):
-                if self._play(round_number):
-                    self._ledger.add_event("the round is complete", round_number)
-        finally:
-            self._stop_server()
+        """Play round 0 and the self-training rounds after it.
+
+        Raises:
+            InverseInstructError: a stage failed; playing again goes on from there.
+        """
+        for rebuilds_left in reversed(range(MAX_REBUILDS + 1)):
+            try:
+                return self._play_rounds()
+            except DamagedFileError as error:
+                if not rebuilds_left:
+                    raise
+                logger.warning("%s: the stages are gone through again, and what is damaged is made anew", error)
+            finally:
+                self._stop_server()
+
+    def _play_rounds(self) -> None:
+        self._incumbent = None
+        for round_number in range(self._config.rounds + 1):
+            if self._play(round_number):
+                self._ledger.add_event("the round is complete", round_number)
 
     def _play(self, round_number: int) -> bool:
         """Play one round; tell whether there was anything left to do."""
@@ -142,9 +128,9 @@ class Loop:
 
         config, model = self._config, self._promoted().model
         folders = [self._run_dir.stage(round_number, stage) for stage in ("summarize", "score")]
-        corpus = read_manifest(self._run_dir.stage(0, "preprocess"))
+        corpus = self._intact(0, "preprocess")
         name = model_digest(model)
-        inputs = (json.dumps(corpus.outputs if corpus else None), name, config.model.prompt_format, str(config.seed))
+        inputs = (json.dumps(corpus.outputs), name, config.model.prompt_format, str(config.seed))
         templates = [PromptTemplate("summarize", config.summarize.template).digest,
                      PromptTemplate("score", config.score.template).digest]
         keys = [_key("summarize", config.summarize, *inputs, templates[0]),
@@ -189,10 +175,10 @@ class Loop:
 
         config = self._config
         folder = self._run_dir.stage(round_number, "selection")
-        scored = read_manifest(self._run_dir.stage(round_number, "score"))
+        scored = self._intact(round_number, "score")
         earlier_files = self._selected_files(round_number)[:-1]
         benchmarks = [benchmark_path(name) for name in config.preprocess.benchmarks]
-        inputs = (json.dumps(scored.outputs if scored else None), str(config.seed), str(config.preprocess.ngram))
+        inputs = (json.dumps(scored.outputs), str(config.seed), str(config.preprocess.ngram))
         key = _key("selection", config.selection, *inputs, *self._contents([*earlier_files, *benchmarks]))
         manifest = read_manifest(folder, key)
         if manifest is None:
@@ -270,6 +256,9 @@ class Loop:
         folder = self._run_dir.stage(round_number, "promote")
         results = self._run_dir.stage(round_number, "evaluate")
         incumbent = self._incumbent
+        evaluated = self._intact(round_number, "evaluate")
+        if incumbent:
+            self._intact(incumbent.round, "evaluate")
         rivals = [results, incumbent.results] if incumbent else [results]
         key = _key("promote", self._config.promote, *self._contents([
             path for rival in rivals for path in find_results(rival)]))
@@ -281,12 +270,11 @@ class Loop:
             assert manifest is not None
         decision = Decision(**manifest.metrics)
         self._ledger.finish_stage(round_number, manifest)
-        evaluated = read_manifest(self._run_dir.stage(round_number, "evaluate"))
         self._ledger.add_checkpoint(Checkpoint(
             round=round_number, path=str(model.absolute()), digest=model_digest(model),
             parent="" if model == self._start else model_digest(self._base),
             state="promoted" if decision.promoted else "candidate", reason=decision.reason,
-            metrics=evaluated.metrics if evaluated else {}))
+            metrics=evaluated.metrics))
         if decision.promoted:
             self._incumbent = Incumbent(round_number, model, results)
 
@@ -335,21 +323,33 @@ class Loop:
 
     def _promoted(self) -> Incumbent:
         assert self._incumbent is not None, "round 0 always promotes"
+        if self._incumbent.model != self._start:
+            self._intact(self._incumbent.round, "train")
         return self._incumbent
 
+    def _intact(self, round_number: int, stage: str) -> Manifest:
+        """Return the manifest of a finished stage whose files are about to be read; days may lie between."""
+        folder = self._run_dir.stage(round_number, stage)
+        manifest = read_manifest(folder)
+        if manifest is None:
+            raise DamagedFileError(f"{folder} is not as it was written")
+        return manifest
+
     def _rows(self, round_number: int, stage: str, name: str) -> list[dict[str, Any]]:
+        self._intact(round_number, stage)
         return read_rows(self._run_dir.stage(round_number, stage) / f"{name}.parquet")
 
     def _snippets(self) -> list[Snippet]:
         return [Snippet(**row) for row in self._rows(0, "preprocess", "snippets")]
 
     def _selected_files(self, round_number: int) -> list[Path]:
-        return [self._run_dir.stage(number, "selection") / "selected.parquet"
-                for number in self._config.selection.rounds_trained_on(round_number)]
+        rounds = self._config.selection.rounds_trained_on(round_number)
+        for number in rounds[:-1]:
+            self._intact(number, "selection")
+        return [self._run_dir.stage(number, "selection") / "selected.parquet" for number in rounds]
 
     def _original_files(self) -> list[Path]:
-        manifest = read_manifest(self._run_dir.stage(0, "preprocess"))
-        if manifest is None or not manifest.metrics["original_rows"]:
+        if not self._intact(0, "preprocess").metrics["original_rows"]:
             return []
         return [self._run_dir.stage(0, "preprocess") / "original.parquet"]
 

@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = {"preprocess", "summarize", "score", "selection", "train", "evaluate", "promote"}
-ABOVE_STAGES = {"rounds", "standalone", "cli", "check", "status", "checkpoints", "export", "dashboard",
-                "gateway", "loop_service", "serve"}
+ABOVE_STAGES = {"run", "rounds", "disk_space", "standalone", "cli", "check", "status", "checkpoints", "export",
+                "dashboard", "gateway", "loop_service", "serve"}
 SOURCES = sorted([*(ROOT / "inverse_instruct").rglob("*.py"), *(ROOT / "evaluation").rglob("*.py")])
 
 

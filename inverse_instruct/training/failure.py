@@ -25,7 +25,7 @@ REMEDIES = (
 
 
 def failure(log: Path, start: int, code: int) -> TrainingError:
-    """Return the error for workers that ended without their marker; a `WorkerLostError` if the log names no other cause.
+    """Return the error for workers that ended without their marker: `WorkerLostError` if the log names no other cause.
 
     Args:
         log: the workers' log file.

@@ -1,0 +1,32 @@
+"""What a full or read-only disk means for a run: what is free, what the rest of the run needs, what to do.
+
+Enters: an error on its way out of a run. Leaves: a `RunDirError` that says so, or nothing if the disk is not the cause.
+The need is that of `check`: right within a factor of a few.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from inverse_instruct.check import bytes_needed
+from inverse_instruct.config import RunConfig
+from inverse_instruct.errors import RunDirError
+
+FULL = r"No space left on device|[Dd]isk quota exceeded|disk is full|File too large"
+READ_ONLY = r"Read-only file system|readonly database"
+
+
+def disk_trouble(error: BaseException, config: RunConfig, run_dir: Path) -> RunDirError | None:
+    """Return what a person must do about the disk, if an error comes from it."""
+    text = str(error).rstrip()
+    if re.search(READ_ONLY, text):
+        return RunDirError(f"{text}\n{run_dir} has become read-only: mount its disk for writing and run the same "
+                           "command again; what was recorded is kept")
+    if not re.search(FULL, text):
+        return None
+    free, needed = shutil.disk_usage(run_dir).free, bytes_needed(config, run_dir)
+    return RunDirError(f"{text}\nThe disk of {run_dir} is full: {free / 1e6:,.0f} MB are free and the rest of the run "
+                       f"needs about {needed / 1e6:,.0f} MB. Free some space there and run the same command again; "
+                       "what was recorded is kept")
