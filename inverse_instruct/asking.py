@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from evaluation import Prompt
-from inverse_instruct.inference.client import Completion, InferenceClient, Sampling
+from inverse_instruct.inference.client import InferenceClient, Sampling
+from inverse_instruct.inference.replies import Completion
 from inverse_instruct.prompts import PromptFormatter
 from inverse_instruct.records import digest
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from evaluation import PairedComparison, compare_paired, minimum_detectable_effect
 from inverse_instruct.errors import RunDirError
-from inverse_instruct.results import find_results, read_pass_rates, read_report
+from inverse_instruct.results import find_results, read_comparable, read_report
 
 
 def compare(baseline: Path, candidate: Path) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def compare(baseline: Path, candidate: Path) -> dict[str, Any]:
     Raises:
         RunDirError: one of them holds no results, or they are not of the same problems of the same data.
     """
-    before, after = read_pass_rates(baseline), read_pass_rates(candidate)
+    before, after = read_comparable(baseline, candidate)
     versions = [{report.get("version") for report in map(read_report, find_results(path)) if report}
                 for path in (baseline, candidate)]
     if before.keys() != after.keys() or (all(versions) and versions[0] != versions[1]):

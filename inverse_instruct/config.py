@@ -19,7 +19,7 @@ CorpusFormat = Literal["auto", "alpaca", "instruction_response", "sharegpt", "me
 class Section(BaseModel):
     """A part of the config: unknown keys are errors, and each field's doc line is part of the schema."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, frozen=True, allow_inf_nan=False)
 
 
 class ModelSection(Section):
@@ -111,7 +111,9 @@ class InferenceSection(Section):
     request_timeout_seconds: float = Field(600, gt=0)
     """How long one request may take before it is sent again."""
     max_restarts: int = Field(3, ge=0)
-    """How often one server is started again after it died."""
+    """How often one server is started again after it died; deaths by a row that kills it are not counted."""
+    max_failed_share: float = Field(0.03, ge=0, le=1)
+    """Share of the last 1000 rows that the server may fail for good; more than that, and more than 10, end the run."""
     extra_arguments: list[str] = []
     """Further arguments for the vLLM server, as on its command line."""
 
@@ -365,7 +367,7 @@ class ServeSection(Section):
 class RunConfig(Section):
     """A whole run."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)
     """Name of the run; its folder is `runs/NAME` unless --run-dir says otherwise."""
     seed: int = Field(0, ge=0)
     """Everything random is derived from it."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from inverse_instruct.records import Reason
+
 
 class InverseInstructError(Exception):
     """Base of all errors that a user can cause and mend; the command ends with exit code 1."""
@@ -47,7 +49,12 @@ class ServerError(InverseInstructError):
 
 
 class RequestError(InverseInstructError):
-    """One request was refused for a reason that sending it again will not cure."""
+    """One row was refused, or not answered however often it was sent."""
+
+    def __init__(self, message: str, reason: Reason = Reason.REQUEST_FAILED) -> None:
+        """Take what happened, and the reason under which the row is rejected."""
+        self.reason = reason
+        super().__init__(message)
 
 
 class TrainingError(InverseInstructError):

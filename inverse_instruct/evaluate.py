@@ -1,12 +1,14 @@
 """A checkpoint to measures: pass@k on every suite of the config, and self-consistency (InverseCoder equation 2).
 
 Enters: the suites, and a way to ask the checkpoint. Leaves: one folder per suite (see `examination`), and the rates of
-all in the manifest. One row in is one wanted sample; those of tasks that cannot be measured here are rejected as such.
+all in the manifest. One row in is one wanted sample; those of tasks that cannot be measured here, or of which the model
+leaves a question unanswered (a prompt that does not fit, say), are rejected with the reason.
 """
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,7 +19,7 @@ from inverse_instruct.asking import Asker
 from inverse_instruct.config import EvaluateSection, SummarizeSection
 from inverse_instruct.examination import Examination
 from inverse_instruct.machine import cache_folder
-from inverse_instruct.records import Reason, digest
+from inverse_instruct.records import digest
 from inverse_instruct.run_dir import Manifest, write_manifest
 
 
@@ -66,7 +68,8 @@ class EvaluateStage:
             more_metrics: what else was measured of the model, for the manifest.
 
         Raises:
-            StageError: the model cannot be asked, or nothing can be judged here.
+            ServerError: the model cannot be asked.
+            StageError: nothing can be judged here.
         """
         reports, before = [], 0
         for examination in self.examinations:
@@ -75,11 +78,11 @@ class EvaluateStage:
             reports.append(report)
             before += report.rows_out
             self.on_progress(before)
-        unmeasured = sum(report.not_measured for report in reports)
+        rejected = sum((report.rejected for report in reports), Counter[str]())
         manifest = Manifest(
             stage="evaluate", key=key, rows_in=sum(report.rows_in for report in reports),
             rows_out=sum(report.rows_out for report in reports),
-            rejected={Reason.NOT_MEASURED.value: unmeasured} if unmeasured else {},
+            rejected=dict(rejected),
             seconds=time.monotonic() - self._started,
             tokens={kind: sum(examination.tokens[kind] for examination in self.examinations)
                     for kind in ("prompt", "completion")},

@@ -41,7 +41,7 @@ from inverse_instruct.inference.client import Sampling
 from inverse_instruct.journal import Journal
 from inverse_instruct.judging import Judge
 from inverse_instruct.prompts import PromptTemplate
-from inverse_instruct.records import digest
+from inverse_instruct.records import Reason, digest
 from inverse_instruct.run_dir import write_json, write_rows
 from inverse_instruct.streaming import stream
 
@@ -66,7 +66,7 @@ class Report:
 
     rows_in: int
     rows_out: int
-    not_measured: int
+    rejected: Counter[str]  # samples by reason
     metrics: dict[str, Any]
     files: list[str]
 
@@ -100,6 +100,7 @@ class Examination:
         self._seed = seed
         self.not_measured = {task: why for task, why in self.suite.not_measured(execution).items() if task in
                              set(self.tasks)}
+        self.unanswered: dict[str, RequestError] = {}  # tasks with a question that the model did not answer
         self._replies = Journal(folder / "replies.jsonl")
         self._verdicts = Journal(folder / "verdicts.jsonl")
         self.tokens = {"prompt": 0, "completion": 0}
@@ -117,7 +118,8 @@ class Examination:
             on_progress: called with the number of samples judged so far.
 
         Raises:
-            StageError: the model cannot be asked, or nothing can be judged here.
+            ServerError: the model cannot be asked.
+            StageError: nothing can be judged here.
         """
         answers: list[Answer] = []
         if self.measured:
@@ -138,11 +140,22 @@ class Examination:
     async def _ask_all(self, asker: Asker, judge: Judge, on_progress: Callable[[int], None]) -> list[Answer]:
         jobs = [(task, number) for task in self.measured for number in range(self.section.samples)]
         answers: dict[tuple[str, int], Answer] = {}
-        async for answer in stream(jobs, lambda job: self._answer(asker, *job), ASKED_AT_ONCE):
-            answers[answer.sample.task_id, answer.sample.index] = answer
-            judge.put(answer.sample)
+        async for answer in stream(jobs, lambda job: self._try(asker, *job), ASKED_AT_ONCE):
+            if answer:
+                answers[answer.sample.task_id, answer.sample.index] = answer
+                judge.put(answer.sample)
             on_progress(judge.done)
-        return [answers[job] for job in jobs]
+        return [answers[job] for job in jobs if job[0] not in self.unanswered]
+
+    async def _try(self, asker: Asker, task: str, number: int) -> Answer | None:
+        """Return the answer, or None: a task of which one question gets no answer is not measured at all."""
+        if task in self.unanswered:
+            return None
+        try:
+            return await self._answer(asker, task, number)
+        except RequestError as error:
+            self.unanswered[task] = error
+            return None
 
     async def _answer(self, asker: Asker, task: str, number: int) -> Answer:
         replies: list[str] = []
@@ -167,11 +180,7 @@ class Examination:
         seed = int(digest(self._seed, self.suite.name, task, number, kind)[:8], 16) >> 1
         key = digest(task, number, kind, asker.key(prompt, sampling), seed)
         if key not in self._replies:
-            try:
-                reply = await asker.ask(prompt, sampling, seed)
-            except RequestError as error:
-                raise StageError(f"{task} could not be asked, so nothing was measured: {error}; raise "
-                                 "model.max_model_len or lower max_new_tokens") from error
+            reply = await asker.ask(prompt, sampling, seed)
             self._replies.append(key, {"task_id": task, "sample": number, "kind": kind, "text": reply.text,
                                        "finish": reply.finish_reason, "completion_tokens": reply.completion_tokens})
             self.tokens["prompt"] += reply.prompt_tokens
@@ -219,8 +228,10 @@ class Examination:
             files.append("self_consistency.jsonl")
         metrics = self._metrics(samples, verdicts, agreements)
         write_json(self._folder / "report.json", metrics)
-        unmeasured = len(self.not_measured) * self.section.samples
-        return Report(len(verdicts) + unmeasured, len(verdicts), unmeasured, metrics, files)
+        reasons = [Reason.NOT_MEASURED for _ in self.not_measured]
+        reasons += [error.reason for error in self.unanswered.values()]
+        rejected = Counter(reason.value for reason in reasons for _ in range(self.section.samples))
+        return Report(len(verdicts) + rejected.total(), len(verdicts), rejected, metrics, files)
 
     def _metrics(self, samples: Sequence[Sample], verdicts: Sequence[Verdict], agreements: Sequence[Agreement] | None
                  ) -> dict[str, Any]:
@@ -236,6 +247,8 @@ class Examination:
             "minimum_detectable_effect": minimum_detectable_effect(len(tasks), ASSUMED_DIFFERING_SHARE)
             if tasks else None,
             "self_consistency": asdict(self_consistency(agreements)) if agreements is not None else None,
-            "not_measured": dict(Counter(self.not_measured.values())),
+            "not_measured": dict(Counter([*self.not_measured.values(), *(
+                f"the model gave no answer ({error.reason})" for error in self.unanswered.values())])),
+            "unanswered": {task: str(self.unanswered[task]) for task in self.tasks if task in self.unanswered},
             "sandboxed": not self._execution.unsandboxed,
         }

@@ -14,7 +14,7 @@ from pathlib import Path
 from evaluation import compare_paired
 from inverse_instruct.config import PromoteSection
 from inverse_instruct.errors import StageError
-from inverse_instruct.results import read_pass_rates
+from inverse_instruct.results import read_comparable, read_pass_rates
 from inverse_instruct.run_dir import Manifest, write_json, write_manifest
 
 
@@ -65,7 +65,10 @@ def promote(section: PromoteSection, folder: Path, *, candidate: Path, promoted:
         key: digest of everything the result depends on.
     """
     started = time.monotonic()
-    decision = decide(section, read_pass_rates(candidate), read_pass_rates(promoted) if promoted else None)
+    if promoted:
+        decision = decide(section, *read_comparable(candidate, promoted))
+    else:
+        decision = decide(section, read_pass_rates(candidate), None)
     write_json(folder / "decision.json", asdict(decision))
     manifest = Manifest(stage="promote", key=key, rows_in=1, rows_out=1, seconds=time.monotonic() - started,
                         metrics=asdict(decision))

@@ -39,7 +39,9 @@ class Reason(StrEnum):
     REPEATS_ITSELF = "repeats_itself"
     LEAKS_CODE = "leaks_code"
     DUPLICATE_CANDIDATE = "duplicate_candidate"
-    REQUEST_FAILED = "request_failed"  # the server refused this row for good
+    REQUEST_FAILED = "request_failed"  # the server refused this row for good, or never answered it
+    BAD_REPLY = "bad_reply"  # its replies were not what was asked for, however often
+    KILLS_ENGINE = "kills_engine"  # the engine died whenever it had nothing but this row
     # scoring and selection
     BAD_SCORE = "bad_score"  # NaN or missing log-probabilities
     BELOW_MINIMUM = "below_minimum"

@@ -34,6 +34,20 @@ def read_pass_rates(path: Path) -> dict[str, float]:
     return {problem: fmean(values) for problem, values in passed.items()}
 
 
+def read_comparable(one: Path, other: Path) -> tuple[dict[str, float], dict[str, float]]:
+    """Return both pass rates without the problems that one of the two models left unanswered.
+
+    Raises:
+        RunDirError: one of them holds no results, they are damaged, or nothing is left.
+    """
+    left_out = _unanswered(one) | _unanswered(other)
+    first, second = ({problem: rate for problem, rate in read_pass_rates(path).items() if problem not in left_out}
+                     for path in (one, other))
+    if not first or not second:
+        raise RunDirError(f"{one} and {other}: no problem was answered by both, so there is nothing to compare")
+    return first, second
+
+
 def find_results(path: Path) -> list[Path]:
     """Return the results files at or under a path.
 
@@ -88,6 +102,11 @@ def describe_report(report: dict[str, Any]) -> str:
 def percent(estimate: dict[str, float]) -> str:
     """Return an estimated rate in percent with its interval."""
     return f"{100 * estimate['rate']:.1f} [{100 * estimate['low']:.1f}, {100 * estimate['high']:.1f}]"
+
+
+def _unanswered(path: Path) -> set[str]:
+    return {f"{_suite_name(results)}: {task}" for results in find_results(path)
+            for task in read_report(results).get("unanswered", ())}
 
 
 def _suite_name(results: Path) -> str:

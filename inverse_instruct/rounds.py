@@ -20,7 +20,8 @@ from inverse_instruct.asking import TokenAsker
 from inverse_instruct.canary import ask_canary
 from inverse_instruct.config import RunConfig, Section, benchmark_path
 from inverse_instruct.errors import DamagedFileError, StageError
-from inverse_instruct.inference.client import InferenceClient, served_name
+from inverse_instruct.inference.client import InferenceClient
+from inverse_instruct.inference.connect import connect
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.ledger import Checkpoint, Ledger
 from inverse_instruct.models import model_digest, resolve_model
@@ -285,16 +286,8 @@ class Loop:
         section = self._config.inference
 
         async def main() -> Any:
-            if section.endpoints and model == self._start:
-                name = await served_name(section.endpoints[0])
-                client = InferenceClient(section.endpoints, name, concurrency=section.concurrency,
-                                         timeout_seconds=section.request_timeout_seconds)
-            else:
-                server = self._serve(model)
-                await server.wait_ready()
-                client = InferenceClient([server.url], server.name, concurrency=section.concurrency,
-                                         timeout_seconds=section.request_timeout_seconds, revive=server.revive)
-            async with client:
+            given = section.endpoints and model == self._start
+            async with connect(section, None if given else self._serve(model)) as client:
                 return await work(client)
 
         return asyncio.run(main())

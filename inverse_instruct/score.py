@@ -91,7 +91,7 @@ class ScoreStage:
                     await self._ask({key: pair})
                 return
             (candidate, _), = wanted.values()
-            self._reject(candidate, Reason.REQUEST_FAILED, str(error))
+            self._reject(candidate, error.reason, str(error))
             return
         self.tokens["prompt"] += sum(map(len, prompts))
         for (key, (candidate, _)), (yes, no) in zip(wanted.items(), rows, strict=True):

@@ -19,7 +19,8 @@ from inverse_instruct.config import RunConfig, benchmark_path
 from inverse_instruct.config_file import load_config, parse_config
 from inverse_instruct.errors import CorpusError, StageError
 from inverse_instruct.examination import Examination
-from inverse_instruct.inference.client import InferenceClient, served_name
+from inverse_instruct.inference.client import InferenceClient
+from inverse_instruct.inference.connect import connect
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.models import model_digest, resolve_model
 from inverse_instruct.prompts import PromptFormatter
@@ -179,10 +180,8 @@ def _given_samples(path: Path, examination: Examination) -> list[Sample]:
 
 
 async def _ask_endpoint(config: RunConfig, url: str, judge: Callable[[Asker], Awaitable[Manifest]]) -> Manifest:
-    name = await served_name(url)
-    async with InferenceClient([url], name, concurrency=config.inference.concurrency,
-                               timeout_seconds=config.inference.request_timeout_seconds) as client:
-        return await judge(ChatAsker(client, f"{url} {name}"))
+    async with connect(config.inference.model_copy(update={"endpoints": [url]}), None) as client:
+        return await judge(ChatAsker(client, f"{url} {client.model}"))
 
 
 STAGES: dict[str, Callable[[RunConfig, argparse.Namespace], Manifest]] = {
@@ -198,18 +197,14 @@ def _ask(config: RunConfig, output: Path, work: Callable[[InferenceClient, Promp
     formatter, section = PromptFormatter(model, config.model.prompt_format), config.inference
 
     async def main() -> Manifest:
-        options: dict[str, Any] = {"concurrency": section.concurrency,
-                                   "timeout_seconds": section.request_timeout_seconds}
         if section.endpoints:
-            name = await served_name(section.endpoints[0])
-            async with InferenceClient(section.endpoints, name, **options) as client:
+            async with connect(section, None) as client:
                 return await work(client, formatter, model_digest(model))
         server = VllmServer(model, section, max_model_len=config.model.max_model_len, log=output / "vllm.log",
                             trust_remote_code=config.model.trust_remote_code)
         server.start()
         try:
-            await server.wait_ready()
-            async with InferenceClient([server.url], server.name, revive=server.revive, **options) as client:
+            async with connect(section, server) as client:
                 return await work(client, formatter, server.name)
         finally:
             server.stop()

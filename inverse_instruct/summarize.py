@@ -113,7 +113,7 @@ class SummarizeStage:
             try:
                 reply = await self._client.complete(prompt, self._sampling, draft.seed)
             except RequestError as error:
-                return Rejection(_row_id(draft), "summarize", Reason.REQUEST_FAILED, str(error))
+                return Rejection(_row_id(draft), "summarize", error.reason, str(error))
             fresh = {"snippet_id": draft.snippet_id, "k": draft.k, "text": reply.text, "finish": reply.finish_reason,
                      "prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens}
             self._journal.append(key, fresh)

@@ -48,6 +48,16 @@ def stop_supervised(process: subprocess.Popen[bytes]) -> int:
     return process.wait()
 
 
+def kill_supervised(process: subprocess.Popen[bytes]) -> None:
+    """End the command and everything it started at once, also what is stopped or hangs."""
+    for pid in [*descendants(process.pid), process.pid]:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    process.wait()
+
+
 def interrupt_supervised(process: subprocess.Popen[bytes]) -> None:
     """Ask the command to end by itself, with one SIGTERM to it alone; `stop_supervised` does not wait for that."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")

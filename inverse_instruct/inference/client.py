@@ -1,31 +1,45 @@
 """The only HTTP client to inference servers: bounded concurrency, retries with backoff, typed errors.
 
-Enters: token ids. Leaves: text, or exact log-probabilities of given tokens. A request that fails because of the server
-(connection, timeout, 429, 5xx) is sent again, to another endpoint if there is one; a request that is refused for what
-it holds is a `RequestError` for that row alone.
+Enters: token ids. Leaves: text, or exact log-probabilities of given tokens. An attempt that fails because of the server
+or of what lies between is made again, at another endpoint if there is one (`trouble` tells how often); a row that is
+refused, or never answered, is a `RequestError` for that row alone. Rows that were in flight when the engine died are
+sent again one at a time, so that one which kills it is found and set aside. Too many failed rows are a `ServerError`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import random
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import httpx
 
 from inverse_instruct.errors import RequestError, ServerError
+from inverse_instruct.inference.failures import FailedShare
+from inverse_instruct.inference.lanes import Lanes
+from inverse_instruct.inference.replies import (
+    Completion,
+    check_model,
+    read_completion,
+    read_label_logprobs,
+    read_reply,
+)
+from inverse_instruct.inference.trouble import BadReply, Overloaded, TooSlow, Trouble, Unavailable, check_status
+from inverse_instruct.records import Reason
 
 Answer = TypeVar("Answer")
 
-MAX_ATTEMPTS = 8
-REFUSED = (400, 413, 422)  # for what the prompt holds
-CURABLE = (408, 409, 425, 429)
 BACKOFF_SECONDS = 0.25
 MAX_BACKOFF_SECONDS = 8.0
+CONNECT_SECONDS = 10.0
+SETTLE_SECONDS = 3.0  # an engine that dies answers with errors for so long before its process ends
+MAX_REPLY_BYTES = 64 * 2**20  # far above any reply; one that never ends must not fill the memory
+KILLS = 2  # deaths of the engine with a row alone in flight after which the row is set aside
+MAX_FAILED_SHARE = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,37 +54,77 @@ class Sampling:
     stop_token_ids: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """One reply of the model."""
+class Backend(Protocol):
+    """What stands behind the endpoints, and can be brought back."""
 
-    text: str
-    finish_reason: str  # "stop" or "length"
-    prompt_tokens: int
-    completion_tokens: int
+    @property
+    def starts(self) -> int:
+        """How often it was started; it grows when the engine died and was started again."""
+
+    async def revive(self, *, counted: bool = True) -> None:
+        """Return once it answers, started again if need be.
+
+        Args:
+            counted: whether a restart is one of `inference.max_restarts`.
+
+        Raises:
+            ServerError: it does not come back.
+        """
+
+    def forgive(self, start: int) -> None:
+        """Do not count the restart that followed the start of this number."""
+
+
+@dataclass
+class Attempts:
+    """What one request has met so far."""
+
+    failures: dict[str, int]  # by endpoint
+    troubles: Counter[type[Trouble]] = field(default_factory=Counter)
+    deaths: list[int] = field(default_factory=list)  # starts of the engine that ended with this request in flight
+
+    def pause_seconds(self, trouble: Trouble) -> float:
+        """Count a trouble and return how long to wait now.
+
+        Raises:
+            RequestError: it was the last attempt.
+            ServerError: it was, and another row would not fare better.
+        """
+        kind = type(trouble)
+        self.troubles[kind] += 1
+        if self.troubles[kind] >= kind.max_attempts:
+            raise trouble.final() from trouble
+        backoff = min(MAX_BACKOFF_SECONDS, BACKOFF_SECONDS * 2 ** (self.troubles.total() - 1))
+        return max(trouble.wait_seconds, float(backoff) * random.uniform(0.5, 1))
 
 
 class InferenceClient:
     """Asks one or several equal servers; the endpoint with the fewest requests in flight is next."""
 
     def __init__(self, endpoints: Sequence[str], model: str, *, concurrency: int, timeout_seconds: float,
-                 revive: Callable[[], Awaitable[None]] | None = None) -> None:
+                 max_failed_share: float = MAX_FAILED_SHARE, backend: Backend | None = None) -> None:
         """Prepare the client; `async with` opens it.
 
         Args:
             endpoints: base URLs.
             model: name under which the servers know the model.
             concurrency: requests in flight over all endpoints.
-            timeout_seconds: limit of one request.
-            revive: called after a failed connection; returns once the server is up again, or raises ServerError.
+            timeout_seconds: limit of one attempt, from its first byte to the last.
+            max_failed_share: of the rows, that may fail for good.
+            backend: is brought back after a failed attempt, if it is not well.
         """
         self._in_flight = {url.rstrip("/").removesuffix("/v1"): 0 for url in endpoints}
         self.model = model
-        self._revive = revive
+        self._chat_name = ""  # the name in chat replies: of an alias it is not the one that was asked for
+        self._timeout_seconds = timeout_seconds
+        self._backend = backend
         self._reviving = asyncio.Lock()
+        self._lanes = Lanes()
         self._slots = asyncio.Semaphore(concurrency)
+        self._share = FailedShare(max_failed_share)
         limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency, keepalive_expiry=2)
-        self._http = httpx.AsyncClient(timeout=timeout_seconds, limits=limits, trust_env=False)
+        self._http = httpx.AsyncClient(timeout=httpx.Timeout(None, connect=CONNECT_SECONDS), limits=limits,
+                                       trust_env=False)
 
     async def __aenter__(self) -> InferenceClient:
         """Open the connection pool."""
@@ -81,35 +135,43 @@ class InferenceClient:
         """Close the connection pool; requests in flight are dropped, and the server frees them."""
         await self._http.aclose()
 
+    @property
+    def in_flight(self) -> int:
+        """Requests that wait for a reply now."""
+        return sum(self._in_flight.values())
+
     async def complete(self, prompt: list[int], sampling: Sampling, seed: int | None = None) -> Completion:
         """Return the model's reply to a prompt of token ids.
 
         Raises:
-            RequestError: the server refuses this prompt.
-            ServerError: no server answers any more.
+            RequestError: this prompt is refused, or never answered.
+            ServerError: no server answers any more, or too many rows failed.
         """
         body = {
             "prompt": prompt, "seed": seed, "max_tokens": sampling.max_tokens, "temperature": sampling.temperature,
             "top_p": sampling.top_p, "repetition_penalty": sampling.repetition_penalty, "stop": list(sampling.stop),
             "stop_token_ids": list(sampling.stop_token_ids),
         }
-        return await self._ask("completions", body, lambda reply: _read_completion(reply, reply["choices"][0]["text"]))
+        return await self._ask("completions", body, self._own(read_completion))
 
     async def chat(self, message: str, sampling: Sampling, seed: int | None = None) -> Completion:
         """Return the model's reply to a user's message, in the server's own chat format.
 
-        Only what every OpenAI-compatible server knows is sent: no repetition penalty, no stop token ids.
-
-        Raises:
-            RequestError: the server refuses this message.
-            ServerError: no server answers any more.
+        Only what every OpenAI-compatible server knows is sent: no repetition penalty, no stop token ids. Errors as of
+        `complete`.
         """
         body = {
             "messages": [{"role": "user", "content": message}], "seed": seed, "max_tokens": sampling.max_tokens,
             "temperature": sampling.temperature, "top_p": sampling.top_p,
         } | ({"stop": list(sampling.stop)} if sampling.stop else {})
-        return await self._ask("chat/completions", body, lambda reply: _read_completion(
-            reply, reply["choices"][0]["message"].get("content") or ""))
+
+        def read(reply: dict[str, Any]) -> Completion:
+            check_model(reply, self._chat_name or str(reply.get("model", "")))
+            completion = read_completion(reply, chat=True)
+            self._chat_name = self._chat_name or str(reply.get("model", ""))
+            return completion
+
+        return await self._ask("chat/completions", body, read)
 
     async def label_logprobs(self, prompts: list[list[int]], labels: Sequence[int]) -> list[list[float]]:
         """Return log-probabilities of the given tokens as the next one, exact over the full vocabulary.
@@ -122,44 +184,88 @@ class InferenceClient:
             One list of `len(labels)` natural logarithms per prompt.
 
         Raises:
-            RequestError: the server refuses the prompts, or gives NaN.
-            ServerError: no server answers any more, or it cannot give such log-probabilities at all.
+            RequestError: the prompts are refused or never answered; of several, ask each one by itself to know which.
+            ServerError: no server answers any more, it cannot give such log-probabilities, or too many rows failed.
         """
         body = {
             "prompt": prompts, "max_tokens": 1, "temperature": 0, "logprobs": 0, "logprob_token_ids": list(labels),
             "return_tokens_as_token_ids": True,
         }
-        return await self._ask("completions", body, lambda reply: _read_label_logprobs(reply, len(prompts), labels))
+        read = self._own(lambda reply: read_label_logprobs(reply, len(prompts), labels))
+        return await self._ask("completions", body, read, len(prompts))
 
-    async def _ask(self, route: str, body: dict[str, Any], read: Callable[[dict[str, Any]], Answer]) -> Answer:
-        body = {"model": self.model} | body
-        trouble = ""
-        failures = dict.fromkeys(self._in_flight, 0)
+    def _own(self, read: Callable[[dict[str, Any]], Answer]) -> Callable[[dict[str, Any]], Answer]:
+        """Return a reader that takes replies of our model only."""
+        def checked(reply: dict[str, Any]) -> Answer:
+            check_model(reply, self.model)
+            return read(reply)
+
+        return checked
+
+    async def _ask(self, route: str, body: dict[str, Any], read: Callable[[dict[str, Any]], Answer], rows: int = 1
+                   ) -> Answer:
         async with self._slots:
-            for attempt in range(MAX_ATTEMPTS):
-                url = min(failures, key=lambda endpoint: (failures[endpoint], self._in_flight[endpoint]))
-                failures[url] += 1
-                self._in_flight[url] += 1
+            try:
+                answer = await self._persist(f"v1/{route}", {"model": self.model} | body, read)
+            except RequestError as error:
+                if rows == 1:  # of several rows it is not known yet which one is to blame
+                    self._share.failed(error)
+                raise
+        self._share.answered(rows)
+        return answer
+
+    async def _persist(self, route: str, body: dict[str, Any], read: Callable[[dict[str, Any]], Answer]) -> Answer:
+        """Send a request until it is answered, or must be given up."""
+        attempts = Attempts(dict.fromkeys(self._in_flight, 0))
+        while True:
+            url = min(self._in_flight, key=lambda endpoint: (attempts.failures[endpoint], self._in_flight[endpoint]))
+            async with self._lanes.place(alone=bool(attempts.deaths)):
+                start = self._backend.starts if self._backend else 0
                 try:
-                    response = await self._http.post(f"{url}/v1/{route}", json=body)
-                    if response.status_code < 400:
-                        return read(response.json())
-                    trouble = f"{url} answered {response.status_code}: {_error_text(response)}"
-                    if response.status_code in REFUSED:
-                        raise RequestError(trouble)
-                    if response.status_code < 500 and response.status_code not in CURABLE:
-                        raise ServerError(f"{trouble}; check the endpoint, its key and the model's name")
-                except httpx.TransportError as error:
-                    trouble = f"{url}: {type(error).__name__} {error}".rstrip()
-                    if self._revive:
-                        async with self._reviving:
-                            await self._revive()
-                except (ValueError, KeyError, IndexError, TypeError) as error:
-                    trouble = f"{url} gave an answer that cannot be read ({type(error).__name__}: {error})"
-                finally:
-                    self._in_flight[url] -= 1
-                await asyncio.sleep(min(MAX_BACKOFF_SECONDS, BACKOFF_SECONDS * 2**attempt) * random.uniform(0.5, 1))
-        raise ServerError(f"gave up after {MAX_ATTEMPTS} attempts; the last trouble: {trouble}")
+                    return read(await self._send(url, route, body))
+                except Trouble as caught:
+                    trouble = caught
+                attempts.failures[url] += 1
+                died = await self._revive(trouble, attempts, start)
+            if not died:
+                await asyncio.sleep(attempts.pause_seconds(trouble))
+
+    async def _revive(self, trouble: Trouble, attempts: Attempts, start: int) -> bool:
+        """Bring the backend back after a trouble; tell whether it died with this request in flight."""
+        if self._backend is None or isinstance(trouble, BadReply | Overloaded):
+            return False
+        if attempts.deaths:
+            await asyncio.sleep(SETTLE_SECONDS)  # before another row is sent, which would be blamed
+        async with self._reviving:
+            await self._backend.revive(counted=not attempts.deaths)
+        if self._backend.starts == start:
+            return False
+        attempts.deaths.append(start)
+        if len(attempts.deaths) > KILLS:
+            self._backend.forgive(attempts.deaths[0])
+            raise RequestError(f"the engine died {KILLS} times with nothing but this row in flight: {trouble}",
+                               Reason.KILLS_ENGINE)
+        return True
+
+    async def _send(self, url: str, route: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Make one attempt; return the reply's JSON."""
+        self._in_flight[url] += 1
+        try:
+            async with asyncio.timeout(self._timeout_seconds), \
+                    self._http.stream("POST", f"{url}/{route}", json=body) as response:
+                content = bytearray()
+                async for part in response.aiter_bytes():
+                    content += part
+                    if len(content) > MAX_REPLY_BYTES:
+                        raise BadReply(f"{url} gave a reply of more than {MAX_REPLY_BYTES} bytes")
+        except TimeoutError as error:
+            raise TooSlow(f"{url} gave no whole reply within {self._timeout_seconds:g} s") from error
+        except httpx.HTTPError as error:
+            raise Unavailable(f"{url}: {type(error).__name__} {error}".rstrip()) from error
+        finally:
+            self._in_flight[url] -= 1
+        check_status(url, response, bytes(content))
+        return read_reply(url, bytes(content))
 
 
 async def served_name(endpoint: str) -> str:
@@ -175,34 +281,3 @@ async def served_name(endpoint: str) -> str:
     except (httpx.HTTPError, ValueError, KeyError, IndexError, TypeError) as error:
         raise ServerError(f"{endpoint} does not answer as an OpenAI-compatible server ({type(error).__name__}); start "
                           "it, or name none to have one started") from error
-
-
-def _read_completion(reply: dict[str, Any], text: Any) -> Completion:
-    choice, usage = reply["choices"][0], reply["usage"]
-    return Completion(str(text), str(choice["finish_reason"]), int(usage["prompt_tokens"]),
-                      int(usage["completion_tokens"]))
-
-
-def _read_label_logprobs(reply: dict[str, Any], prompts: int, labels: Sequence[int]) -> list[list[float]]:
-    choices = sorted(reply["choices"], key=lambda choice: choice["index"])
-    if len(choices) != prompts:
-        raise ValueError(f"{len(choices)} choices for {prompts} prompts")
-    rows = []
-    for choice in choices:
-        found = choice["logprobs"]["top_logprobs"][0]
-        missing = [label for label in labels if f"token_id:{label}" not in found]
-        if missing:
-            raise ServerError(f"the server gives no log-probability for token {missing[0]}; scoring needs one that "
-                              "knows logprob_token_ids, such as vLLM 0.32")
-        row = [float(found[f"token_id:{label}"]) for label in labels]
-        if any(math.isnan(value) for value in row):
-            raise RequestError("the server gave NaN as a log-probability")
-        rows.append(row)
-    return rows
-
-
-def _error_text(response: httpx.Response) -> str:
-    try:
-        return str(response.json()["error"]["message"])[:300]
-    except (ValueError, KeyError, TypeError):
-        return response.text[:300]

@@ -1,0 +1,115 @@
+"""Reads the replies of an OpenAI-compatible server, and trusts nothing in them.
+
+Enters: the bytes of a reply. Leaves: a completion, or log-probabilities; a reply that is not exactly what was asked for
+is a `BadReply`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from inverse_instruct.inference.trouble import BadReply, BadScore, NoLogprobs
+
+FINISHED = ("stop", "length")
+MAX_LOGPROB = 1e-3  # rounding may lift the logarithm of 1 a little above 0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One reply of the model."""
+
+    text: str
+    finish_reason: str  # "stop" or "length"
+    prompt_tokens: int
+    completion_tokens: int
+
+
+def read_reply(url: str, content: bytes) -> dict[str, Any]:
+    """Return the JSON object that a reply holds.
+
+    Raises:
+        BadReply: it holds none.
+    """
+    try:
+        reply = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise BadReply(f"{url} gave no JSON ({type(error).__name__}): {content[:80]!r}") from error
+    if not isinstance(reply, dict):
+        raise BadReply(f"{url} gave no JSON object: {content[:80]!r}")
+    return reply
+
+
+def check_model(reply: dict[str, Any], model: str) -> None:
+    """Return if a reply is from the model that was asked; a server may leave its name out.
+
+    Raises:
+        BadReply: another one answered.
+    """
+    name = reply.get("model", model)
+    if name != model:
+        raise BadReply(f"the model {name!r} answered in place of {model!r}")
+
+
+def read_completion(reply: dict[str, Any], *, chat: bool = False) -> Completion:
+    """Return the one completion of a reply.
+
+    Raises:
+        BadReply: there is not exactly one, or it is not whole.
+    """
+    choice = _choices(reply, 1)[0]
+    try:
+        usage = reply["usage"]
+        text = (choice["message"].get("content") or "") if chat else choice["text"]
+        completion = Completion(text, choice["finish_reason"], int(usage["prompt_tokens"]),
+                                int(usage["completion_tokens"]))
+        completion.text.encode()  # half of a surrogate pair could not be written to a file
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadReply(f"a reply that cannot be read ({type(error).__name__}: {error})") from error
+    if completion.finish_reason not in FINISHED:
+        raise BadReply(f"a reply that ended with finish_reason {completion.finish_reason!r}")
+    return completion
+
+
+def read_label_logprobs(reply: dict[str, Any], prompts: int, labels: Sequence[int]) -> list[list[float]]:
+    """Return the labels' log-probabilities for each prompt.
+
+    Raises:
+        BadReply: not one choice for each prompt, or a value that no log-probability has.
+        NoLogprobs: a label is missing.
+    """
+    return [[_logprob(found, label) for label in labels] for found in
+            (_first_tokens(choice) for choice in _choices(reply, prompts))]
+
+
+def _choices(reply: dict[str, Any], count: int) -> list[dict[str, Any]]:
+    """Return the choices in the order of the prompts."""
+    choices = reply.get("choices")
+    if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
+        raise BadReply("a reply without choices")
+    found = {choice.get("index"): choice for choice in choices}
+    if len(choices) != count or found.keys() != set(range(count)):
+        raise BadReply(f"{len(choices)} choices, numbered {sorted(map(str, found))[:5]}, for {count} prompts")
+    return [found[number] for number in range(count)]
+
+
+def _first_tokens(choice: dict[str, Any]) -> dict[str, Any]:
+    try:
+        found = choice["logprobs"]["top_logprobs"][0]
+    except (KeyError, TypeError, IndexError) as error:
+        raise BadScore(f"a reply without log-probabilities ({type(error).__name__}: {error})") from error
+    if not isinstance(found, dict):
+        raise BadScore(f"a reply with {found!r} as log-probabilities")
+    return found
+
+
+def _logprob(found: dict[str, Any], label: int) -> float:
+    if f"token_id:{label}" not in found:
+        raise NoLogprobs(f"the server gives no log-probability for token {label}")
+    value = found[f"token_id:{label}"]
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value) or value > MAX_LOGPROB:
+        raise BadScore(f"the server gave {value!r} as the log-probability of token {label}")
+    return float(value)
