@@ -15,15 +15,15 @@ from pathlib import Path
 
 import uvicorn
 
-from inverse_instruct.check import check_file
 from inverse_instruct.config import RunConfig
-from inverse_instruct.config_file import load_config
+from inverse_instruct.config_file import ConfigFile, load_config, read_config
 from inverse_instruct.errors import ConfigError, RunDirError
 from inverse_instruct.gateway.app import create_app
 from inverse_instruct.gateway.keys import read_keys
 from inverse_instruct.gateway.service import Service
 from inverse_instruct.loop_service.api import api_routes
 from inverse_instruct.loop_service.service import LoopService, open_loop_service
+from inverse_instruct.loop_service.submission import check_unless_known
 from inverse_instruct.machine import gpu_count
 from inverse_instruct.run_dir import RunDir
 
@@ -47,20 +47,27 @@ def serve_with_loop(path: Path | None, overrides: Sequence[str], loop_config: Pa
         RunDirError: there is no such run, it has another config, or another service holds its folder.
         ConfigError: the config, the overrides, the keys or the port are wrong.
     """
-    config = check_file(loop_config, overrides, path)[0] if loop_config else None
-    if config:
-        path = path or Path("runs", config.name)
+    result = read_config(loop_config, overrides) if loop_config else None
+    if path is None and result:
+        if result.config is None:
+            raise result.error()
+        path = Path("runs", result.config.name)
     if path is None:
         raise ConfigError(["--run-dir: name the run that is served, or give --with-loop a config"])
     path = path.absolute()
     with open_loop_service(path.parent) as loop:
-        if config:
-            loop.submit(config, path.name)
-            status = loop.describe(path.name)
-            if status["state"] in ("failed", "stopped"):
-                logger.warning("run %s has %s (%s); POST /api/runs/%s/resume goes on with it", path.name,
-                               status["state"], status["reason"], path.name)
+        if result:
+            _submit(loop, result, path)
         serve(path, overrides, loop, allow_unsafe_configs=allow_unsafe_configs)
+
+
+def _submit(loop: LoopService, result: ConfigFile, path: Path) -> None:
+    """Put the run in the queue; one that failed or was stopped is not started again by starting the service again."""
+    loop.submit(check_unless_known(result, RunDir(path)), path.name)
+    run = loop.describe(path.name)
+    if run["state"] in ("failed", "stopped"):
+        logger.warning("run %s has %s (%s); POST /api/runs/%s/resume goes on with it", path.name, run["state"],
+                       run["reason"], path.name)
 
 
 def serve(path: Path, overrides: Sequence[str], loop: LoopService | None = None, *, allow_unsafe_configs: bool = False

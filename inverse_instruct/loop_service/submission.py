@@ -15,7 +15,7 @@ from typing import Any
 
 from inverse_instruct.check import check_read
 from inverse_instruct.config import RunConfig
-from inverse_instruct.config_file import load_config, read_values
+from inverse_instruct.config_file import ConfigFile, load_config, read_values
 from inverse_instruct.errors import ConfigError
 from inverse_instruct.gateway.api_error import ApiError
 from inverse_instruct.loop_service.service import NAME
@@ -67,12 +67,27 @@ def read_submission(tree: dict[str, Any], runs: Path, *, allow_unsafe: bool) -> 
             raise ConfigError(["name: is longer than 100 characters; choose a shorter one"])
         if not allow_unsafe:
             result.add_all(list(_unsafe_settings(result.config)))
-        config = check_read(result, runs / result.config.name)[0]
+        run_dir = RunDir(runs / result.config.name)
+        if run_dir.config.is_file():
+            result.config = result.config.model_copy(update={"serve": load_config(run_dir.config).serve})
+        return check_unless_known(result, run_dir)
     except OSError as error:  # a name that no file can have
         raise ConfigError([f"a path in the config cannot be used ({error.strerror}: {str(error.filename)[:200]})"]
                           ) from error
-    known = RunDir(runs / config.name).config
-    return config.model_copy(update={"serve": load_config(known).serve}) if known.is_file() else config
+
+
+def check_unless_known(result: ConfigFile, run_dir: RunDir) -> RunConfig:
+    """Return the config that was read, checked against the world unless the run has it already.
+
+    A run that is there holds what the check would miss: its port, its share of the disk.
+
+    Raises:
+        ConfigError: with every problem.
+    """
+    if result.config and not result.problems and run_dir.config.is_file():
+        if load_config(run_dir.config) == result.config:
+            return result.config
+    return check_read(result, run_dir.path)[0]
 
 
 def _unsafe_settings(config: RunConfig) -> Iterator[str]:
