@@ -160,22 +160,16 @@ class Service:
         return served is not None and (served.round, served.digest) == (promoted.round, promoted.digest)
 
     async def _swap(self, checkpoint: Checkpoint, move: int) -> None:
-        started, old = time.monotonic(), self.serving
-        if old is None:
+        started = time.monotonic()
+        if self.serving is None:
             self.availability.set_starting("starting", f"{checkpoint.name} is being loaded")
         elif self.availability.state == "serving":
             self.availability.set("swapping")
         try:
             deployment = await self._deploy(checkpoint)
         except (InverseInstructError, OSError, ValueError) as error:
-            logger.error("%s is not served: %s", checkpoint.name, error)
             self._refused = move
-            self.metrics.swaps.labels("failed").inc()
-            if old is None:
-                self.availability.set("failed", f"{checkpoint.name} cannot be served, see the ledger")
-            elif self.availability.state == "swapping":
-                self.availability.set("serving")
-            await self._registry.take_back(checkpoint, old.checkpoint if old else None, str(error))
+            await self._refuse(checkpoint, str(error))
             return
         self._switch(deployment)
         seconds = time.monotonic() - started
@@ -183,6 +177,15 @@ class Service:
         self.metrics.swap_seconds.observe(seconds)
         await self._registry.record(f"{checkpoint.name} is served, {seconds:.1f} s after it was seen promoted",
                                     checkpoint.round)
+
+    async def _refuse(self, checkpoint: Checkpoint, reason: str) -> None:
+        """Go on with what is served, and say so in the ledger."""
+        self.metrics.swaps.labels("failed").inc()
+        if self.serving is None:
+            self.availability.set("failed", f"{checkpoint.name} cannot be served, see the ledger")
+        elif self.availability.state == "swapping":
+            self.availability.set("serving")
+        await self._registry.take_back(checkpoint, self.serving.checkpoint if self.serving else None, reason)
 
     async def _deploy(self, checkpoint: Checkpoint) -> Deployment:
         old = self.serving

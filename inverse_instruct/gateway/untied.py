@@ -33,25 +33,12 @@ def untied_folder(model: Path, digest: str) -> Path:
     """
     config = json.loads((model / "config.json").read_text(encoding="utf-8"))
     headers = {path.name: read_header(path) for path in sorted(model.glob("*.safetensors"))}
-    weight_map = {name: file for file, header in headers.items() for name in header}
-    if not config.get("tie_word_embeddings", HEAD not in weight_map):
+    if not config.get("tie_word_embeddings", not any(HEAD in header for header in headers.values())):
         return model
     folder = cache_folder() / "untied" / digest
     if (folder / "config.json").is_file() and all(path.exists() for path in folder.iterdir()):
         return folder
-    embeddings = [name for name in weight_map if name.endswith("embed_tokens.weight")]
-    if len(embeddings) != 1:
-        raise ModelError(f"{model} ties its embeddings, and which tensor they are cannot be told, so its weights "
-                         "cannot be exchanged in place; set serve.mode: blue_green")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for path in model.iterdir():
-        if path.is_file() and path.name not in ("config.json", "model.safetensors.index.json"):
-            (folder / path.name).symlink_to(path.resolve())
-    source = weight_map[embeddings[0]]
-    _write_head(model / source, headers[source][embeddings[0]], folder / HEAD_FILE)
-    write_json(folder / "model.safetensors.index.json", {"metadata": {}, "weight_map": weight_map | {HEAD: HEAD_FILE}})
-    write_json(folder / "config.json", config | {"tie_word_embeddings": False})  # last: it marks the folder as whole
+    _write_untied(model, folder, config, headers)
     return folder
 
 
@@ -66,6 +53,23 @@ def read_header(path: Path) -> dict[str, Any]:
         header: dict[str, Any] = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
     header.pop("__metadata__", None)
     return header
+
+
+def _write_untied(model: Path, folder: Path, config: dict[str, Any], headers: dict[str, dict[str, Any]]) -> None:
+    weight_map = {name: file for file, header in headers.items() for name in header}
+    embeddings = [name for name in weight_map if name.endswith("embed_tokens.weight")]
+    if len(embeddings) != 1:
+        raise ModelError(f"{model} ties its embeddings, and which tensor they are cannot be told, so its weights "
+                         "cannot be exchanged in place; set serve.mode: blue_green")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for path in model.iterdir():
+        if path.is_file() and path.name not in ("config.json", "model.safetensors.index.json"):
+            (folder / path.name).symlink_to(path.resolve())
+    source = weight_map[embeddings[0]]
+    _write_head(model / source, headers[source][embeddings[0]], folder / HEAD_FILE)
+    write_json(folder / "model.safetensors.index.json", {"metadata": {}, "weight_map": weight_map | {HEAD: HEAD_FILE}})
+    write_json(folder / "config.json", config | {"tie_word_embeddings": False})  # last: it marks the folder as whole
 
 
 def _write_head(source: Path, tensor: dict[str, Any], target: Path) -> None:
