@@ -78,6 +78,8 @@ def answers_errors(endpoint: Endpoint) -> Endpoint:
             raise ApiError(404, str(error), code="not_found") from error
         except (RunDirError, ModelError) as error:
             raise ApiError(409, str(error), code="conflict") from error
+        except OSError as error:  # a full disk: the system's own words name the file
+            raise ApiError(500, f"{error}; mend it and send the request again") from error
 
     return answer
 

@@ -116,6 +116,19 @@ def test_a_second_service_on_the_folder_does_not_start(service: LiveService, tmp
     second.http.close()
 
 
+def test_what_cannot_be_written_is_not_acknowledged(
+    service: LiveService, toy_model: Path, refusing_endpoint: str, tmp_path: Path
+) -> None:
+    tree = config("unlucky", toy_model, refusing_endpoint, tmp_path)
+    obstacle = service.runs / ".service/queue.json"
+    obstacle.mkdir()
+    assert "queue.json" in error_of(service.submit(tree), 500)["message"]
+    obstacle.rmdir()
+    assert service.show("unlucky")["wanted"] is None
+    assert service.submit(tree).json()["wanted"] == "running"
+    service.wait_for_state("unlucky", "failed")
+
+
 def test_events_go_on_where_the_client_was(
     service: LiveService, toy_model: Path, silent_endpoint: str, tmp_path: Path
 ) -> None:
