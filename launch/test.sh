@@ -5,6 +5,8 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 cd "$root"
+command -v chromium >/dev/null || (install_package chromium "the browser of the dashboard's tests") ||
+    echo "the tests in a browser are left out"
 inverse_instruct fetch-model smollm2-135m
 ruff check .
 mypy
