@@ -66,7 +66,8 @@ def open_page(chromium: Any) -> Iterator[Open]:
     contexts, problems = [], []
 
     def open_(address: str, **options: Any) -> Any:
-        context = chromium.new_context(locale="en-US", offline=address.startswith("file:"), **options)
+        context = chromium.new_context(locale="en-US", offline=address.startswith("file:"), reduced_motion="reduce",
+                                       **options)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: problems.append(message.text) if message.type != "log" else None)
@@ -196,10 +197,10 @@ def test_in_a_narrow_window(open_page: Open, address: str, scheme: str) -> None:
 def test_charts_follow_the_system_into_the_dark(open_page: Open, addresses: dict[str, str]) -> None:
     page = open_page(addresses["report"], color_scheme="light")
     expect(page.locator(".js-plotly-plot")).to_have_count(len(CHARTS))
-    color = "document.getElementById('pass-chart').layout.font.color"
-    before = page.evaluate(color)
+    tick = page.locator("#pass-chart .xtick text").first
+    before = tick.evaluate("tick => getComputedStyle(tick).fill")
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function(f"{color} !== '{before}'")
+    expect(tick).not_to_have_css("fill", before)
 
 
 def test_a_run_that_has_only_begun_has_no_empty_charts(open_page: Open, begun_run: Path, tmp_path: Path) -> None:
