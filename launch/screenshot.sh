@@ -15,7 +15,7 @@ trap 'rm -rf "$work"' EXIT
 inverse_instruct report "$run_dir" --output "$work/report.html" >/dev/null
 sandbox=()
 [ "$(id -u)" != 0 ] || sandbox=(--no-sandbox) # Chromium has none for root
-chromium --headless "${sandbox[@]}" --user-data-dir="$work/profile" --hide-scrollbars --window-size=1100,1310 \
+chromium --headless "${sandbox[@]}" --user-data-dir="$work/profile" --hide-scrollbars --window-size=1100,1340 \
     --virtual-time-budget=5000 --screenshot="$work/page.png" "file://$work/report.html" 2>"$work/log" ||
     { cat "$work/log" >&2; exit 1; }
 mkdir -p "$(dirname "$output")"

@@ -67,7 +67,7 @@ def _round(row: dict[str, Any], stages: list[dict[str, Any]], checkpoints: list[
              "gained", "lost", "p_worse", "reason")
     return {name: row[name] for name in names} | {
         "suites": [_suite(name, metrics) for name, metrics in row["suites"].items()],
-        "seconds": sum(taken.values()) + max(together, default=0.0),
+        "seconds": sum(taken.values()) + max(together, default=0.0) if taken or together else None,
         "state": checkpoint.state if checkpoint else None,
         "digest": checkpoint.digest if checkpoint else None,
     }

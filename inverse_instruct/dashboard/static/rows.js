@@ -63,8 +63,7 @@ async function showPage(page) {
 
 function drawRows(reply, query) {
   browser.page = reply.page;
-  const total = Object.values(reply.outcomes).reduce((sum, number) => sum + number, 0);
-  const pairs = [["", `all (${count(total)})`], ...Object.entries(reply.outcomes)
+  const pairs = [["", `all (${count(total(reply.outcomes))})`], ...Object.entries(reply.outcomes)
     .map(([outcome, number]) => [outcome, `${words(outcome)} (${count(number)})`])];
   const select = byId("rows-outcome");
   select.replaceChildren(...pairs.map(([value, label]) => option(value, label, query.outcome)));

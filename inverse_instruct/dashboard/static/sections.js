@@ -32,13 +32,13 @@ function drawNow(run) {
 function drawRounds(run) {
   const measures = {
     "Checkpoint": checkpointChip,
-    "pass@1 base, %": (round) => suiteCells(round, (suite) => interval(suite.base)),
+    "pass@1 base, %": (round) => suiteCells(round, baseCell),
     "pass@1 plus, %": (round) => suiteCells(round, (suite) => interval(suite.plus)),
     "Self-consistency, % (plus)": (round) => suiteCells(round, consistencyCell),
-    "Problems gained": (round) => problemList(round.gained),
-    "Problems lost": (round) => problemList(round.lost),
+    "Problems gained": (round) => problemList(round, round.gained),
+    "Problems lost": (round) => problemList(round, round.lost),
     "p, one-sided, for worse": (round) => fixed(round.p_worse, 3),
-    "Decision": (round) => element("div", { class: "words" }, round.reason ?? "–"),
+    "Decision": (round) => (round.reason ? element("div", { class: "words" }, round.reason) : "–"),
     "Snippets": (round) => count(round.snippets),
     "Candidates": (round) => count(round.candidates),
     "Selected": (round) => count(round.selected),
@@ -47,10 +47,11 @@ function drawRounds(run) {
       : `${fixed(round.loss_first, 3)} → ${fixed(round.loss_last, 3)}`),
     "Time": (round) => duration(round.seconds),
   };
-  byId("rounds-empty").hidden = run.rounds.length > 0;
-  byId("rounds-table").hidden = run.rounds.length === 0;
-  fillTable(byId("rounds-table"), ["", ...run.rounds.map((round) => `Round ${round.round}`)],
-    Object.entries(measures).map(([name, show]) => [name, ...run.rounds.map(show)]));
+  const rows = Object.entries(measures).map(([name, show]) => [name, ...run.rounds.map(show)])
+    .filter(([, ...cells]) => cells.some((cell) => cell !== "–"));
+  byId("rounds-empty").hidden = rows.length > 0;
+  byId("rounds-table").hidden = rows.length === 0;
+  fillTable(byId("rounds-table"), ["", ...run.rounds.map((round) => `Round ${round.round}`)], rows);
 }
 
 function checkpointChip(round) {
@@ -62,19 +63,29 @@ function checkpointChip(round) {
 
 function suiteCells(round, show) {
   if (!round.suites.length) return "–";
-  return round.suites.map((suite) => element("div", {}, show(suite),
-    round.suites.length > 1 ? element("span", { class: "quiet" }, suite.suite) : null));
+  return round.suites.map((suite) => element("div", {}, round.suites.length > 1 ? quiet(suite.suite) : null,
+    show(suite)));
 }
 
-function consistencyCell(suite) {
-  const { consistency } = suite;
+const quiet = (text) => element("span", { class: "quiet" }, text);
+const total = (counts) => Object.values(counts).reduce((sum, number) => sum + number, 0);
+
+function baseCell({ base, problems, not_measured }) {
+  const unmeasured = total(not_measured);
+  const note = unmeasured ? `of ${count(problems)}, ${count(unmeasured)} not measured` : `of ${count(problems)}`;
+  return [interval(base), quiet(note)];
+}
+
+function consistencyCell({ consistency }) {
   if (!consistency?.base) return "–";
-  return element("span", { title: `of ${consistency.problems} problems` },
-    `${percent(consistency.base.rate)} (${percent(consistency.plus.rate)})`);
+  const removed = total(consistency.removed);
+  return [`${percent(consistency.base.rate)} (${percent(consistency.plus.rate)})`,
+    quiet(`of ${count(consistency.problems)}, ${removed ? `${count(removed)} removed` : "none removed"}`)];
 }
 
-function problemList(problems) {
-  if (!problems?.length) return problems ? "0" : "–";
+function problemList(round, problems) {
+  if (round.p_worse == null) return "–"; // there was nothing to compare with
+  if (!problems.length) return "0";
   return element("details", {}, element("summary", {}, count(problems.length)),
     element("ul", { class: "quiet" }, problems.map((problem) => element("li", {}, problem))));
 }
@@ -92,6 +103,7 @@ function drawRateCharts(run) {
 function drawFunnel(run) {
   const rounds = [...new Set(run.funnel.map((stage) => stage.round))];
   const chosen = keepChoice(byId("funnel-round"), rounds.map((round) => [String(round), roundName(round)]));
+  byId("funnel-choice").hidden = rounds.length === 0;
   const stages = run.funnel.filter((stage) => String(stage.round) === chosen);
   const reasons = [...new Set(stages.flatMap((stage) => Object.keys(stage.rejected)))];
   const names = stages.map((stage) => stage.stage);
@@ -120,10 +132,7 @@ function rejectionWords(rejected) {
 }
 
 function drawScores(run) {
-  const share = (counts) => {
-    const total = counts.reduce((sum, number) => sum + number, 0);
-    return counts.map((number) => (total ? (100 * number) / total : 0));
-  };
+  const share = (counts) => counts.map((number) => (100 * number) / Math.max(1, total(counts)));
   const lines = run.scores.flatMap(({ round, scored, selected }) => [
     { name: `round ${round}, all pairs`, counts: scored, round, dash: "solid" },
     ...(selected ? [{ name: `round ${round}, selected`, counts: selected, round, dash: "dot" }] : []),
@@ -155,6 +164,7 @@ function drawTraining(run) {
     before += curve.steps;
     return placed;
   }).filter((curve) => curve.step.length);
+  byId("training-choice").hidden = curves.length === 0;
   const dashes = ["solid", "dot", "dash"];
   drawChart("training-chart", {
     traces: () => curves.map((curve) => ({
