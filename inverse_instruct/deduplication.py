@@ -6,12 +6,14 @@ exact duplicates if they differ in white space only, and near duplicates if the 
 snippet is dropped below the threshold. Not guaranteed: that every pair above it is found (about 98% of those right at
 the threshold, more of the others).
 
-Memory: about 3 KiB for a snippet that `NearDuplicates` accepted, its shingles included. The buckets are our own, since
-those of datasketch take four times as much; the signatures are datasketch's.
+Memory: about half a KiB for a short snippet that `NearDuplicates` accepted, four bytes for each of its distinct
+shingles included. The buckets are our own sorted arrays, since dictionaries take ten times as much; the signatures are
+datasketch's.
 """
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING
 
 from inverse_instruct.records import digest
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 _SHINGLE_TOKENS = 5
 _PERMUTATIONS = 128
 _RECALL = 0.98
+_NEWEST_ENTRIES = 1 << 17
 
 
 class ExactDuplicates:
@@ -44,52 +47,82 @@ class NearDuplicates:
 
     def __init__(self, threshold: float) -> None:
         """Take the Jaccard similarity, over 0 and up to 1, from which two snippets are near duplicates."""
+        import numpy as np
         from datasketch import MinHash
 
         self._threshold = threshold
         self._bands, self._rows = _bands_and_rows(threshold)
         self._empty = MinHash(num_perm=_PERMUTATIONS, hashfunc=int)
-        self._buckets: dict[int, list[int] | int] = {}
+        factors = np.random.default_rng(0).integers(2**64, size=(self._bands, self._rows), dtype=np.uint64)
+        self._factors = factors | np.uint64(1)
+        self._buckets = _Buckets()
         self._places: list[str] = []
-        self._shingles: list[NDArray[np.uint32]] = []
+        self._shingles = array("I")  # of all snippets, one after the other
+        self._ends = array("Q")
 
     def find_or_add(self, place: str, code: str) -> str | None:
         """Return the place of the first accepted snippet that this one nearly repeats, or accept it."""
         shingles = _shingles(code)
         keys = self._keys(shingles)
-        for number in sorted(self._candidates(keys)):
-            if _jaccard(shingles, self._shingles[number]) >= self._threshold:
+        for number in sorted(self._buckets.find(keys)):
+            if _jaccard(shingles, self._shingles_of(number)) >= self._threshold:
                 return self._places[number]
-        self._add(keys, len(self._places))
+        self._buckets.add(keys, len(self._places))
         self._places.append(place)
-        self._shingles.append(shingles)
+        self._shingles.frombytes(shingles.tobytes())
+        self._ends.append(len(self._shingles))
         return None
 
-    def _keys(self, shingles: NDArray[np.uint32]) -> list[int]:
+    def _shingles_of(self, number: int) -> NDArray[np.uint32]:
+        import numpy as np
+
+        start = self._ends[number - 1] if number else 0
+        return np.frombuffer(self._shingles[start : self._ends[number]], dtype=np.uint32)
+
+    def _keys(self, shingles: NDArray[np.uint32]) -> NDArray[np.uint64]:
         signature = self._empty.copy()
         signature.update_batch(shingles.tolist())
         bands = signature.hashvalues[: self._bands * self._rows].reshape(self._bands, self._rows)
-        return [hash((band, row.tobytes())) for band, row in enumerate(bands)]
+        keys: NDArray[np.uint64] = (bands * self._factors).sum(axis=1)
+        return keys
 
-    def _candidates(self, keys: list[int]) -> set[int]:
-        found: set[int] = set()
-        for key in keys:
-            match self._buckets.get(key):
-                case int(number):
-                    found.add(number)
-                case list(numbers):
-                    found.update(numbers)
+
+class _Buckets:
+    """Which snippets have which key: the newest in a dictionary, the others in sorted arrays, each half the next."""
+
+    def __init__(self) -> None:
+        self._newest: dict[int, list[int]] = {}
+        self._entries = 0
+        self._settled: list[tuple[NDArray[np.uint64], NDArray[np.uint32]]] = []  # keys and numbers, the longest first
+
+    def find(self, keys: NDArray[np.uint64]) -> set[int]:
+        found = {number for key in keys.tolist() for number in self._newest.get(key, ())}
+        for known, numbers in self._settled:
+            starts = known.searchsorted(keys)
+            hits = known.take(starts, mode="clip") == keys
+            if hits.any():
+                for start, end in zip(starts[hits], known.searchsorted(keys[hits], "right"), strict=True):
+                    found.update(numbers[start:end].tolist())
         return found
 
-    def _add(self, keys: list[int], number: int) -> None:
-        for key in keys:
-            match self._buckets.get(key):
-                case None:
-                    self._buckets[key] = number
-                case int(first):
-                    self._buckets[key] = [first, number]
-                case list(numbers):
-                    numbers.append(number)
+    def add(self, keys: NDArray[np.uint64], number: int) -> None:
+        for key in keys.tolist():
+            self._newest.setdefault(key, []).append(number)
+        self._entries += len(keys)
+        if self._entries >= _NEWEST_ENTRIES:
+            self._settle()
+
+    def _settle(self) -> None:
+        import numpy as np
+
+        keys = np.fromiter((key for key, numbers in self._newest.items() for _ in numbers), np.uint64, self._entries)
+        numbers = np.fromiter((number for found in self._newest.values() for number in found), np.uint32, self._entries)
+        self._newest, self._entries = {}, 0
+        while self._settled and self._settled[-1][0].size < 2 * keys.size:
+            more_keys, more_numbers = self._settled.pop()
+            keys, numbers = np.concatenate([more_keys, keys]), np.concatenate([more_numbers, numbers])
+        order = keys.argsort(kind="stable")
+        self._settled.append((keys[order], numbers[order]))
 
 
 def _bands_and_rows(threshold: float) -> tuple[int, int]:

@@ -22,7 +22,7 @@ from inverse_instruct.records import Reason
 
 MAX_ROW_BYTES = 16 << 20
 _MAX_EXPANSION = 200  # text is compressed 3 to 20 times
-_EXPANDED_BYTES = 256 << 20  # what a compressed file may expand to in any case
+_EXPANDED_BYTES = 4 << 20  # what a compressed file may expand to in any case
 _CHUNK_CHARACTERS = 1 << 16
 _BOM = b"\xef\xbb\xbf"
 _SPACE = re.compile(r"[ \t\r\n]*")

@@ -1,9 +1,9 @@
 """Writing rows of the run to a file, one by one and in bounded memory.
 
-Enters: records or their plain values. Leaves: a Parquet file in row groups of `_GROUP_ROWS` rows, or JSON lines; it
-appears whole when the writer closes without an error, or not at all. The columns of a Parquet file come from the
-record's annotations, so an empty file and a column of nulls keep their types. Half surrogate pairs, which UTF-8 cannot
-hold, are written as `?`.
+Enters: records or their plain values. Leaves: a Parquet file in row groups of `_GROUP_ROWS` rows, fewer where they are
+long, or JSON lines; it appears whole when the writer closes without an error, or not at all. The columns of a Parquet
+file come from the record's annotations, so an empty file and a column of nulls keep their types. Half surrogate pairs,
+which UTF-8 cannot hold, are written as `?`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _GROUP_ROWS = 10_000
+_GROUP_CHARACTERS = 64 << 20
 _FLAT: tuple[type[Record], ...] = (Snippet, Candidate, ScoredPair, TrainingRow, Rejection)
 
 
@@ -54,6 +55,7 @@ class RowWriter:
         self._file: AbstractContextManager[IO[Any]] = atomic_write(path, "wb" if self._parquet else "w")
         self._schema = record_schema(record) if record and self._parquet else None
         self._group: list[dict[str, Any]] = []
+        self._group_characters = 0
         self._writer: Any = None
 
     def __enter__(self) -> RowWriter:
@@ -81,7 +83,8 @@ class RowWriter:
             self._stream.write(_encodable(json.dumps(values, ensure_ascii=False)) + "\n")
             return
         self._group.append({name: _encodable(value) for name, value in values.items()})
-        if len(self._group) >= _GROUP_ROWS:
+        self._group_characters += sum(len(value) for value in values.values() if isinstance(value, str))
+        if len(self._group) >= _GROUP_ROWS or self._group_characters >= _GROUP_CHARACTERS:
             self._flush()
 
     def _flush(self) -> None:
@@ -95,7 +98,7 @@ class RowWriter:
             self._writer = pq.ParquetWriter(self._stream, table.schema, compression="zstd")
         if self._group:
             self._writer.write_table(table)
-        self._group = []
+        self._group, self._group_characters = [], 0
 
 
 def _told_by_fields(rows: list[dict[str, Any]]) -> pa.Schema | None:
