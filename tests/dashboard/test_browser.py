@@ -181,9 +181,9 @@ def test_by_keyboard(open_page: Open, address: str) -> None:
     expect(details.locator("table")).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_in_a_narrow_window(open_page: Open, address: str, scheme: str) -> None:
-    page = open_page(address, viewport={"width": 360, "height": 740}, color_scheme=scheme)
+@pytest.mark.parametrize(("kind", "scheme"), [("report", "light"), ("live", "dark")])
+def test_in_a_narrow_window(open_page: Open, addresses: dict[str, str], kind: str, scheme: str) -> None:
+    page = open_page(addresses[kind], viewport={"width": 360, "height": 740}, color_scheme=scheme)
     expect(page.locator("#rows-page")).to_have_text("Page 1 of 5")
     page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") == 360
@@ -213,28 +213,19 @@ def test_a_run_that_has_only_begun_has_no_empty_charts(open_page: Open, begun_ru
     expect(page.locator("#rows-count")).to_have_text("There are no rows yet.")
 
 
-def test_a_live_page_follows_the_run(open_page: Open, growing_run: Any, chromium: Any) -> None:
+def test_a_live_page_follows_the_run_and_tells_when_it_cannot(chromium: Any, growing_run: Any) -> None:
     growing_run.preprocess()
+    page = chromium.new_page()
     with growing_run.run_dir.lock(), dashboard(growing_run.run_dir.path) as address:
-        page = open_page(address)
-        expect(page.locator("#run-state")).to_have_text("running")
-        expect(page.locator("#score-chart-empty")).to_be_visible()
         growing_run.ledger.start_stage(1, "summarize", 40)
         growing_run.ledger.advance(1, "summarize", 10, 40)
+        page.goto(address)
+        expect(page.locator("#run-state")).to_have_text("running")
+        expect(page.locator("#score-chart-empty")).to_be_visible()
         expect(page.locator("#now")).to_contain_text("Round 1 summarize · 10 of 40 · about")
-        page.locator("#rows-round").select_option("1")
         expect(page.locator(".row").first).to_contain_text("no candidates yet")
         growing_run.candidates(1)
         expect(page.locator("#score-chart")).to_be_visible()
         expect(page.locator(".row").first).to_contain_text("3 candidates")
-    page.context.close()
-
-
-def test_a_server_that_is_gone_is_told(chromium: Any, whole_run: Path) -> None:
-    page = chromium.new_page()
-    with dashboard(whole_run) as address:
-        page.goto(address)
-        expect(page.locator("#run-state")).to_have_text("done")
-    page.evaluate("poll(null)")
     expect(page.locator("#notice")).to_contain_text("The dashboard cannot be reached")
     page.close()
