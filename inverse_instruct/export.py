@@ -1,8 +1,8 @@
 """A checkpoint as a folder that stands by itself: weights, tokenizer, model card, and the rows that trained it.
 
-Enters: a run directory and the name of a checkpoint. Leaves: a Hugging Face folder, whole or not at all. Weights are
-hard links where the file system can, so that no second copy is needed; never links that point into the run. Not
-guaranteed: that the licenses are right; they are what the config says, or "not stated".
+Enters: a run directory and the name of a checkpoint. Leaves: a Hugging Face folder, whole or not at all, that
+shares nothing with the run. Not guaranteed: that the licenses are right; they are what the config says, or "not
+stated".
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from inverse_instruct.errors import RunDirError
 from inverse_instruct.ledger import Ledger
 from inverse_instruct.lineage import History, describe_lineage, read_history
 from inverse_instruct.run_dir import RunDir, file_digest, read_rows, write_rows
-from inverse_instruct.training.publish import MARKER, link_or_copy
+from inverse_instruct.training.publish import MARKER
 
 MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.py", "LICENSE*", "NOTICE*")
 CANDIDATE_COLUMNS = ("k", "prefix", "seed", "prompt")
@@ -71,8 +71,7 @@ def export_checkpoint(path: Path, name: str, output: Path) -> tuple[Path, list[s
 def _copy_model(source: Path, target: Path) -> None:
     target.mkdir(parents=True)
     for path in sorted({path for pattern in MODEL_FILES for path in source.glob(pattern) if path.name != MARKER}):
-        place = link_or_copy if path.suffix == ".safetensors" else shutil.copyfile  # a person may edit small files
-        place(str(path.resolve()), str(target / path.name))
+        shutil.copyfile(path, target / path.name)
 
 
 def _selected_rows(history: History, lineage: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -50,7 +50,7 @@ def decide(section: PromoteSection, candidate: dict[str, float], promoted: dict[
     worse = paired.p_worse < section.alpha
     verdict = "worse" if worse else "not shown to be worse"
     reason = (f"{verdict} than the promoted checkpoint: {len(paired.gained)} gained, {len(paired.lost)} lost, "
-              f"p = {paired.p_worse:.3f}")
+              f"p {'< 0.001' if paired.p_worse < 0.001 else f'= {paired.p_worse:.3f}'}")
     return Decision(not worse, reason, paired.gained, paired.lost, paired.p_worse)
 
 

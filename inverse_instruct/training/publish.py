@@ -33,7 +33,7 @@ def publish(export: Path, checkpoint: Path, key: str) -> list[Path]:
     temporary = checkpoint.with_name(f".{checkpoint.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(export, temporary, copy_function=link_or_copy)
+    shutil.copytree(export, temporary, copy_function=_link_or_copy)
     write_json(temporary / MARKER, {"key": key})
     names = sorted(path.name for path in temporary.iterdir())
     for name in names:
@@ -44,7 +44,7 @@ def publish(export: Path, checkpoint: Path, key: str) -> list[Path]:
     return [checkpoint / name for name in names]
 
 
-def link_or_copy(source: str, target: str) -> None:
+def _link_or_copy(source: str, target: str) -> None:
     """Give a file a second name, or a second copy where the file system has no links."""
     try:
         os.link(source, target)
