@@ -22,6 +22,7 @@ from typing import IO
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 GRACE_SECONDS = 10.0
+KILL_SECONDS = 10.0  # for the kernel to end what was killed
 
 
 def start_supervised(command: list[str], *, env: dict[str, str], log: IO[bytes], cwd: Path | None = None
@@ -45,7 +46,11 @@ def stop_supervised(process: subprocess.Popen[bytes]) -> int:
     """End the command and everything it started; return its exit code once all of it is gone."""
     if process.stdin:
         process.stdin.close()
-    return process.wait()
+    try:
+        return process.wait(GRACE_SECONDS + KILL_SECONDS)
+    except subprocess.TimeoutExpired:  # the supervisor itself was stopped
+        kill_supervised(process)
+        return process.wait()
 
 
 def kill_supervised(process: subprocess.Popen[bytes]) -> None:

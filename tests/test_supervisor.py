@@ -9,6 +9,9 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+from inverse_instruct import supervisor
 from inverse_instruct.supervisor import descendants, start_supervised, stop_supervised
 
 ORPHAN_MAKER = (
@@ -67,3 +70,15 @@ def test_kill_9_of_the_parent_ends_everything(tmp_path: Path) -> None:
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
     assert wait_until_gone(pids) == []
+
+
+def test_a_supervisor_that_was_stopped_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(supervisor, "KILL_SECONDS", 0.2)
+    with (tmp_path / "log").open("wb") as log:
+        process = start_supervised(["sleep", "1000"], env=dict(os.environ), log=log)
+    children = wait_for_descendants(process.pid, 1)
+    os.kill(process.pid, signal.SIGSTOP)
+    began = time.monotonic()
+    stop_supervised(process)
+    assert time.monotonic() - began < 5 and not wait_until_gone(children)

@@ -1,8 +1,9 @@
 """The heartbeat of a server of ours: one that hangs is killed, so that its requests fail and it is started again.
 
 Enters: a running server, and how many requests wait for it. Leaves: nothing; ended when it is canceled. Two signs of
-life: /health answers, and while requests wait, tokens are counted. A server that ends by itself breaks its connections
-off, so nobody needs to watch for that. Not covered: servers that somebody else started.
+life: /health answers, and while requests wait, tokens are counted (vLLM answers /health from another process than the
+one that computes). A server that ends by itself breaks its connections off, so nobody needs to watch for that. Not
+covered: servers that somebody else started.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from inverse_instruct.inference.server import VllmServer
 BEAT_SECONDS = 1.0
 ANSWER_SECONDS = 5.0  # for one question to the server
 HANG_SECONDS = 30.0  # without an answer to /health
-STALL_SECONDS = 180.0  # with requests that wait, without one more token; a full prefill on a busy CPU takes a minute
+STALL_SECONDS = 120.0  # with requests that wait, without one more token; a full prefill on a busy CPU takes a minute
 TOKENS = re.compile(r"^vllm:(?:prompt|generation)_tokens_total\{[^\n]*\} (\S+)$", re.MULTILINE)
 
 

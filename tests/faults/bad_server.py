@@ -91,8 +91,11 @@ def endless(connection: socket.socket, body: Body) -> None:
 class BadServer:
     """Gives the replies in turn, the last one for ever, or for every body what `choose` returns."""
 
-    def __init__(self, *replies: Reply, choose: Callable[[Body], Reply] | None = None) -> None:
+    def __init__(self, *replies: Reply, choose: Callable[[Body], Reply] | None = None,
+                 models: bytes = json.dumps({"data": [{"id": MODEL}]}).encode()) -> None:
         self._replies = list(replies)
+        self._models = models
+        self.away = False  # nothing is answered
         self._choose = choose
         self._lock = threading.Lock()
         self.bodies: list[Body] = []
@@ -123,8 +126,10 @@ class BadServer:
         while (header := stream.readline().decode().strip()):
             name, _, value = header.partition(":")
             headers[name.lower()] = value.strip()
+        if self.away:
+            return
         if line.startswith("GET"):
-            send(connection, 200, json.dumps({"data": [{"id": MODEL}]}).encode())
+            send(connection, 200, self._models)
         elif line:
             body = json.loads(stream.read(int(headers["content-length"])))
             self._next(body)(connection, body)

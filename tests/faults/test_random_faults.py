@@ -1,0 +1,68 @@
+"""With one request in twenty spoiled on its way, summarizing and scoring give the same rows as without."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from inverse_instruct.config import InferenceSection, ScoreSection, SummarizeSection
+from inverse_instruct.inference.connect import connect
+from inverse_instruct.inference.server import VllmServer
+from inverse_instruct.prompts import PromptFormatter
+from inverse_instruct.records import Candidate, Snippet
+from inverse_instruct.run_dir import Manifest, file_digest, read_rows
+from inverse_instruct.score import ScoreStage
+from inverse_instruct.streaming import stream
+from inverse_instruct.summarize import SummarizeStage
+from tests.faults.faulty_proxy import FAULTS, FaultyProxy
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+SNIPPETS = [Snippet(f"s{number}", f"def scale_{number}(values):\n    return [value * {number} for value in values]",
+                    "python", "", "", "", 1) for number in range(30)]
+
+
+async def generate(urls: list[str], model: Path, folder: Path) -> list[Manifest]:
+    async with connect(InferenceSection(endpoints=urls, concurrency=16), None) as client:
+        shared: dict[str, Any] = {"formatter": PromptFormatter(model, "chat"), "client": client, "model": client.model,
+                                  "max_model_len": 1024}
+        section = SummarizeSection(candidates=4, max_new_tokens=24, temperature=0.6, stop=["\n"])
+        summarize = SummarizeStage(section, folder / "summarize", seed=0, round_number=1, **shared)
+        score = ScoreStage(ScoreSection(), folder / "score", yes_token="Yes", no_token="No", **shared)
+        candidates: dict[str, list[Candidate]] = {}
+
+        async def both(snippet: Snippet) -> None:
+            candidates[snippet.id] = await summarize.write(snippet)
+            await score.judge(snippet, candidates[snippet.id])
+
+        async for _ in stream(SNIPPETS, both, 16):
+            pass
+        ordered = [candidate for snippet in SNIPPETS for candidate in candidates[snippet.id]]
+        return [summarize.finish(SNIPPETS, "k"), score.finish(ordered, "k")]
+
+
+@pytest.mark.timeout(900)
+def test_the_rows_are_the_same(smollm: Path, tmp_path: Path) -> None:
+    server = VllmServer(smollm, InferenceSection(dtype="float32"), max_model_len=1024, log=tmp_path / "vllm.log")
+    server.start()
+
+    async def main() -> tuple[list[Manifest], list[Manifest], FaultyProxy]:
+        await server.wait_ready()
+        async with FaultyProxy(server.url, share=0.05, seed=1) as proxy:
+            return (await generate([server.url], smollm, tmp_path / "clean"),
+                    await generate([proxy.url], smollm, tmp_path / "faulty"), proxy)
+
+    try:
+        clean, faulty, proxy = asyncio.run(main())
+    finally:
+        server.stop()
+    print(f"{proxy.requests} requests, {proxy.injected.total()} spoiled: {dict(proxy.injected)}")
+    assert proxy.injected.total() >= 5 and set(proxy.injected) <= set(FAULTS)
+    assert [manifest.rejected for manifest in clean] == [manifest.rejected for manifest in faulty]
+    name = "summarize/candidates.parquet"
+    assert file_digest(tmp_path / "clean" / name) == file_digest(tmp_path / "faulty" / name)
+    scores = [{row["candidate_id"]: row["lm_score"] for row in read_rows(tmp_path / folder / "score/scores.parquet")}
+              for folder in ("clean", "faulty")]
+    assert scores[1] == pytest.approx(scores[0], abs=1e-4), "batches differ, and with them the last digits"
