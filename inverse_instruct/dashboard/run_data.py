@@ -46,7 +46,7 @@ def collect_run(path: Path) -> dict[str, Any]:
         "funnel": [_funnel(stage) for stage in done if stage["stage"] in DATA_STAGES],
         "scores": [scores for number in numbers if (scores := score_histogram(run_dir, number))],
         "curves": [curve for number in numbers for curve in training_curves(run_dir, number)],
-        "costs": [_cost(stage) for stage in done],
+        "costs": [_cost(stage) for stage in sorted(done, key=lambda stage: STAGES.index(stage["stage"]))],
         "history": _history(status["events"], promotions),
     }
 

@@ -7,7 +7,7 @@ let run = null;
 const sections = [
   [drawHead, ["name", "state", "rounds_wanted", "rounds"]], [drawNow, ["state", "under_way"]],
   [drawRounds, ["rounds"]], [drawRateCharts, ["rounds"]], [drawFunnel, ["funnel"]], [drawScores, ["scores"]],
-  [drawTraining, ["curves"]], [drawCosts, ["costs"]], [drawHistory, ["history"]], [offerRounds, ["rounds"]],
+  [drawTraining, ["curves"]], [drawCosts, ["costs", "rounds"]], [drawHistory, ["history"]], [offerRounds, ["rounds"]],
 ];
 
 function show(next) { // draw anew only what has changed, so that open parts and the focus stay

@@ -185,7 +185,7 @@ const short = (number) => (number == null ? "–" : Number(number.toPrecision(4)
 
 function drawCosts(run) {
   const stages = [...new Set(run.costs.map((cost) => cost.stage))];
-  const rounds = [...new Set(run.costs.map((cost) => cost.round))];
+  const rounds = run.rounds.map((round) => round.round);
   const find = (stage, round) => run.costs.find((cost) => cost.stage === stage && cost.round === round);
   const long = Math.max(0, ...run.costs.map((cost) => cost.seconds)) > 600;
   drawCost("time-chart", stages.map((stage) => ({
