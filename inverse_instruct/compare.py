@@ -23,7 +23,7 @@ def compare(baseline: Path, candidate: Path) -> dict[str, Any]:
     Raises:
         RunDirError: one of them holds no results, or they are not of the same problems of the same data.
     """
-    before, after = read_comparable(baseline, candidate)
+    before, after, _ = read_comparable(baseline, candidate)
     versions = [{report.get("version") for report in map(read_report, find_results(path)) if report}
                 for path in (baseline, candidate)]
     if before.keys() != after.keys() or (all(versions) and versions[0] != versions[1]):

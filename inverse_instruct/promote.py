@@ -8,7 +8,7 @@ can be told from luck, and the decision says how clear it was.
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from evaluation import compare_paired
@@ -66,7 +66,11 @@ def promote(section: PromoteSection, folder: Path, *, candidate: Path, promoted:
     """
     started = time.monotonic()
     if promoted:
-        decision = decide(section, *read_comparable(candidate, promoted))
+        *rates, left_out = read_comparable(candidate, promoted)
+        decision = decide(section, *rates)
+        if left_out:
+            decision = replace(decision, reason=f"{decision.reason}; {len(left_out)} problems do not count, as one of "
+                               "the two left them unanswered")
     else:
         decision = decide(section, read_pass_rates(candidate), None)
     write_json(folder / "decision.json", asdict(decision))

@@ -34,8 +34,8 @@ def read_pass_rates(path: Path) -> dict[str, float]:
     return {problem: fmean(values) for problem, values in passed.items()}
 
 
-def read_comparable(one: Path, other: Path) -> tuple[dict[str, float], dict[str, float]]:
-    """Return both pass rates without the problems that one of the two models left unanswered.
+def read_comparable(one: Path, other: Path) -> tuple[dict[str, float], dict[str, float], set[str]]:
+    """Return both pass rates without the problems that one of the two models left unanswered, and those problems.
 
     Raises:
         RunDirError: one of them holds no results, they are damaged, or nothing is left.
@@ -45,7 +45,7 @@ def read_comparable(one: Path, other: Path) -> tuple[dict[str, float], dict[str,
                      for path in (one, other))
     if not first or not second:
         raise RunDirError(f"{one} and {other}: no problem was answered by both, so there is nothing to compare")
-    return first, second
+    return first, second, left_out
 
 
 def find_results(path: Path) -> list[Path]:
