@@ -22,9 +22,10 @@ from starlette.routing import Route
 from inverse_instruct.dashboard.page import LIVE_POLICY, asset, live_page, to_json
 from inverse_instruct.dashboard.rows import RowQuery, read_page
 from inverse_instruct.dashboard.run_data import collect_run
-from inverse_instruct.errors import InverseInstructError, RequestError, ServerError
+from inverse_instruct.errors import InverseInstructError, NoRunError, RequestError, ServerError
 
 FindRun = Callable[[Request], Path]
+STATUSES = {RequestError: 400, NoRunError: 404}
 YEAR_SECONDS = 31_536_000
 
 
@@ -73,7 +74,7 @@ def _guarded(endpoint: Callable[[Request], Response]) -> Callable[[Request], Res
         try:
             return endpoint(request)
         except InverseInstructError as error:
-            status = 400 if isinstance(error, RequestError) else 404
+            status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 500)
             return _reply(to_json({"error": str(error)}), "application/json", status)
 
     return guarded

@@ -6,6 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from inverse_instruct.dashboard.row_file import RowFile
 from inverse_instruct.run_dir import RunDir
 
 BINS = 20  # of equal width over [0, 1]
@@ -26,8 +29,5 @@ def score_histogram(run_dir: RunDir, round_number: int) -> dict[str, Any] | None
 
 @lru_cache(maxsize=256)
 def _counts(path: Path, changed: int) -> list[int]:
-    import numpy as np
-    import pyarrow.parquet as pq
-
-    scores = pq.read_table(path, columns=["lm_score"])["lm_score"].to_numpy()
+    scores = RowFile(path).columns("lm_score")["lm_score"].to_numpy()
     return [int(count) for count in np.histogram(scores, bins=BINS, range=(0.0, 1.0))[0]]

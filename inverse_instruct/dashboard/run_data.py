@@ -28,14 +28,11 @@ def collect_run(path: Path) -> dict[str, Any]:
     """
     run_dir = RunDir(path)
     status = summarize_run(path)
-    ledger = Ledger(run_dir.ledger)
-    try:
+    with Ledger(run_dir.ledger) as ledger:
         checkpoints, promotions, stages = ledger.checkpoints(), ledger.promotions(), ledger.stages()
-    finally:
-        ledger.close()
-    run = status["run"] or {"name": path.resolve().name, "state": "not started", "rounds": None, "updated": None}
-    done = [stage for stage in stages if stage["manifest"]]
-    done.sort(key=lambda stage: (stage["round"], STAGES.index(stage["stage"])))
+    run = status["run"] or {"name": path.resolve().name, "state": "not started", "rounds": None}
+    done = sorted((stage for stage in stages if stage["manifest"]),
+                  key=lambda stage: (STAGES.index(stage["stage"]), stage["round"]))
     numbers = [row["round"] for row in status["rounds"]]
     return {
         "name": run["name"],
@@ -46,7 +43,7 @@ def collect_run(path: Path) -> dict[str, Any]:
         "funnel": [_funnel(stage) for stage in done if stage["stage"] in DATA_STAGES],
         "scores": [scores for number in numbers if (scores := score_histogram(run_dir, number))],
         "curves": [curve for number in numbers for curve in training_curves(run_dir, number)],
-        "costs": [_cost(stage) for stage in sorted(done, key=lambda stage: STAGES.index(stage["stage"]))],
+        "costs": [_cost(stage) for stage in done],
         "history": _history(status["events"], promotions),
     }
 

@@ -19,7 +19,7 @@ from inverse_instruct.dashboard.page import SCRIPTS, asset
 from inverse_instruct.dashboard.report import write_report
 from inverse_instruct.errors import RunDirError, ServerError
 
-from .conftest import SNIPPETS, read_embedded
+from .conftest import SNIPPETS, RunWriter, read_embedded
 
 
 @pytest.fixture
@@ -88,6 +88,14 @@ def test_data_is_sent_again_only_when_it_has_changed(client: TestClient) -> None
 def test_refusals_have_a_status_and_a_reason(client: TestClient, link: str, status: int, words: str) -> None:
     reply = client.get(link)
     assert reply.status_code == status and words in reply.text
+
+
+def test_a_damaged_file_is_named(growing_run: RunWriter) -> None:
+    growing_run.preprocess()
+    path = growing_run.run_dir.stage(0, "preprocess") / "snippets.parquet"
+    path.write_bytes(path.read_bytes()[:-20])
+    reply = TestClient(Starlette(routes=routes(lambda request: growing_run.run_dir.path))).get("/rows")
+    assert reply.status_code == 500 and "snippets.parquet: cannot be read" in reply.json()["error"]
 
 
 def test_rows_by_query(client: TestClient) -> None:
