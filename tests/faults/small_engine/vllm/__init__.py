@@ -1,0 +1,1 @@
+"""Stands in for vLLM in quick fault tests; see `entrypoints/openai/api_server.py`."""
