@@ -14,9 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import uvicorn
+from starlette.routing import Mount
 
 from inverse_instruct.config import RunConfig
 from inverse_instruct.config_file import ConfigFile, load_config, read_config
+from inverse_instruct.dashboard.app import routes as dashboard_routes
 from inverse_instruct.errors import ConfigError, RunDirError
 from inverse_instruct.gateway.app import create_app
 from inverse_instruct.gateway.keys import read_keys
@@ -94,7 +96,8 @@ def serve(path: Path, overrides: Sequence[str], loop: LoopService | None = None,
     keys = read_keys(Path(config.serve.api_keys)) if config.serve.api_keys else None
     listener = listen(config)
     service = Service(config, run_dir)
-    routes = api_routes(loop, allow_unsafe_configs=allow_unsafe_configs) if loop else []
+    routes = [Mount("/dashboard", routes=dashboard_routes(lambda request: path)),
+              *(api_routes(loop, allow_unsafe_configs=allow_unsafe_configs) if loop else [])]
     background = loop.play(service.pause_engines, service.resume_engines) if loop else None
     logger.info("listening on http://%s:%d", *listener.getsockname()[:2])
     try:
