@@ -68,14 +68,14 @@ async def connect(section: InferenceSection, server: VllmServer | None) -> Async
     """Yield a client to a server that was started, or (None) to the section's endpoints.
 
     Raises:
-        ServerError: it does not answer.
+        ServerError: it does not answer, or does not stay up.
     """
     if server is None:
         given = GivenServers(section.endpoints, section.start_timeout_seconds)
         async with _client(section, section.endpoints, await given.common_name(), given) as client:
             yield client
         return
-    await server.wait_ready()
+    await server.revive()  # it may be killed while it starts, like at any other time
     async with _client(section, [server.url], server.name, server) as client:
         watching = asyncio.create_task(watch(server, lambda: client.in_flight))
         try:

@@ -89,21 +89,19 @@ class VllmServer:
         """Return when the server answers; it is started again if its process is gone.
 
         Args:
-            counted: whether a restart is one of `max_restarts`.
+            counted: whether a restart is one of `max_restarts`; one after a death while starting always is.
 
         Raises:
             ServerError: it has died more often than `max_restarts`, or does not become healthy.
         """
-        if await self._becomes_healthy():
-            return
-        if counted:
-            if len(self._counted) >= self._section.max_restarts:
-                raise ServerError(self._failure(f"died {len(self._counted) + 1} times"))
-            self._counted.add(self.starts)
-        self.on_event(f"the server died and is started again ({self.starts})")
-        self.stop()
-        self.start()
-        await self.wait_ready()
+        while not await self._becomes_healthy():
+            if counted or not self.ready:
+                if len(self._counted) >= self._section.max_restarts:
+                    raise ServerError(self._failure(f"died {len(self._counted) + 1} times"))
+                self._counted.add(self.starts)
+            self.on_event(f"the server died and is started again ({self.starts})")
+            self.stop()
+            self.start()
 
     def forgive(self, start: int) -> None:
         """Do not count the restart that followed the start of this number."""
