@@ -29,7 +29,7 @@ def test_killed_under_load_every_request_is_answered(tiny_model: Path, tmp_path:
     async def main() -> list[str]:
         await server.wait_ready()
         async with InferenceClient([server.url], server.name, concurrency=16, timeout_seconds=120,
-                                   revive=server.revive) as client:
+                                   backend=server) as client:
             async def ask(number: int) -> str:
                 reply = await client.complete([number + 10] * 8, Sampling(200, temperature=1.0), seed=number)
                 if number == 10:
