@@ -63,14 +63,15 @@ def kill_supervised(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def interrupt_supervised(process: subprocess.Popen[bytes]) -> None:
-    """Ask the command to end by itself, with one SIGTERM to it alone; `stop_supervised` does not wait for that."""
+def interrupt_supervised(process: subprocess.Popen[bytes]) -> bool:
+    """Ask the command to end by itself, with one SIGTERM to it alone; tell whether it is up and could be asked."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     try:
         command = int(children.read_text().split()[0])  # the oldest; the others are orphans that were adopted
         os.kill(command, signal.SIGTERM)
     except (OSError, IndexError):
-        pass  # it is not up yet, or has ended
+        return False
+    return True
 
 
 def descendants(pid: int) -> list[int]:

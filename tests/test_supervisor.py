@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from inverse_instruct import supervisor
-from inverse_instruct.supervisor import descendants, start_supervised, stop_supervised
+from inverse_instruct.supervisor import descendants, interrupt_supervised, start_supervised, stop_supervised
 
 ORPHAN_MAKER = (
     "import os, time, subprocess\nsubprocess.Popen(['sleep', '1000'], start_new_session=True)\ntime.sleep(1000)"
@@ -82,3 +82,21 @@ def test_a_supervisor_that_was_stopped_holds_nobody_up(tmp_path: Path, monkeypat
     began = time.monotonic()
     stop_supervised(process)
     assert time.monotonic() - began < 5 and not wait_until_gone(children)
+
+
+def test_a_command_that_is_asked_ends_by_itself(tmp_path: Path) -> None:
+    script = ("import signal, subprocess, sys, time\nchild = subprocess.Popen(['sleep', '1000'])\n"
+              "def end(number, frame):\n    print(child.poll()); sys.exit(5)\n"
+              "signal.signal(signal.SIGTERM, end)\nprint('up', flush=True)\ntime.sleep(1000)")
+    with (tmp_path / "log").open("wb") as log:
+        process = start_supervised([sys.executable, "-c", script], env=dict(os.environ), log=log)
+        deadline = time.monotonic() + 20
+        while not (tmp_path / "log").read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        pids = descendants(process.pid)
+        assert interrupt_supervised(process)
+        assert process.wait(20) == 5
+    assert not interrupt_supervised(process), "there is nobody to ask"
+    assert (tmp_path / "log").read_text() == "up\nNone\n", "its own children are its own affair"
+    assert wait_until_gone(pids) == []

@@ -127,8 +127,7 @@ def _is_training(run_dir: RunDir, started: float) -> bool:
 
 def _end(process: subprocess.Popen[bytes]) -> int:
     """End a run's process, gracefully if it can; return its exit code once nothing of it is left."""
-    if process.poll() is None:
-        interrupt_supervised(process)
+    if process.poll() is None and interrupt_supervised(process):
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
