@@ -32,33 +32,31 @@ class CandidateIndex:
         folders = {stage: run_dir.stage(round_number, stage) for stage in ("summarize", "score", "selection")}
         self._snippets = RowFile(run_dir.stage(0, "preprocess") / "snippets.parquet")
         self._files = [RowFile(folders["summarize"] / name) for name in ("candidates.parquet", "rejections.parquet")]
-        written = self._files[0].columns("id", "snippet_id")
-        rejected = self._files[1].columns("row_id", "reason")
         self._decisions = _decisions(
             RowFile(folders["selection"] / "selected.parquet"),
             [RowFile(folders[stage] / "rejections.parquet") for stage in ("score", "selection")])
-        scores = RowFile(folders["score"] / "scores.parquet").columns("candidate_id", "lm_score")
-        self._decision = _numbers(written["id"], self._decisions["id"])
-        outcome = pc.fill_null(self._decisions["outcome"].take(pa.array(self._decision, mask=self._decision < 0)),
-                               UNDECIDED)
+        written = self._files[0].columns("id", "snippet_id")
+        rejected = self._files[1].columns("row_id", "reason")
         owners = pc.replace_substring_regex(rejected["row_id"], r"/\d+$", "")
         ids = self._snippets.columns("id")["id"]
         self._snippet = np.concatenate([_numbers(written["snippet_id"], ids), _numbers(owners, ids)])
         self._file = np.repeat([0, 1], [len(written), len(rejected)])
         self._row = np.concatenate([np.arange(len(written)), np.arange(len(rejected))])
-        self._outcome = np.concatenate([_texts(outcome), _texts(rejected["reason"])])
-        self._score: Floats = np.full(len(self._row), np.nan)
-        number = _numbers(written["id"], scores["candidate_id"])
-        known = np.flatnonzero(number >= 0)
-        self._score[known] = scores["lm_score"].to_numpy(zero_copy_only=False)[number[known]]
-        self._entries = np.argsort(self._snippet, kind="stable")  # entries of one snippet lie together
-        self._starts = np.searchsorted(self._snippet[self._entries], np.arange(len(ids) + 1))
-        self._summarize()
+        self._decision = _numbers(written["id"], self._decisions["id"])
+        self._outcome = np.concatenate([
+            _texts(pc.fill_null(_taken(self._decisions["outcome"], self._decision), UNDECIDED)),
+            _texts(rejected["reason"])])
+        self._score = np.concatenate([_scores(written["id"], RowFile(folders["score"] / "scores.parquet")),
+                                      np.full(len(rejected), np.nan)])
+        self._summarize(len(ids))
         self.holding = lru_cache(maxsize=8)(self._holding)
 
-    def _summarize(self) -> None:
-        self.total = len(self._starts) - 1
-        self.scores: Floats = np.full(self.total, np.nan)
+    def _summarize(self, snippets: int) -> None:
+        """Gather by snippet."""
+        self.total = snippets
+        self._entries = np.argsort(self._snippet, kind="stable")  # entries of one snippet lie together
+        self._starts = np.searchsorted(self._snippet[self._entries], np.arange(snippets + 1))
+        self.scores: Floats = np.full(snippets, np.nan)
         np.fmax.at(self.scores, self._snippet, self._score)
         names, counts = np.unique(self._outcome, return_counts=True)
         self.outcomes = {str(name): int(count) for name, count in zip(names, counts, strict=True)}
@@ -115,6 +113,17 @@ def _decisions(selected: RowFile, rejections: list[RowFile]) -> pa.Table:
         table = file.columns("row_id", "reason", "stage", "detail")
         parts.append(table.rename_columns(["id", "outcome", "stage", "detail"]))
     return pa.concat_tables(part.select(["id", "outcome", "stage", "detail"]) for part in parts).combine_chunks()
+
+
+def _scores(ids: Any, file: RowFile) -> Floats:
+    table = file.columns("candidate_id", "lm_score")
+    scores = _taken(table["lm_score"], _numbers(ids, table["candidate_id"]))
+    return np.asarray(pc.cast(scores, pa.float64()).to_numpy(zero_copy_only=False), np.float64)  # null becomes NaN
+
+
+def _taken(values: Any, numbers: Numbers) -> Any:
+    """Return the values at those places, null where the number is -1."""
+    return values.take(pa.array(numbers, mask=numbers < 0))
 
 
 def _numbers(values: Any, among: Any) -> Numbers:
