@@ -19,6 +19,7 @@ from inverse_instruct.records import Reason
 REFUSED = (400, 413, 422)  # for what the prompt holds
 CURABLE = (408, 409, 425, 429)
 OVERLOADED = (429, 503)
+MAX_MESSAGE_CHARACTERS = 300
 MAX_RETRY_AFTER_SECONDS = 60.0  # a server that asks for more is asked again after this
 
 
@@ -111,9 +112,14 @@ def _retry_after_seconds(response: httpx.Response) -> float:
 
 
 def _error_of(content: bytes) -> dict[str, Any]:
-    text = content[:300].decode(errors="replace")
+    text = content[:MAX_MESSAGE_CHARACTERS].decode(errors="replace")
     try:
         error = json.loads(content)["error"]
-        return {"param": error.get("param"), "message": str(error.get("message") or text)[:300]}
+        return {"param": error.get("param"), "message": _printable(str(error.get("message") or text))}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return {"message": text}
+        return {"message": _printable(text)}
+
+
+def _printable(text: str) -> str:
+    """Return the beginning of a stranger's words as one line that does nothing to a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text[:MAX_MESSAGE_CHARACTERS])

@@ -156,6 +156,8 @@ def test_what_a_server_refuses_for_good(bad_server: Make) -> None:
             ask(server, complete)
         assert type(caught.value) is kind and getattr(caught.value, "reason", None) == reason
         assert len(server.bodies) == 1, "sending it again would not help"
+    with pytest.raises(RequestError, match=r"400:  \[31mred line two$"):
+        ask(bad_server(status(400, b'{"error": {"message": "\\u001b[31mred\\nline two"}}')), complete)
     with pytest.raises(RequestError, match="has 9 tokens") as caught:
         ask(bad_server(status(400, long)), complete)
     assert caught.value.reason == Reason.TOO_LONG
