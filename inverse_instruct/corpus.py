@@ -115,25 +115,41 @@ def _read_folder(folder: Path, source: CorpusSource) -> Iterator[SourceRow | Rej
 def _read_source_file(path: Path, folder: Path, language: str) -> Iterator[SourceRow | Rejection]:
     name = path.relative_to(folder).as_posix()
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_FILE_BYTES + 1)
-        if len(data) > MAX_FILE_BYTES:
-            yield _rejected(name, 1, f"the file has more than {MAX_FILE_BYTES} bytes", Reason.TOO_LONG)
-            return
-        code = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-        found = definitions(code, language) if "\0" not in code else None
-    except OSError as error:
-        yield _rejected(name, 1, f"cannot be read ({error.strerror})")
-    except UnicodeDecodeError as error:
-        yield _rejected(name, 1, f"is not valid UTF-8 ({error.reason} at byte {error.start})")
+        code = _source_text(path)
+    except ValueError as error:
+        yield _rejected(name, 1, str(error))
+        return
+    if code is None:
+        yield _rejected(name, 1, f"the file has more than {MAX_FILE_BYTES} bytes", Reason.TOO_LONG)
+        return
+    try:
+        found = definitions(code, language)
     except ParserFailed as error:
         yield _rejected(name, 1, str(error), Reason.PARSER_FAILED)
-    else:
-        if not found:
-            yield (_rejected(name, 1, "holds a NUL character") if found is None
-                   else _rejected(name, 1, "no function or class in this file", Reason.NO_CODE))
-        for definition in found or ():
-            yield _source_row(name, definition.line, "", definition.code, language)
+        return
+    for definition in found:
+        yield _source_row(name, definition.line, "", definition.code, language)
+    if not found:
+        yield _rejected(name, 1, "no function or class in this file", Reason.NO_CODE)
+
+
+def _source_text(path: Path) -> str | None:
+    """Return the text of a file with Unix line ends, or None if it is too long.
+
+    Raises:
+        ValueError: it cannot be read, or is not text.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_FILE_BYTES + 1)
+        text = data.decode("utf-8-sig") if len(data) <= MAX_FILE_BYTES else None
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is not valid UTF-8 ({error.reason} at byte {error.start})") from error
+    if text and "\0" in text:
+        raise ValueError("holds a NUL character")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if text is not None else None
 
 
 def _read_hub(name: str, split: str) -> Iterator[RawRecord]:

@@ -61,5 +61,5 @@ def _read_parquet(path: Path) -> Iterator[RawRecord]:
                     yield RawRecord(number, None, f"is not valid UTF-8 ({error.reason} at byte {error.start})")
                 except (ValueError, OverflowError) as error:
                     yield RawRecord(number, None, f"holds a value that cannot be read ({error})")
-    except pa.ArrowException as error:
+    except (pa.ArrowException, ValueError) as error:  # a name of a column that is not UTF-8 is a ValueError
         raise CorpusError(f"{path}: is not a readable Parquet file ({error}); fetch or write it again") from error

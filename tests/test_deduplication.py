@@ -75,3 +75,16 @@ def test_hashes_do_not_change_between_versions():
     assert window_hashes(["a", "b", "c"], 2).tolist() == window_hashes(["z", "a", "b", "c"], 2).tolist()[1:]
     assert window_hashes(["def", "f"], 2).tolist() == [5760117092368011806]
     assert window_hashes(["a"], 2).size == 0
+
+
+def test_buckets_that_settled_find_the_same(monkeypatch: pytest.MonkeyPatch):
+    rng = random.Random(3)
+    texts = [" ".join(words(rng, 30)) for _ in range(60)]
+    texts += [f"{text} {' '.join(words(rng, 2))}" for text in texts] + texts[::7]
+
+    def places(entries: int) -> list[str | None]:
+        monkeypatch.setattr("inverse_instruct.deduplication._NEWEST_ENTRIES", entries)
+        seen = NearDuplicates(0.75)
+        return [seen.find_or_add(str(number), text) for number, text in enumerate(texts)]
+
+    assert places(50) == places(10**9) and sum(place is not None for place in places(50)) > 60

@@ -1,0 +1,64 @@
+"""Every awkward corpus: no crash, no hang, bounded memory, and each row kept or rejected as it should be."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.awkward import Awkward, lines, row
+from tests.faults.awkward_child import preprocess_in_child
+from tests.faults.awkward_files import FILES
+from tests.faults.awkward_rows import ROWS
+
+ENTRIES = [*ROWS, *FILES]
+PEAK_MIB = 900  # 200 of them are libraries
+TAKES_SECONDS = {
+    "row_of_100_mb.jsonl", "small_things_by_the_million.jsonl", "csharp_generics_200k.jsonl",
+    "java_generics_200k.jsonl", "bash_if_20k.jsonl", "bash_ambiguous_redirections.jsonl",
+    "javascript_1_mb_on_one_line.jsonl", "spaces_1_mb.jsonl", "marks_of_all_languages.jsonl",
+    "bomb_of_blank_lines.jsonl.gz", "one_mb_100_times_in_50_kb.parquet", "imports_that_multiply",
+    "folders_deeper_than_a_path",
+}
+PARAMETERS = [pytest.param(entry, id=entry.name[:50], marks=[pytest.mark.slow] * (entry.name in TAKES_SECONDS))
+              for entry in ENTRIES]
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that nobody may enter and write to; the folders deeper than a path are beyond shutil."""
+    folder = Path(tempfile.mkdtemp(prefix="awkward-"))
+    folder.chmod(0o755)
+    (folder / "out").mkdir()
+    (folder / "out").chmod(0o777)
+    yield folder
+    subprocess.run(["chmod", "-R", "u+rwX", str(folder)], check=False, capture_output=True)
+    subprocess.run(["rm", "-rf", str(folder)], check=True)
+
+
+def test_there_are_enough_and_their_names_differ() -> None:
+    assert len({entry.name for entry in ENTRIES}) == len(ENTRIES) >= 60
+
+
+@pytest.mark.parametrize("entry", PARAMETERS)
+def test_awkward(entry: Awkward, open_folder: Path) -> None:
+    path, good = open_folder / "corpus" / entry.name, open_folder / "good.jsonl"
+    path.parent.mkdir()
+    entry.make(path)
+    lines(row(1_000_000))(good)
+    before = sorted(os.listdir(open_folder))
+    outcome = preprocess_in_child([path, good], open_folder / "out", entry.format, entry.max_characters,
+                                  entry.unprivileged, entry.seconds)
+    assert outcome.verdict == ("error" if entry.error else "done"), outcome.text
+    if entry.error:
+        assert entry.error in outcome.text and path.name[:40] in outcome.text and outcome.text.startswith("CorpusError")
+        assert os.listdir(open_folder / "out") == []
+    else:
+        assert outcome.rejected == entry.rejected and outcome.kept == entry.kept + 1
+        assert outcome.rows_in == outcome.kept + sum(outcome.rejected.values())
+    assert outcome.peak_mib < PEAK_MIB
+    assert sorted(os.listdir(open_folder)) == before, "a name in the data made a file"
