@@ -7,7 +7,6 @@ The only place that prints an error and sets the exit code: 0 done, 1 failed wit
 from __future__ import annotations
 
 import argparse
-import logging
 import signal
 import sys
 from pathlib import Path
@@ -15,14 +14,13 @@ from typing import Any
 
 from inverse_instruct import __version__
 from inverse_instruct.errors import ConfigError, InverseInstructError
+from inverse_instruct.redaction import redact, set_up_logging
 
 
 def main() -> None:
     """Run the command line; the console script."""
     arguments = _parser().parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
-    for noisy in ("httpx", "httpcore"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    set_up_logging()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started with it ignored
     signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     try:
@@ -34,7 +32,8 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:  # a full disk, a missing permission: the system's own words name the file
-        print(f"error: {error}; mend it and run the same command again, what was done is kept", file=sys.stderr)
+        print(f"error: {redact(str(error))}; mend it and run the same command again, what was done is kept",
+              file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("\ninterrupted; what was done is kept, the same command goes on from there", file=sys.stderr)

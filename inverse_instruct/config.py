@@ -8,10 +8,18 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from inverse_instruct.languages import LANGUAGES
+
+FORBIDDEN_ARGUMENTS = {
+    "--trust-remote-code": "set model.trust_remote_code",
+    "--api-key": "the server listens on 127.0.0.1 only, and arguments are written to run.yaml",
+    "--host": "the server listens on 127.0.0.1 only; `inverse-instruct serve` is the way out",
+}
+"""Of vLLM's command line -> what to do instead."""
 
 CorpusFormat = Literal["auto", "alpaca", "instruction_response", "sharegpt", "messages", "code"]
 
@@ -20,6 +28,22 @@ class Section(BaseModel):
     """A part of the config: unknown keys are errors, and each field's doc line is part of the schema."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, frozen=True, allow_inf_nan=False)
+
+
+def check_urls(urls: list[str]) -> list[str]:
+    """Return base URLs as they are.
+
+    Raises:
+        ValueError: one is no URL, or holds a password, which would be written to `run.yaml`.
+    """
+    for url in urls:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"endpoint {url!r} is not a URL; write http://HOST:PORT")
+        if "@" in parts.netloc:
+            raise ValueError(f"the endpoint on {parts.hostname} holds a password, which would be written to run.yaml; "
+                             "leave it out and set INVERSE_INSTRUCT_API_KEY, which is sent as a bearer token")
+    return urls
 
 
 class ModelSection(Section):
@@ -117,12 +141,18 @@ class InferenceSection(Section):
     extra_arguments: list[str] = []
     """Further arguments for the vLLM server, as on its command line."""
 
-    @model_validator(mode="after")
-    def _endpoints_are_urls(self) -> InferenceSection:
-        for url in self.endpoints:
-            if not url.startswith(("http://", "https://")):
-                raise ValueError(f"endpoint {url!r} is not a URL; write http://HOST:PORT")
-        return self
+    @field_validator("endpoints")
+    @classmethod
+    def _endpoints_are_urls(cls, urls: list[str]) -> list[str]:
+        return check_urls(urls)
+
+    @field_validator("extra_arguments")
+    @classmethod
+    def _no_arguments_of_ours(cls, arguments: list[str]) -> list[str]:
+        for name, remedy in FORBIDDEN_ARGUMENTS.items():
+            if any(argument.split("=")[0] == name for argument in arguments):
+                raise ValueError(f"{name} cannot be given here; {remedy}")
+        return arguments
 
 
 class SummarizeSection(Section):
@@ -354,6 +384,11 @@ class ServeSection(Section):
     """How long requests in flight may take to end before their engine is changed or stopped; null: any time."""
     during_training: Literal["serve", "sleep", "stop"] = "serve"
     """What the engines do while the loop trains on the same devices; asleep or stopped, requests get 503."""
+
+    @field_validator("endpoints")
+    @classmethod
+    def _endpoints_are_urls(cls, urls: list[str]) -> list[str]:
+        return check_urls(urls)
 
     @model_validator(mode="after")
     def _given_engines_stay(self) -> ServeSection:

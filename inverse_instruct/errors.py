@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from inverse_instruct.records import Reason
+from inverse_instruct.redaction import redact
 
 
 class InverseInstructError(Exception):
     """Base of all errors that a user can cause and mend; the command ends with exit code 1."""
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        """Take what happened and what to do; secrets are taken out of it."""
+        super().__init__(redact(message))
 
 
 class ConfigError(InverseInstructError):
@@ -24,7 +29,7 @@ class ConfigError(InverseInstructError):
 
     def __init__(self, problems: Sequence[str]) -> None:
         """Take every problem found, each one a full sentence with its key and remedy."""
-        self.problems = tuple(problems)
+        self.problems = tuple(map(redact, problems))
         super().__init__("\n".join(self.problems))
 
 

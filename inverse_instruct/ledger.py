@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from inverse_instruct.errors import NoRunError, RunDirError
+from inverse_instruct.redaction import redact
 from inverse_instruct.run_dir import Manifest, RunDir
 
 SCHEMA = """
@@ -225,7 +226,7 @@ class Ledger:
     def add_event(self, message: str, round_number: int | None = None, stage: str | None = None) -> None:
         """Record something that a person may want to know later."""
         with self._write() as db:
-            db.execute("INSERT INTO events VALUES (?, ?, ?, ?)", (time.time(), round_number, stage, message))
+            db.execute("INSERT INTO events VALUES (?, ?, ?, ?)", (time.time(), round_number, stage, redact(message)))
 
     def run(self) -> dict[str, Any] | None:
         """Return the row of the run, or None before its first start."""
@@ -281,4 +282,4 @@ class Ledger:
 
     def events(self) -> list[dict[str, Any]]:
         """Return all events, oldest first; `id` grows by the order in which they were written."""
-        return [dict(row) for row in self._db.execute("SELECT rowid AS id, * FROM events ORDER BY time, rowid")]
+        return [dict(row) for row in self._db.execute("SELECT rowid AS id, * FROM events ORDER BY rowid")]

@@ -48,7 +48,7 @@ class PromptTemplate:
         path = Path(override) if override else TEMPLATES / f"{name}.jinja"
         try:
             text = path.read_text(encoding="utf-8").rstrip("\n")
-            environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # plain text, no HTML
+            environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)  # no HTML
             self._template = environment.from_string(text)
         except OSError as error:
             raise ConfigError([f"{name}.template: {path} cannot be read ({error.strerror}); check the path"]) from error
@@ -60,11 +60,11 @@ class PromptTemplate:
         """Fill in the values; a value's own braces stay as they are.
 
         Raises:
-            ConfigError: the template uses a value that its stage does not give.
+            ConfigError: the template uses a value that its stage does not give, or does what no prompt needs.
         """
         try:
             return self._template.render(values)
-        except jinja2.UndefinedError as error:
+        except jinja2.TemplateError as error:
             raise ConfigError([f"template: {error}; it may use {', '.join(sorted(values))}"]) from error
 
 

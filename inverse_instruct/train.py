@@ -97,6 +97,9 @@ def train(config: TrainSection, *, base: Path, phases: Sequence[PhaseRun], folde
         manifest = read_manifest(folder, key)
         if manifest is None:
             _check(config, base, checkpoint)
+            if trust_remote_code:
+                logger.warning("%s is trained with Python code of its own, which may do anything that you may "
+                               "(model.trust_remote_code)", base)
             run = _Run(config, folder, log_folder, prompt_format, seed, trust_remote_code, on_steps)
             await_stale_workers(run.workers_lock)
             discard_other_work(folder, key)
@@ -168,6 +171,7 @@ class _Run:
         ranks = rank_count(self.config, gpu_count())
         deaths: Counter[int] = Counter()  # by the step that was gone on from
         paths.done.unlink(missing_ok=True)
+        paths.steps.mkdir(mode=0o700, exist_ok=True)  # DeepSpeed's files are pickles: nobody else may put one there
         while True:
             resume = newest_complete(paths.steps, ranks, paths.losses)
             step = step_of(resume) if resume else 0

@@ -9,6 +9,7 @@ sent again one at a time, so that one which kills it is found and set aside. Too
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -124,7 +125,7 @@ class InferenceClient:
         self._share = FailedShare(max_failed_share)
         limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency, keepalive_expiry=2)
         self._http = httpx.AsyncClient(timeout=httpx.Timeout(None, connect=CONNECT_SECONDS), limits=limits,
-                                       trust_env=False)
+                                       headers=_authorization(), trust_env=False)
 
     async def __aenter__(self) -> InferenceClient:
         """Open the connection pool."""
@@ -268,6 +269,12 @@ class InferenceClient:
         return read_reply(url, bytes(content))
 
 
+def _authorization() -> dict[str, str]:
+    """Return the header with the key of the environment; it is in no config, so it is in no run directory."""
+    key = os.environ.get("INVERSE_INSTRUCT_API_KEY")
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
 async def served_name(endpoint: str) -> str:
     """Return the name of the model that an OpenAI-compatible server runs.
 
@@ -275,7 +282,7 @@ async def served_name(endpoint: str) -> str:
         ServerError: it does not answer, or serves nothing.
     """
     try:
-        async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=10, headers=_authorization(), trust_env=False) as client:
             reply = (await client.get(f"{endpoint.rstrip('/').removesuffix('/v1')}/v1/models")).json()
             return str(reply["data"][0]["id"])
     except (httpx.HTTPError, ValueError, KeyError, IndexError, TypeError) as error:

@@ -7,6 +7,7 @@ the server's log. The server never outlives this process. Not guaranteed: that a
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from inverse_instruct.errors import ServerError
 from inverse_instruct.machine import INTEL_OPENMP, free_port, gpu_count
 from inverse_instruct.models import model_digest
 from inverse_instruct.supervisor import kill_supervised, start_supervised, stop_supervised
+
+logger = logging.getLogger(__name__)
 
 HEALTH_INTERVAL_SECONDS = 0.25
 LOG_TAIL_LINES = 15
@@ -70,6 +73,9 @@ class VllmServer:
         if not self.url:
             self._port = free_port(self._section.port)
             self.url = f"http://127.0.0.1:{self._port}"
+        if self._trust_remote_code:
+            logger.warning("%s is served with Python code of its own, which may do anything that you may "
+                           "(model.trust_remote_code)", self.model)
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
             self._process = start_supervised(self._command(self._port), env=self._environment(), log=log)

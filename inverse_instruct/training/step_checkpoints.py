@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import shutil
 from pathlib import Path
 
@@ -83,6 +84,10 @@ def _is_complete(checkpoint: Path, ranks: int, losses: Path) -> bool:
         files, written_by, curve = dict(marker["files"]), int(marker["ranks"]), marker["losses"]
     except (OSError, ValueError, KeyError, TypeError):
         logger.warning("%s is damaged: the phase starts anew", checkpoint / MARKER)
+        return False
+    strangers = [path for path in (checkpoint, *_files(checkpoint)) if path.stat().st_uid != os.getuid()]
+    if strangers:  # loading a pickle runs what its writer wants
+        logger.warning("%s belongs to another user and is not loaded: the phase starts anew", strangers[0])
         return False
     if written_by != ranks:
         logger.warning("%s was written by %d ranks, not %d: the phase starts anew", checkpoint, written_by, ranks)
