@@ -46,7 +46,8 @@ def load(server: VllmServer, section: InferenceSection, fault: Callable[[], None
     times: dict[str, float] = {}
 
     def note(event: str) -> None:
-        times["found" if "killed" in event else "restarted"] = time.monotonic()
+        if "started again" in event:
+            times["restarted"] = time.monotonic()
 
     async def one(client: InferenceClient, number: int) -> str:
         reply = await client.complete([number + 10] * 8, Sampling(120, temperature=1.0), seed=number)
@@ -67,45 +68,31 @@ def load(server: VllmServer, section: InferenceSection, fault: Callable[[], None
     return asyncio.run(main()), times
 
 
-@pytest.mark.timeout(1200)
-def test_killed_and_stopped_the_rows_are_those_of_a_whole_run(tiny_model: Path, tmp_path: Path) -> None:
-    section = InferenceSection(dtype="float32", max_restarts=1, concurrency=16)
-    texts = []
-    for name, fault in {
-        "nothing": lambda: None, "kill -9": send_signal(signal.SIGKILL, b"api_server"),
-        "SIGSTOP": send_signal(signal.SIGSTOP, b"api_server"),
-    }.items():
-        server = VllmServer(tiny_model, section, max_model_len=512, log=tmp_path / "vllm.log")
-        server.start()
-        try:
-            found, times = load(server, section, fault)
-        finally:
-            server.stop()
-        texts.append(found)
-        if name == "nothing":
-            assert "restarted" not in times
-            continue
-        detect = times["restarted"] - times["fault"]
-        recover = times["answered"] - times["restarted"]
-        print(f"\n{name}: found after {detect:.1f} s, first row answered {recover:.1f} s later, all rows "
-              f"{times['done'] - times['answered']:.1f} s after that")
-        assert detect < (HANG_SECONDS + 15 if name == "SIGSTOP" else 5)
-    assert texts[0] == texts[1] == texts[2]
-
-
-@pytest.mark.timeout(600)
-def test_an_engine_that_answers_but_works_no_more(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-                                                  ) -> None:
+@pytest.mark.timeout(900)
+def test_killed_and_stopped_the_rows_are_those_of_a_whole_run(
+        tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch_module, "STALL_SECONDS", 10.0)
-    section = InferenceSection(dtype="float32", max_restarts=1, concurrency=16)
+    section = InferenceSection(dtype="float32", max_restarts=4, concurrency=16)
     server = VllmServer(tiny_model, section, max_model_len=512, log=tmp_path / "vllm.log")
     server.start()
+    faults = {  # name -> what happens, and within how many seconds it must be found
+        "kill -9 of the server": (send_signal(signal.SIGKILL, b"api_server"), 5),
+        "kill -9 of its core": (send_signal(signal.SIGKILL, b"EngineCore"), 5),
+        "SIGSTOP of the server": (send_signal(signal.SIGSTOP, b"api_server"), HANG_SECONDS + 15),
+        "SIGSTOP of its core, with a limit of 10 s": (send_signal(signal.SIGSTOP, b"EngineCore"), 25),
+    }
     try:
-        texts, times = load(server, section, send_signal(signal.SIGSTOP, b"EngineCore"))
+        whole, times = load(server, section, lambda: None)
+        assert "restarted" not in times
+        for name, (fault, limit_seconds) in faults.items():
+            texts, times = load(server, section, fault)
+            found = times["restarted"] - times["fault"]
+            print(f"\n{name}: found after {found:.1f} s, first row answered {times['answered'] - times['fault']:.1f} s "
+                  f"after the fault, all rows {times['done'] - times['fault']:.1f} s after it")
+            assert found < limit_seconds
+            assert texts == whole
     finally:
         server.stop()
-    print(f"\nstopped core: found after {times['found'] - times['fault']:.1f} s with a limit of 10 s")
-    assert len(texts) == ROWS and all(texts)
 
 
 @pytest.mark.timeout(900)

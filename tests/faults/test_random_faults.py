@@ -1,14 +1,16 @@
-"""With one request in twenty spoiled on its way, summarizing and scoring give the same rows as without."""
+"""With some requests spoiled on their way, each row has the same outcome as without."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from inverse_instruct.config import InferenceSection, ScoreSection, SummarizeSection
+from inverse_instruct.inference.client import Sampling
 from inverse_instruct.inference.connect import connect
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.prompts import PromptFormatter
@@ -17,9 +19,10 @@ from inverse_instruct.run_dir import Manifest, file_digest, read_rows
 from inverse_instruct.score import ScoreStage
 from inverse_instruct.streaming import stream
 from inverse_instruct.summarize import SummarizeStage
+from tests.faults import faulty_proxy
+from tests.faults.bad_server import BadServer, good
 from tests.faults.faulty_proxy import FAULTS, FaultyProxy
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
 SNIPPETS = [Snippet(f"s{number}", f"def scale_{number}(values):\n    return [value * {number} for value in values]",
                     "python", "", "", "", 1) for number in range(30)]
 
@@ -43,6 +46,26 @@ async def generate(urls: list[str], model: Path, folder: Path) -> list[Manifest]
         return [summarize.finish(SNIPPETS, "k"), score.finish(ordered, "k")]
 
 
+@pytest.mark.usefixtures("quick")
+def test_every_row_gets_its_own_reply(bad_server: Callable[..., BadServer], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faulty_proxy, "DELAY_SECONDS", 0.05)
+    upstream = bad_server(good)
+
+    async def main() -> FaultyProxy:
+        async with FaultyProxy(upstream.url, share=0.1, seed=1) as proxy, \
+                connect(InferenceSection(endpoints=[proxy.url], concurrency=16), None) as client:
+            replies = await asyncio.gather(*(client.complete([number], Sampling(5)) for number in range(400)))
+            assert [reply.text for reply in replies] == [f" of {number}" for number in range(400)]
+            scores = await asyncio.gather(*(client.label_logprobs([[1], [2]], [5, 6]) for _ in range(100)))
+            assert scores == [[[-6.0, -7.0]] * 2] * 100
+            return proxy
+
+    proxy = asyncio.run(main())
+    assert set(proxy.injected) == set(FAULTS) and proxy.injected.total() > 30
+
+
+@pytest.mark.integration
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_rows_are_the_same(smollm: Path, tmp_path: Path) -> None:
     server = VllmServer(smollm, InferenceSection(dtype="float32"), max_model_len=1024, log=tmp_path / "vllm.log")
