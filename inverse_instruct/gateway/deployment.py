@@ -99,9 +99,9 @@ class Deployer:
                 canary = await self._examine(old.engines, checkpoint, stale)
             except ServerError:
                 await _all(self._restore(engine, old) for engine in old.engines)
+                await self._discard(checkpoint, folder, old.folder)
                 raise
-        if folder != old.folder:
-            await asyncio.to_thread(discard_untied, old.checkpoint.digest)
+        await self._discard(old.checkpoint, old.folder, folder)
         return Deployment(checkpoint, folder, old.engines, canary)
 
     async def restart(self, engine: Engine, deployment: Deployment) -> None:
@@ -130,6 +130,10 @@ class Deployer:
         except ServerError:
             engine.folder = old.folder
             await engine.stop()  # whoever watches it starts it again
+
+    async def _discard(self, checkpoint: Checkpoint, folder: Path, kept: Path) -> None:
+        if folder != kept:
+            await asyncio.to_thread(discard_untied, checkpoint.digest)
 
     async def _examine(self, engines: Iterable[Engine], checkpoint: Checkpoint, stale: Canary | None) -> Canary:
         recorded = checkpoint.metrics.get("canary")

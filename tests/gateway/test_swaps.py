@@ -111,6 +111,9 @@ def test_what_cannot_be_served_is_taken_back(start_gateway: Callable[..., Gatewa
     gateway.wait_for("round-05")
     roll_back(gateway.run_dir)  # what was refused leaves no trace: back to what was served before
     gateway.wait_for("round-00")
+    untied = tmp_path / "cache" / "inverse-instruct" / "untied"
+    assert [folder.name for folder in untied.glob("*")] == (
+        [gateway.http.get("/ready").json()["digest"]] if mode == "in_place" else [])
 
 
 def test_a_canary_that_was_measured_must_agree(start_gateway: Callable[..., Gateway]) -> None:
