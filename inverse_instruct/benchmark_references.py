@@ -67,7 +67,8 @@ def _description(prose: str) -> str:
 def _task(fields: dict[str, Any], benchmark: str, number: int) -> str:
     metadata = fields.get("metadata")
     fallback = metadata.get("problem_id", number) if isinstance(metadata, dict) else number
-    task = str(fields.get("task_id", fallback))
+    named = fields.get("task_id", fallback)
+    task = str(named if isinstance(named, str | int) else number)
     if task.isdigit():
         return f"{benchmark}/{task}"
     language = fields.get("language")

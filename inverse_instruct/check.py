@@ -18,10 +18,11 @@ from pathlib import Path
 
 from inverse_instruct.config import RunConfig, benchmark_path
 from inverse_instruct.config_file import ConfigFile, read_config
-from inverse_instruct.errors import ConfigError, InverseInstructError
+from inverse_instruct.errors import ConfigError, CorpusError, InverseInstructError
 from inverse_instruct.machine import free_port, gpu_count
 from inverse_instruct.models import FETCHABLE, resolve_model
 from inverse_instruct.prompts import PromptFormatter, PromptTemplate
+from inverse_instruct.source_files import source_paths
 
 BYTES_PER_TOKEN = 3.5  # of code and prose, with the usual vocabularies
 INSTRUCTION_TOKENS = 80  # mean length of a written instruction
@@ -143,6 +144,8 @@ def _file_problems(config: RunConfig) -> Iterator[str]:
         if Path(source.path).exists():
             if not os.access(source.path, os.R_OK):
                 yield f"corpus.{number}.path: {source.path} cannot be read; check its permissions"
+            elif not (Path(source.path).is_file() or Path(source.path).is_dir()):
+                yield f"corpus.{number}.path: {source.path} is neither a file nor a folder; give one of these"
             elif Path(source.path).is_file() and Path(source.path).stat().st_size == 0:
                 yield f"corpus.{number}.path: {source.path} is empty; give a file with rows"
         elif not _may_be_on_the_hub(source.path):
@@ -241,11 +244,14 @@ def _plan(config: RunConfig, weights: int, notes: list[str], problems: list[str]
     rows = size = 0
     for number, source in enumerate(config.corpus):
         path = Path(source.path)
-        if not path.exists():
+        if not (path.is_file() or path.is_dir()):  # a pipe would be waited for without end
             notes.append(f"corpus: the size of {source.path} is not known before it is read")
             continue
         try:
             source_rows, source_bytes = _measure(path)
+        except CorpusError as error:
+            problems.append(f"corpus.{number}.path: {error}")
+            continue
         except (OSError, EOFError, ValueError, zlib.error) as error:  # pyarrow's errors are ValueErrors
             problems.append(f"corpus.{number}.path: {path} is damaged ({str(error).splitlines()[0]}); get it anew")
             continue
@@ -280,7 +286,7 @@ def _plan(config: RunConfig, weights: int, notes: list[str], problems: list[str]
 def _measure(path: Path) -> tuple[int, int]:
     """Return roughly (rows, bytes) of a corpus file or folder, reading at most a few megabytes."""
     if path.is_dir():
-        sizes = [entry.stat().st_size for entry in path.rglob("*") if entry.is_file()]
+        sizes = [source.stat().st_size for source, _ in source_paths(path)]
         return len(sizes) * 5, sum(sizes)
     size = path.stat().st_size
     if path.suffix == ".parquet":

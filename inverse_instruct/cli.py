@@ -26,8 +26,8 @@ def main() -> None:
     try:
         arguments.run(arguments)
     except InverseInstructError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}" if line == str(error).splitlines()[0] else f"       {line}", file=sys.stderr)
+        for number, line in enumerate(str(error).split("\n")):
+            print(f"{'       ' if number else 'error: '}{_printable(line)}", file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.exit(1)
@@ -38,6 +38,11 @@ def main() -> None:
     except KeyboardInterrupt:
         print("\ninterrupted; what was done is kept, the same command goes on from there", file=sys.stderr)
         sys.exit(130)
+
+
+def _printable(text: str) -> str:
+    """Return the text without what a terminal would obey; names of files and fields can hold it."""
+    return "".join(char if char.isprintable() or char == "\t" else repr(char)[1:-1] for char in text)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -143,7 +143,7 @@ def _override(tree: Any, override: str) -> str | None:
         node[int(last) if isinstance(node, list) else last] = yaml.safe_load(value)
     except (ValueError, IndexError, TypeError, AttributeError):
         return f"--set {override}: there is no such place in the config"
-    except yaml.YAMLError:
+    except (yaml.YAMLError, KeyError, RecursionError):  # the last two for `!!bool x` and deep nesting
         return f"--set {override}: the value is not valid YAML"
     return None
 
