@@ -61,6 +61,13 @@ class Checkpoint:
         return f"round-{self.round:02d}"
 
 
+def _trouble(path: Path, error: sqlite3.DatabaseError) -> RunDirError:
+    if isinstance(error, sqlite3.OperationalError):
+        return RunDirError(f"{path} cannot be used ({error}); free some space, see that you may write there, and run "
+                           "again")
+    return RunDirError(f"{path} is damaged ({error}); move it away and run again, results are kept")
+
+
 @dataclass(frozen=True)
 class Promotion:
     """One change of which checkpoint is the promoted one."""
@@ -101,7 +108,7 @@ class Ledger:
             elif not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'events'").fetchone():  # the last table
                 raise NoRunError(f"{path.parent} is not a run: its ledger.db is empty; start the run again")
         except sqlite3.DatabaseError as error:
-            raise RunDirError(f"{path} is damaged ({error}); move it away and run again, results are kept") from error
+            raise _trouble(path, error) from error
 
     def __enter__(self) -> Ledger:
         """Use as a context manager, so that it is closed and damage is told as a `RunDirError`."""
@@ -112,8 +119,7 @@ class Ledger:
         """Close the database."""
         self.close()
         if isinstance(error, sqlite3.DatabaseError):
-            raise RunDirError(f"{self._path} is damaged ({error}); move it away and run again, results are kept"
-                              ) from error
+            raise _trouble(self._path, error) from error
 
     def close(self) -> None:
         """Close the database."""
@@ -127,8 +133,8 @@ class Ledger:
                 if immediate:
                     self._db.execute("BEGIN IMMEDIATE")
                 yield self._db
-        except sqlite3.OperationalError as error:
-            raise RunDirError(f"{self._path} cannot be written ({error}); free some space and run again") from error
+        except sqlite3.DatabaseError as error:
+            raise _trouble(self._path, error) from error
 
     def set_run(self, name: str, rounds: int, state: str, pid: int, host: str) -> None:
         """Record what the run as a whole is doing: running, done, failed or interrupted."""
@@ -140,8 +146,7 @@ class Ledger:
         """Record that a stage is under way."""
         now = time.time()
         with self._write() as db:
-            db.execute("INSERT OR REPLACE INTO stages VALUES (?, ?, 'running', ?, ?, 0, ?, NULL)",
-                       (round_number, stage, now, now, total))
+            self._set_stage(db, (round_number, stage, "running", now, now, 0, total, None))
 
     def advance(self, round_number: int, stage: str, done: int, total: int | None) -> None:
         """Record how far a running stage is."""
@@ -156,10 +161,15 @@ class Ledger:
                                  (round_number, manifest.stage)).fetchone()
         if known and known["manifest"] == json.dumps(vars(manifest)):
             return  # a resumed run passes by what it did before
-        row = (round_number, manifest.stage, now - manifest.seconds, now, manifest.rows_in, manifest.rows_in,
-               json.dumps(vars(manifest)))
         with self._write() as db:
-            db.execute("INSERT OR REPLACE INTO stages VALUES (?, ?, 'done', ?, ?, ?, ?, ?)", row)
+            self._set_stage(db, (round_number, manifest.stage, "done", now - manifest.seconds, now, manifest.rows_in,
+                                 manifest.rows_in, json.dumps(vars(manifest))))
+
+    def _set_stage(self, db: sqlite3.Connection, row: tuple[Any, ...]) -> None:
+        """Write a stage; it keeps its place among the others, also when it is done again or the clock jumps."""
+        db.execute("INSERT INTO stages VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (round, stage) DO UPDATE SET state ="
+                   " excluded.state, started = excluded.started, updated = excluded.updated, done = excluded.done,"
+                   " total = excluded.total, manifest = excluded.manifest", row)
 
     def add_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Record a checkpoint of the loop; where its state is "promoted", in the same transaction also that."""
@@ -235,7 +245,7 @@ class Ledger:
 
     def stages(self) -> list[dict[str, Any]]:
         """Return all stages in the order they were started, `manifest` as a mapping or None."""
-        rows = [dict(row) for row in self._db.execute("SELECT * FROM stages ORDER BY round, started")]
+        rows = [dict(row) for row in self._db.execute("SELECT * FROM stages ORDER BY round, rowid")]
         for row in rows:
             row["manifest"] = json.loads(row["manifest"]) if row["manifest"] else None
         return rows

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 from inverse_instruct.errors import TrainingError, WorkerLostError
 
 TAIL_LINES = 15
+LOG_ROOM_BYTES = 64 * 1024
 KILLED = (137, 247)  # a process ended by SIGKILL, as a shell and as the supervisor report it
 DIED = r"return code = -\d+|Connection (closed|reset) by peer|remote process exited"  # launcher; gloo; NCCL
 OUT_OF_MEMORY = ("the memory did not suffice; use a smaller train.micro_batch_size or train.max_length, train.lora, or "
@@ -35,6 +37,8 @@ def failure(log: Path, start: int, code: int) -> TrainingError:
     with log.open("rb") as stream:
         stream.seek(start)
         text = stream.read().decode("utf-8", "replace")
+    if shutil.disk_usage(log.parent).free < LOG_ROOM_BYTES:  # then the log could not say so
+        text += "\nNo space left on device"
     remedy = next((advice for pattern, advice in REMEDIES if re.search(pattern, text)), None)
     died = remedy is None and (code in KILLED or re.search(DIED, text) is not None)
     if remedy is None:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from inverse_instruct.inference import client as client_module
 from tests.faults.bad_server import BadServer
+from tests.faults.harness import Run, play_whole
+
+
+@pytest.fixture(scope="session")
+def whole_run(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A finished run on the small engine that nothing has disturbed; tests work on copies of it."""
+    return play_whole(tmp_path_factory.mktemp("whole") / "runs", tiny_model, ranks=1, small_engine=True)
 
 
 @pytest.fixture

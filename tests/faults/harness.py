@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from typing import Any
 
 import yaml
 
+from inverse_instruct.ledger import Ledger
 from inverse_instruct.models import model_digest
 from inverse_instruct.records import rows_digest
 from inverse_instruct.run_dir import read_rows
@@ -73,12 +75,23 @@ class Run:
     folder: Path
     small_engine: bool = True
     options: list[str] = field(default_factory=list)
+    log_folder: Path | None = None  # None: beside the run
     process: subprocess.Popen[bytes] | None = None
+
+    def copy(self, folder: Path, *options: str) -> Run:
+        """Return a copy of what this run has on disk so far, to be played with further options."""
+        shutil.copytree(self.folder, folder)
+        return Run(self.config, folder, self.small_engine, list(options))
+
+    def events(self) -> list[str]:
+        """Return the messages in the ledger."""
+        with Ledger(self.folder / "ledger.db") as ledger:
+            return [event["message"] for event in ledger.events()]
 
     @property
     def log(self) -> Path:
         """What all starts wrote."""
-        return self.folder.with_name(f"{self.folder.name}.log")
+        return (self.log_folder or self.folder.parent) / f"{self.folder.name}.log"
 
     def start(self) -> None:
         """Start the command."""
@@ -152,6 +165,17 @@ class Run:
                 "checkpoint": model_digest(self.folder / f"checkpoints/round-{number:02d}"),
             }
         return found
+
+
+def play_whole(folder: Path, model: Path, *, ranks: int, small_engine: bool) -> Run:
+    """Play a whole run in a new folder, undisturbed."""
+    folder.mkdir()
+    run = Run(write_config(folder, model, ranks=ranks), folder / "whole", small_engine)
+    run.finish()
+    for number in (1, 2):
+        rows = {stage: run.rows(number, stage) for stage in (*JOURNALS, "train")}
+        assert min(rows.values()) >= 4, rows  # or there would be nothing to kill
+    return run
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> float | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.harness import Run, write_config
+from tests.faults.harness import Run, play_whole
 from tests.faults.kills import Outcome, draw_points, play, print_table
 
 pytestmark = pytest.mark.integration
@@ -32,20 +32,9 @@ def kill_and_compare(whole: Run, name: str, seed: int, points: int) -> list[Outc
     return outcomes
 
 
-def play_whole(folder: Path, model: Path, *, ranks: int, small_engine: bool) -> Run:
-    folder.mkdir()
-    run = Run(write_config(folder, model, ranks=ranks), folder / "whole", small_engine)
-    run.finish()
-    for number in (1, 2):
-        rows = {stage: run.rows(number, stage) for stage in ("summarize", "score", "train", "evaluate", "judge")}
-        assert min(rows.values()) >= 4, rows  # or there would be nothing to kill
-    return run
-
-
 @pytest.mark.timeout(900)
-def test_killed_a_dozen_times_the_result_is_the_same(tiny_model: Path, tmp_path: Path) -> None:
-    whole = play_whole(tmp_path / "runs", tiny_model, ranks=1, small_engine=True)
-    outcomes = kill_and_compare(whole, "killed", first_seed(), POINTS_PER_RUN)
+def test_killed_a_dozen_times_the_result_is_the_same(whole_run: Run) -> None:
+    outcomes = kill_and_compare(whole_run, "killed", first_seed(), POINTS_PER_RUN)
     print_table(outcomes)
     assert sum(outcome.what == "killed" for outcome in outcomes) >= POINTS_PER_RUN - 3
 
