@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import yaml
 
 from inverse_instruct.ledger import Ledger
@@ -50,7 +51,7 @@ def write_config(folder: Path, model: Path, *, ranks: int) -> Path:
         "preprocess": {"near_duplicate_threshold": 1.0},
         "inference": {"dtype": "float32", "max_restarts": 100, "concurrency": 4},
         # a random model never ends a reply by itself
-        "summarize": {"candidates": 2, "temperature": 1.0, "max_new_tokens": 24, "stop": ["k", "b", "m", "v"]},
+        "summarize": {"candidates": 2, "temperature": 1.0, "max_new_tokens": 48, "stop": ["k", "b"]},
         "train": {"optimizer": "adamw", "learning_rate": 1e-3, "dtype": "float32", "global_batch_size": 2,
                   "micro_batch_size": 1, "max_length": 128, "save_steps": 2, "warmup_steps": 1, "processes": ranks,
                   "phases": [{"data": "mixed", "epochs": 1}]},
@@ -128,6 +129,17 @@ class Run:
         """Return the processes of the run that were started as `python -m MODULE`."""
         return [pid for pid in (descendants(self.process.pid) if self.process else []) if _runs(pid, module)]
 
+    def engine_answers(self) -> bool:
+        """Tell whether the engine is up."""
+        for pid in self.pids(ENGINE):
+            words = _words(pid)
+            port = words[words.index("--port") + 1] if "--port" in words else "0"
+            try:
+                return httpx.get(f"http://127.0.0.1:{port}/health", timeout=1, trust_env=False).status_code == 200
+            except httpx.HTTPError:
+                return False
+        return False
+
     def round(self, number: int) -> Path:
         """Return a round's folder."""
         return self.folder / f"round-{number:02d}"
@@ -196,9 +208,13 @@ def _line_count(path: Path) -> int:
 
 
 def _runs(pid: int, module: str) -> bool:
+    words = _words(pid)
+    start = words.index("-m") if "-m" in words else -1
+    return 0 < start < 3 and words[start + 1] == module  # the supervisor's own words name it later on
+
+
+def _words(pid: int) -> list[str]:
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
     except OSError:
-        return False
-    start = words.index(b"-m") if b"-m" in words else -1
-    return 0 < start < 3 and words[start + 1] == module.encode()  # the supervisor's own words name it later on
+        return []

@@ -109,6 +109,8 @@ def _kill_orchestrator(run: Run, point: Point) -> Outcome:
 
 
 def _kill_child(run: Run, point: Point, module: str) -> Outcome:
+    if module == ENGINE:  # one that dies while it starts may have a reason, and is not started again
+        wait_until(lambda: run.is_over() or run.engine_answers(), POINT_SECONDS)
     victims = run.pids(module)
     if not victims:  # it has just ended, or starts again after the kill before
         return Outcome(point, f"no {point.victim} ran")
