@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shutil
 from pathlib import Path
 
@@ -85,9 +84,10 @@ def _is_complete(checkpoint: Path, ranks: int, losses: Path) -> bool:
     except (OSError, ValueError, KeyError, TypeError):
         logger.warning("%s is damaged: the phase starts anew", checkpoint / MARKER)
         return False
-    strangers = [path for path in (checkpoint, *_files(checkpoint)) if path.stat().st_uid != os.getuid()]
+    owner = losses.parent.stat().st_uid
+    strangers = [path for path in (checkpoint, *_files(checkpoint)) if path.stat().st_uid != owner]
     if strangers:  # loading a pickle runs what its writer wants
-        logger.warning("%s belongs to another user and is not loaded: the phase starts anew", strangers[0])
+        logger.warning("%s belongs to another user than the run and is not loaded: the phase starts anew", strangers[0])
         return False
     if written_by != ranks:
         logger.warning("%s was written by %d ranks, not %d: the phase starts anew", checkpoint, written_by, ranks)

@@ -127,7 +127,7 @@ class Run:
 
     def pids(self, module: str) -> list[int]:
         """Return the processes of the run that were started as `python -m MODULE`."""
-        return [pid for pid in (descendants(self.process.pid) if self.process else []) if _runs(pid, module)]
+        return [pid for pid in (descendants(self.process.pid) if self.process else []) if runs(pid, module)]
 
     def engine_answers(self) -> bool:
         """Tell whether the engine is up."""
@@ -207,7 +207,16 @@ def _line_count(path: Path) -> int:
         return 0
 
 
-def _runs(pid: int, module: str) -> bool:
+def is_alive(pid: int) -> bool:
+    """Tell whether a process runs; one that only waits for its parent to look does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def runs(pid: int, module: str) -> bool:
+    """Tell whether a process was started as `python -m MODULE`."""
     words = _words(pid)
     start = words.index("-m") if "-m" in words else -1
     return 0 < start < 3 and words[start + 1] == module  # the supervisor's own words name it later on

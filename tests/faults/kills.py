@@ -12,7 +12,7 @@ import signal
 import time
 from dataclasses import dataclass
 
-from tests.faults.harness import ENGINE, RANK, ROUNDS, Run, wait_until
+from tests.faults.harness import ENGINE, RANK, ROUNDS, Run, is_alive, wait_until
 
 STAGES = ("preprocess", "summarize", "score", "selection", "train", "evaluate", "judge", "promote")
 VICTIMS = {"summarize": ("orchestrator", "engine"), "score": ("orchestrator", "engine"),
@@ -101,7 +101,7 @@ def _meet(run: Run, whole: Run, point: Point) -> Outcome:
 def _kill_orchestrator(run: Run, point: Point) -> Outcome:
     children = run.pids(ENGINE) + run.pids(RANK)
     run.kill()
-    gone = wait_until(lambda: not any(map(_is_alive, children)), END_SECONDS)
+    gone = wait_until(lambda: not any(map(is_alive, children)), END_SECONDS)
     assert gone is not None, f"{point}: processes outlive the orchestrator"
     before = _progress(run)
     run.start()
@@ -116,7 +116,7 @@ def _kill_child(run: Run, point: Point, module: str) -> Outcome:
         return Outcome(point, f"no {point.victim} ran")
     before = _progress(run)
     os.kill(victims[-1], signal.SIGKILL)
-    gone = wait_until(lambda: not any(map(_is_alive, victims)), END_SECONDS)
+    gone = wait_until(lambda: not any(map(is_alive, victims)), END_SECONDS)
     assert gone is not None, f"{point}: the others of the group live on"
     return Outcome(point, "killed", gone, _time_to_move_on(run, point, before))
 
@@ -132,14 +132,6 @@ def _time_to_move_on(run: Run, point: Point, before: list[int]) -> float:
 
 def _progress(run: Run) -> list[int]:
     return [run.rows(*place) for place in PLACES]
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat") as stream:
-            return stream.read().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def _shown(seconds: float | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from inverse_instruct.training.step_checkpoints import MARKER, mark_complete, newest_complete, read_losses
@@ -85,3 +87,11 @@ def test_a_flipped_bit_anywhere_is_found_and_named(tmp_path, caplog, place):
     path.write_bytes(content)
     assert newest(tmp_path) is None and not checkpoint.exists()
     assert path.name in caplog.text and "damaged" in caplog.text
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_pickles_of_another_user_are_not_loaded(tmp_path, caplog):
+    checkpoint = make(tmp_path, 4)
+    os.chown(checkpoint / "global_step/weights.pt", 12345, -1)
+    assert newest(tmp_path) is None
+    assert "belongs to another user" in caplog.text
