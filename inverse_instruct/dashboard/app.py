@@ -15,6 +15,8 @@ from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -27,6 +29,7 @@ from inverse_instruct.errors import InverseInstructError, NoRunError, RequestErr
 FindRun = Callable[[Request], Path]
 STATUSES = {RequestError: 400, NoRunError: 404}
 YEAR_SECONDS = 31_536_000
+LOOPBACK = "127.0.0.1"  # only asked by names of this machine: a page elsewhere could give it a name of its own
 
 
 def routes(find_run: FindRun) -> list[Route]:
@@ -49,6 +52,12 @@ def routes(find_run: FindRun) -> list[Route]:
             Route("/static/{name}", _static)]
 
 
+def create_app(path: Path, host: str) -> Starlette:
+    """Return the application of one run's dashboard that listens on `host`."""
+    middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=[host, "localhost"])] if host == LOOPBACK else []
+    return Starlette(routes=routes(lambda request: path), middleware=middleware)
+
+
 def serve(path: Path, host: str, port: int) -> None:
     """Serve the dashboard of a run until interrupted; port 0 takes a free one.
 
@@ -64,7 +73,7 @@ def serve(path: Path, host: str, port: int) -> None:
                           ) from error
     shown = f"[{host}]" if ":" in host else host
     print(f"dashboard of {path}: http://{shown}:{listener.getsockname()[1]}/", flush=True)
-    server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes(lambda request: path)), log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(create_app(path, host), log_level="warning"))
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
 

@@ -39,7 +39,7 @@ def collect_run(path: Path) -> dict[str, Any]:
         "state": run["state"],
         "rounds_wanted": run["rounds"],
         "under_way": [_under_way(stage) for stage in stages if stage["state"] == "running"],
-        "rounds": [_round(row, stages, checkpoints) for row in status["rounds"]],
+        "rounds": [_round(row, checkpoints) for row in status["rounds"]],
         "funnel": [_funnel(stage) for stage in done if stage["stage"] in DATA_STAGES],
         "scores": [scores for number in numbers if (scores := score_histogram(run_dir, number))],
         "curves": [curve for number in numbers for curve in training_curves(run_dir, number)],
@@ -55,16 +55,13 @@ def _under_way(stage: dict[str, Any]) -> dict[str, Any]:
     return {name: stage[name] for name in ("round", "stage", "done", "total", "started")} | {"seconds_left": left}
 
 
-def _round(row: dict[str, Any], stages: list[dict[str, Any]], checkpoints: list[Checkpoint]) -> dict[str, Any]:
+def _round(row: dict[str, Any], checkpoints: list[Checkpoint]) -> dict[str, Any]:
     checkpoint = next((known for known in checkpoints if known.round == row["round"]), None)
-    taken = {stage["stage"]: stage["manifest"]["seconds"] for stage in stages
-             if stage["round"] == row["round"] and stage["manifest"]}
-    together = [taken.pop(stage) for stage in ("summarize", "score") if stage in taken]  # they run at the same time
     names = ("round", "snippets", "candidates", "selected", "mean_lm_score", "loss_first", "loss_last", "promoted",
              "gained", "lost", "p_worse", "reason")
     return {name: row[name] for name in names} | {
         "suites": [_suite(name, metrics) for name, metrics in row["suites"].items()],
-        "seconds": sum(taken.values()) + max(together, default=0.0) if taken or together else None,
+        "seconds": row["seconds"],
         "state": checkpoint.state if checkpoint else None,
         "digest": checkpoint.digest if checkpoint else None,
     }

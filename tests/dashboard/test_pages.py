@@ -14,7 +14,7 @@ from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from inverse_instruct.dashboard import report
-from inverse_instruct.dashboard.app import routes, serve
+from inverse_instruct.dashboard.app import create_app, routes, serve
 from inverse_instruct.dashboard.page import SCRIPTS, asset
 from inverse_instruct.dashboard.report import write_report
 from inverse_instruct.errors import RunDirError, ServerError
@@ -29,6 +29,14 @@ def client(whole_run: Path) -> TestClient:
         return whole_run.parent / request.path_params["run"]
 
     return TestClient(Starlette(routes=[Mount("/dashboard/{run}", routes=routes(find_run))]), "http://here/dashboard/")
+
+
+def test_on_loopback_a_name_that_a_page_elsewhere_made_up_is_refused(whole_run: Path) -> None:
+    client = TestClient(create_app(whole_run, "127.0.0.1"))
+    statuses = {name: client.get("/", headers={"host": f"{name}:8050"}).status_code
+                for name in ("127.0.0.1", "localhost", "rebound.example")}
+    assert statuses == {"127.0.0.1": 200, "localhost": 200, "rebound.example": 400}
+    assert TestClient(create_app(whole_run, "0.0.0.0")).get("/", headers={"host": "lab.example"}).status_code == 200
 
 
 def test_report_is_one_file_that_names_no_other(whole_run: Path, tmp_path: Path) -> None:
