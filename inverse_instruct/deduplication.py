@@ -27,6 +27,7 @@ _SHINGLE_TOKENS = 5
 _PERMUTATIONS = 128
 _RECALL = 0.98
 _NEWEST_ENTRIES = 1 << 17
+_SORTED_ENTRIES = 1 << 20  # longer arrays are not joined: to sort them takes three times their memory
 
 
 class ExactDuplicates:
@@ -88,7 +89,7 @@ class NearDuplicates:
 
 
 class _Buckets:
-    """Which snippets have which key: the newest in a dictionary, the others in sorted arrays, each half the next."""
+    """Which snippets have which key: the newest in a dictionary, the others in sorted arrays."""
 
     def __init__(self) -> None:
         self._newest: dict[int, list[int]] = {}
@@ -118,7 +119,7 @@ class _Buckets:
         keys = np.fromiter((key for key, numbers in self._newest.items() for _ in numbers), np.uint64, self._entries)
         numbers = np.fromiter((number for found in self._newest.values() for number in found), np.uint32, self._entries)
         self._newest, self._entries = {}, 0
-        while self._settled and self._settled[-1][0].size < 2 * keys.size:
+        while self._settled and keys.size <= _SORTED_ENTRIES and self._settled[-1][0].size < 2 * keys.size:
             more_keys, more_numbers = self._settled.pop()
             keys, numbers = np.concatenate([more_keys, keys]), np.concatenate([more_numbers, numbers])
         order = keys.argsort(kind="stable")

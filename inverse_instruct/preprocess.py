@@ -8,7 +8,7 @@ Enters: the sources of a corpus. Leaves, in the stage's folder:
 - `rejections.parquet`, why each of the other rows gave no snippet;
 - `manifest.json`, written last.
 
-Rows are streamed; memory grows with what duplicates are found by, about 4 KiB for a snippet and 0.5 KiB for a row. Not
+Rows are streamed; memory grows with what duplicates are found by, about 1.2 KiB for a row with a short snippet. Not
 guaranteed: the same result for another order of the rows, since the first of several duplicates is kept.
 """
 
