@@ -36,7 +36,7 @@ def test_damage_in_every_stage_is_mended_by_the_next_start(whole_run: Run, tmp_p
                first / "selection/selected.parquet", second / "evaluate/mini/results.jsonl",
                second / "promote/decision.json", run.folder / "checkpoints/round-02/model.safetensors"]
     cut = [run.round(0) / "preprocess/original.parquet", first / "score/scores.parquet",
-           second / "promote/manifest.json"]
+           second / "selection/manifest.json"]
     garbled = [first / "summarize/generations.jsonl", first / "score/scores.jsonl"]
     for path in flipped:
         flip_bit(path, dice)
