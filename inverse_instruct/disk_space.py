@@ -15,6 +15,7 @@ from inverse_instruct.config import RunConfig
 from inverse_instruct.errors import RunDirError
 
 FULL = r"No space left on device|[Dd]isk quota exceeded|disk is full|File too large"
+NO_ROOM_BYTES = 2**18  # with less than this, whatever failed failed for want of room, in whatever words
 READ_ONLY = r"Read-only file system|readonly database"
 
 
@@ -24,9 +25,10 @@ def disk_trouble(error: BaseException, config: RunConfig, run_dir: Path) -> RunD
     if re.search(READ_ONLY, text):
         return RunDirError(f"{text}\n{run_dir} has become read-only: mount its disk for writing and run the same "
                            "command again; what was recorded is kept")
-    if not re.search(FULL, text):
+    free = shutil.disk_usage(run_dir).free if run_dir.exists() else NO_ROOM_BYTES
+    if not re.search(FULL, text) and free >= NO_ROOM_BYTES:
         return None
-    free, needed = shutil.disk_usage(run_dir).free, bytes_needed(config, run_dir)
+    needed = bytes_needed(config, run_dir)
     return RunDirError(f"{text}\nThe disk of {run_dir} is full: {free / 1e6:,.0f} MB are free and the rest of the run "
                        f"needs about {needed / 1e6:,.0f} MB. Free some space there and run the same command again; "
                        "what was recorded is kept")

@@ -121,11 +121,11 @@ def test_a_run_whose_disk_is_full_again_and_again_ends_with_the_same_result(whol
             run.start()
             if run.wait() == 0:
                 break
-            assert run.process and run.process.returncode == 1 and len(stops) < 30
+            assert run.process and run.process.returncode == 1 and len(stops) < 40
             assert FULL.search(run.log.read_text()), run.log.read_text()[-3000:]
             stops.append(_last_stage(run))
             print(f"full with {room // 1024} KiB of room, in {stops[-1]}", flush=True)
-            room = int(room * 1.6)
+            room = int(room * (1.15 if room < MIB else 2))
         assert run.result() == whole_run.result()
     assert len(set(stops)) >= 4, stops
 
