@@ -1,10 +1,10 @@
 """Parsing of code that nobody vouches for, in a child process with a limit on its CPU time and memory.
 
 Enters: code, and the language it is said to be in. Leaves: whether it parses, or its definitions; `ParserFailed` if the
-child ran into a limit or crashed. tree-sitter's own timeout is no bound: its error recovery, quadratic in the depth of
-the nesting, is not interrupted by it. Short code is parsed in this process, where its length is bound enough (0.1 s for
-the worst we found). The limit is CPU time, so that a busy machine does not change what is kept. Not guaranteed: the
-same verdict, on a slower machine, for code that takes about that long.
+child ran into a limit, or crashed twice. tree-sitter's own timeout is no bound: its error recovery, quadratic in the
+depth of the nesting, is not interrupted by it. Short code is parsed in this process, where its length is bound enough
+(0.1 s for the worst we found). The limit is CPU time, so that a busy machine does not change what is kept. Not
+guaranteed: the same verdict, on a slower machine, for code that takes about that long.
 """
 
 from __future__ import annotations
@@ -56,19 +56,23 @@ def definitions(code: str, language: str) -> list[Definition]:
 
 
 class _Child:
-    """The process that parses; started on first use, and again after it failed. It ends when this process does."""
+    """The process that parses; started on first use, and again after it ended. It ends when this process does."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, question: str, code: str, language: str) -> Any:
-        if self._process is None:
-            self._start()
-        try:
-            self._connection.send_bytes(json.dumps([question, code, language]).encode())
-            return json.loads(self._connection.recv_bytes())
-        except (EOFError, OSError) as error:
-            raise ParserFailed(f"as {language}: {self._cause_of_death()}") from error
+        request = json.dumps([question, code, language]).encode()
+        for attempt in (1, 2):
+            if self._process is None:
+                self._start()
+            try:
+                self._connection.send_bytes(request)
+                return json.loads(self._connection.recv_bytes())
+            except (EOFError, OSError):
+                code_of_exit = self._bury()
+            if code_of_exit in (-signal.SIGPROF, _OUT_OF_MEMORY) or attempt == 2:  # else it may have been killed
+                raise ParserFailed(f"as {language}: {_cause_of_death(code_of_exit)}")
 
     def _start(self) -> None:
         self._connection, theirs = Pipe()
@@ -79,15 +83,19 @@ class _Child:
                 [sys.executable, "-m", "inverse_instruct.parser_process", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": path})
 
-    def _cause_of_death(self) -> str:
+    def _bury(self) -> int:
         assert self._process is not None
         self._connection.close()
         code, self._process = self._process.wait(), None
-        if code == -signal.SIGPROF:
-            return f"the parser took more than {CPU_SECONDS:g} s of CPU time"
-        if code == _OUT_OF_MEMORY:
-            return f"the parser took more than {_MEMORY_BYTES >> 30} GiB of memory"
-        return f"the parser crashed ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})"
+        return code
+
+
+def _cause_of_death(code: int) -> str:
+    if code == -signal.SIGPROF:
+        return f"the parser took more than {CPU_SECONDS:g} s of CPU time"
+    if code == _OUT_OF_MEMORY:
+        return f"the parser took more than {_MEMORY_BYTES >> 30} GiB of memory"
+    return f"the parser crashed twice ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})"
 
 
 @cache
