@@ -29,6 +29,6 @@ def disk_trouble(error: BaseException, config: RunConfig, run_dir: Path) -> RunD
     if not re.search(FULL, text) and free >= NO_ROOM_BYTES:
         return None
     needed = bytes_needed(config, run_dir)
-    return RunDirError(f"{text}\nThe disk of {run_dir} is full: {free / 1e6:,.0f} MB are free and the rest of the run "
+    return RunDirError(f"{text}\nThe disk of {run_dir} is full: {free / 1e6:,.1f} MB are free and the rest of the run "
                        f"needs about {needed / 1e6:,.0f} MB. Free some space there and run the same command again; "
                        "what was recorded is kept")

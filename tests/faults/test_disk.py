@@ -21,7 +21,7 @@ from tests.faults.small_disk import SmallDisk, small_disk
 
 pytestmark = pytest.mark.timeout(1800)
 MIB = 2**20
-FULL = re.compile(r"error: .*\n(?:.*\n)*?.*is full: [\d,]+ MB are free and the rest of the run needs about [\d,]+ MB")
+FULL = re.compile(r"error: .*\n(?:.*\n)*?.*is full: [\d,.]+ MB are free and the rest of the run needs about [\d,]+ MB")
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_a_run_whose_disk_is_full_again_and_again_ends_with_the_same_result(whol
     with small_disk(tmp_path / "disk", 400 * MIB, "run/ballast") as disk:
         run = Run(whole_run.config, disk.path / "run", log_folder=tmp_path)
         run.folder.mkdir()
-        room, stops = 96 * 1024, []
+        room, stops = 112 * 1024, []
         while True:
             disk.leave(room)
             run.log.unlink(missing_ok=True)
@@ -125,7 +125,7 @@ def test_a_run_whose_disk_is_full_again_and_again_ends_with_the_same_result(whol
             assert FULL.search(run.log.read_text()), run.log.read_text()[-3000:]
             stops.append(_last_stage(run))
             print(f"full with {room // 1024} KiB of room, in {stops[-1]}", flush=True)
-            room = int(room * (1.15 if room < MIB else 2))
+            room = int(room * (1.08 if room < 384 * 1024 else 2))
         assert run.result() == whole_run.result()
     assert len(set(stops)) >= 4, stops
 
