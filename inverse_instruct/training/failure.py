@@ -11,7 +11,9 @@ from inverse_instruct.errors import TrainingError, WorkerLostError
 TAIL_LINES = 15
 LOG_ROOM_BYTES = 64 * 1024
 KILLED = (137, 247)  # a process ended by SIGKILL, as a shell and as the supervisor report it
-DIED = r"return code = -\d+|Connection (closed|reset) by peer|remote process exited"  # launcher; gloo; NCCL
+DIED = r"return code = -\d+"  # by a signal, as the launcher reports it, if it looks at that process first
+LOST_PEER = r"Connection (closed|reset) by peer|Broken pipe|remote process exited"  # gloo and NCCL, in the others
+ERRORS = re.compile(r"^(?:\[rank\d+\]: ?)?[\w.]*(?:Error|Exception)\b.*$", re.MULTILINE)
 OUT_OF_MEMORY = ("the memory did not suffice; use a smaller train.micro_batch_size or train.max_length, train.lora, or "
                  "train.deepspeed: zero3 on more GPUs")
 REMEDIES = (
@@ -40,10 +42,16 @@ def failure(log: Path, start: int, code: int) -> TrainingError:
     if shutil.disk_usage(log.parent).free < LOG_ROOM_BYTES:  # then the log could not say so
         text += "\nNo space left on device"
     remedy = next((advice for pattern, advice in REMEDIES if re.search(pattern, text)), None)
-    died = remedy is None and (code in KILLED or re.search(DIED, text) is not None)
+    died = remedy is None and (code in KILLED or _tells_of_death(text))
     if remedy is None:
         remedy = f"a process was killed; if nobody did that, {OUT_OF_MEMORY}" if died else (
             "the log says why; run the same command again to go on")
     tail = "\n".join(f"  {line.rstrip()}" for line in text.splitlines()[-TAIL_LINES:])
     kind = WorkerLostError if died else TrainingError
     return kind(f"training ended with exit code {code}: {remedy}\nThe end of {log}:\n{tail}")
+
+
+def _tells_of_death(text: str) -> bool:
+    """Tell whether the only trouble of the processes was that one of them had gone."""
+    errors = ERRORS.findall(text)
+    return bool(re.search(DIED, text)) or (bool(errors) and all(re.search(LOST_PEER, error) for error in errors))
