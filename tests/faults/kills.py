@@ -51,14 +51,16 @@ class Outcome:
 
 
 def draw_points(seed: int, count: int) -> list[Point]:
-    """Draw points over all stages and rounds, in the order in which a run meets them."""
+    """Draw points in the order in which a run meets them; no stage of a round comes twice before all came once."""
     dice = random.Random(seed)
     points: list[Point] = []
+    deck: list[tuple[int, str]] = []
     while len(points) < count:
-        number, stage = dice.choice(PLACES)
+        deck = deck or dice.sample(PLACES, len(PLACES))
+        number, stage = deck.pop()
         victim = dice.choice(VICTIMS.get(stage, ("orchestrator",)))
         if victim == "rank" and sum(point.victim == "rank" and point.round == number for point in points) == MAX_RANKS:
-            continue
+            victim = "orchestrator"
         points.append(Point(number, stage, dice.random(), dice.uniform(0, MAX_DELAY_SECONDS), victim))
     return sorted(points, key=lambda point: (PLACES.index((point.round, point.stage)), point.share))
 
