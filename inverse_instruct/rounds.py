@@ -31,7 +31,6 @@ from inverse_instruct.records import Candidate, ScoredPair, Snippet, digest
 from inverse_instruct.results import find_results
 from inverse_instruct.run_dir import Manifest, RunDir, file_digest, read_manifest, read_rows
 
-
 MAX_REBUILDS = 3  # of damaged files in one start: a disk that spoils more than that is not to be worked on
 
 logger = logging.getLogger(__name__)
