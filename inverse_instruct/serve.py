@@ -31,6 +31,7 @@ from inverse_instruct.run_dir import RunDir
 
 KEEP_ALIVE_SECONDS = 75  # longer than clients keep theirs, so that none is closed just as it is used again
 LAST_WORDS_SECONDS = 5
+BACKLOG = 2048  # connections that the kernel holds until they are accepted
 
 logger = logging.getLogger(__name__)
 
@@ -125,13 +126,14 @@ class Server(uvicorn.Server):
 
 
 def listen(config: RunConfig) -> socket.socket:
-    """Bind the port before any engine is started."""
+    """Take the port before any engine is started; who connects early waits until the application is up."""
     section = config.serve
     family = socket.AF_INET6 if ":" in section.host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((section.host, section.port))
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise ConfigError([f"serve.port: {section.host}:{section.port} cannot be used ({error.strerror}); choose "

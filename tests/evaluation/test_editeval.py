@@ -26,7 +26,7 @@ BARE: dict[str, Any] = {
     "test": "def check():\n    assert quoted('a b') == 'a%20b'",
 }
 SPIN = (
-    "def spin(rounds):\n    for _ in range(rounds * 50000): pass\n"
+    "def spin(rounds):\n    for _ in range(rounds * 500000): pass\n"
     "def f():\n    spin({})\n    import time\n    time.sleep({})\n"
 )
 TIMED: dict[str, Any] = {
