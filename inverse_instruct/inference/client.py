@@ -230,6 +230,7 @@ class InferenceClient:
                 died = await self._revive(trouble, attempts, start)
             if not died:
                 await asyncio.sleep(attempts.pause_seconds(trouble))
+                self._blame(trouble, attempts, start)  # an engine may die a moment after its error
 
     async def _revive(self, trouble: Trouble, attempts: Attempts, start: int) -> bool:
         """Bring the backend back after a trouble; tell whether it died with this request in flight."""
@@ -239,7 +240,11 @@ class InferenceClient:
             await asyncio.sleep(SETTLE_SECONDS)  # before another row is sent, which would be blamed
         async with self._reviving:
             await self._backend.revive(counted=not attempts.deaths)
-        if self._backend.starts == start:
+        return self._blame(trouble, attempts, start)
+
+    def _blame(self, trouble: Trouble, attempts: Attempts, start: int) -> bool:
+        """Tell whether the backend is another than the one that gave this trouble; note its death if so."""
+        if self._backend is None or isinstance(trouble, BadReply | Overloaded) or self._backend.starts == start:
             return False
         attempts.deaths.append(start)
         if len(attempts.deaths) > KILLS:
