@@ -248,7 +248,8 @@ class InferenceClient:
             return False
         attempts.deaths.append(start)
         if len(attempts.deaths) > KILLS:
-            self._backend.forgive(attempts.deaths[0])
+            for death in attempts.deaths:  # another row may have noticed one first, and had it counted
+                self._backend.forgive(death)
             raise RequestError(f"the engine died {KILLS} times with nothing but this row in flight: {trouble}",
                                Reason.KILLS_ENGINE)
         return True
