@@ -1,8 +1,6 @@
 """The registry of a run: what `checkpoints list | show | promote | rollback` answer and do.
 
-Enters: a run directory. Leaves: plain values, and changes of which checkpoint is the promoted one. A checkpoint whose
-files are not the ones that were measured is never promoted. Not guaranteed: that a gateway can load what is promoted;
-it keeps the old one if not, and says so in the ledger.
+Enters: a run directory. Leaves: plain values, and changes of which checkpoint is the promoted one (see `promotions`).
 """
 
 from __future__ import annotations
@@ -14,11 +12,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from inverse_instruct.checkpoint_files import verify_checkpoint
 from inverse_instruct.checkpoint_printing import print_change, print_checkpoints, print_export, print_lineage
 from inverse_instruct.export import export_checkpoint
 from inverse_instruct.ledger import Checkpoint, Ledger
 from inverse_instruct.lineage import describe_lineage, read_history
+from inverse_instruct.promotions import promote_checkpoint, roll_back
 from inverse_instruct.run_dir import RunDir, newest_run
 
 
@@ -35,9 +33,9 @@ def run_command(arguments: argparse.Namespace) -> None:
         case "show":
             print_lineage(show_checkpoint(path, arguments.name), arguments.json)
         case "promote":
-            print_change(*promote_checkpoint(path, arguments.name, arguments.reason))
+            print_change(*promote_checkpoint(RunDir(path), arguments.name, arguments.reason, author=_user()))
         case "rollback":
-            print_change(*roll_back(path, arguments.reason))
+            print_change(*roll_back(RunDir(path), arguments.reason, author=_user()))
         case "export":
             print_export(*export_checkpoint(path, arguments.name, arguments.output))
 
@@ -76,35 +74,6 @@ def show_checkpoint(path: Path, name: str) -> dict[str, Any]:
     with Ledger(RunDir(path).ledger) as ledger:
         checkpoint = ledger.find(name)
         return describe_lineage(read_history(path, ledger), checkpoint)
-
-
-def promote_checkpoint(path: Path, name: str, reason: str) -> tuple[Checkpoint, Checkpoint | None]:
-    """Make a checkpoint the promoted one; return it and the one that it replaced.
-
-    Raises:
-        ModelError: its files are not the ones that were measured; nothing was changed.
-        RunDirError: there is no such run or checkpoint, it is promoted already, or another was promoted meanwhile.
-    """
-    with Ledger(RunDir(path).ledger) as ledger:
-        before = ledger.promoted()
-        checkpoint = ledger.find(name)
-        verify_checkpoint(checkpoint)
-        return ledger.promote(checkpoint.round, over=before.round if before else None, author=_user(),
-                              reason=reason), before
-
-
-def roll_back(path: Path, reason: str) -> tuple[Checkpoint, Checkpoint | None]:
-    """Promote again what the promoted checkpoint replaced; return it and the one that goes.
-
-    Raises:
-        ModelError: its files are not the ones that were measured; nothing was changed.
-        RunDirError: there is nothing to go back to, or another was promoted meanwhile.
-    """
-    with Ledger(RunDir(path).ledger) as ledger:
-        before, earlier = ledger.promoted(), ledger.predecessor()
-        if earlier:
-            verify_checkpoint(earlier)
-        return ledger.roll_back(over=before.round if before else None, author=_user(), reason=reason), before
 
 
 def _user() -> str:

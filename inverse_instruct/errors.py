@@ -49,6 +49,10 @@ class NoRunError(RunDirError):
     """A folder holds no run: it has no ledger, or one that is just being made."""
 
 
+class NotFoundError(RunDirError):
+    """There is no run of this name, or no checkpoint of this name in it."""
+
+
 class ServerError(InverseInstructError):
     """The inference server does not start, or died more often than the config allows."""
 

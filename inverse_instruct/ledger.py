@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from inverse_instruct.errors import NoRunError, RunDirError
+from inverse_instruct.errors import NoRunError, NotFoundError, RunDirError
 from inverse_instruct.redaction import redact
 from inverse_instruct.run_dir import Manifest, RunDir
 
@@ -263,14 +263,14 @@ class Ledger:
         """Return the checkpoint of a name, `round-NN` or `N`.
 
         Raises:
-            RunDirError: there is none.
+            NotFoundError: there is none.
         """
         known = self.checkpoints()
         for checkpoint in known:
             if name == checkpoint.name or (name.isdecimal() and int(name) == checkpoint.round):
                 return checkpoint
-        raise RunDirError(f"{self._path.parent} has no checkpoint {name!r}; its checkpoints are "
-                          f"{', '.join(checkpoint.name for checkpoint in known) or 'none so far'}")
+        raise NotFoundError(f"{self._path.parent} has no checkpoint {name!r}; its checkpoints are "
+                            f"{', '.join(checkpoint.name for checkpoint in known) or 'none so far'}")
 
     def promoted(self) -> Checkpoint | None:
         """Return the promoted checkpoint, if there is one."""

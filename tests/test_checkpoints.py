@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from inverse_instruct.checkpoints import list_checkpoints, promote_checkpoint, roll_back, show_checkpoint
+from inverse_instruct.checkpoints import list_checkpoints, show_checkpoint
 from inverse_instruct.errors import ModelError, RunDirError
 from inverse_instruct.ledger import Ledger
-from inverse_instruct.run_dir import file_digest, newest_run
+from inverse_instruct.promotions import promote_checkpoint, roll_back
+from inverse_instruct.run_dir import RunDir, file_digest, newest_run
 from tests.example_run import BASE_DIGEST, make_run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -119,28 +120,28 @@ def test_files_that_were_not_measured_are_not_promoted(run: Path, name: str, dam
                                                        words: str) -> None:
     damage(run / "checkpoints/round-02" / name)
     with pytest.raises(ModelError, match=words):
-        promote_checkpoint(run, "2", "")
+        promote_checkpoint(RunDir(run), "2", "", author="ada")
     assert state(run) == ("rpc", 2)
 
 
 def test_a_rollback_to_a_damaged_checkpoint_is_refused(run: Path) -> None:
-    promote_checkpoint(run, "2", "")
+    promote_checkpoint(RunDir(run), "2", "", author="ada")
     (run / "checkpoints/round-01/config.json").unlink()
     with pytest.raises(ModelError, match="round-01 is not whole"):
-        roll_back(run, "")
+        roll_back(RunDir(run), "", author="ada")
     assert state(run) == ("rrp", 3)
 
 
 def test_a_run_that_was_moved_goes_on(run: Path) -> None:
     moved = run.rename(run.with_name("elsewhere"))
-    promoted, before = promote_checkpoint(moved, "2", "")
+    promoted, before = promote_checkpoint(RunDir(moved), "2", "", author="ada")
     assert Path(promoted.path) == moved / "checkpoints/round-02" and before and before.round == 1
 
 
 def test_what_is_not_there_is_one_clear_sentence(run: Path, tmp_path: Path) -> None:
     for name in ("7", "round-2", "two", "²", ""):
         with pytest.raises(RunDirError, match="its checkpoints are round-00, round-01, round-02"):
-            promote_checkpoint(run, name, "")
+            promote_checkpoint(RunDir(run), name, "", author="ada")
     with pytest.raises(RunDirError, match="is not a run"):
         list_checkpoints(tmp_path)
     (tmp_path / "ledger.db").write_text("this is no database, whatever its name says")

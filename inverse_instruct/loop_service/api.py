@@ -19,16 +19,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from inverse_instruct.errors import ConfigError, ModelError, RunDirError
+from inverse_instruct.errors import ConfigError, ModelError, NotFoundError, RunDirError
 from inverse_instruct.gateway.api_error import ApiError
 from inverse_instruct.gateway.limits import read_body
+from inverse_instruct.ledger import Checkpoint
 from inverse_instruct.loop_service.event_stream import stream_events
-from inverse_instruct.loop_service.promotions import promote_checkpoint, roll_back
-from inverse_instruct.loop_service.service import LoopService, NotFound
+from inverse_instruct.loop_service.service import LoopService
 from inverse_instruct.loop_service.submission import parse_body, read_submission
+from inverse_instruct.promotions import promote_checkpoint, roll_back
 
 MAX_BODY_BYTES = 64 * 1024  # a config has some two thousand; reading YAML is slow
 JSON, YAML = "application/json", "application/yaml"
+AUTHOR = "api"  # of promotions
 
 Endpoint = Callable[[Any, Request], Awaitable[Response]]
 Body = TypeVar("Body", bound="Change")
@@ -74,7 +76,7 @@ def answers_errors(endpoint: Endpoint) -> Endpoint:
             return await endpoint(self, request)
         except ConfigError as error:
             raise ApiError(422, str(error), code="invalid_config") from error
-        except NotFound as error:
+        except NotFoundError as error:
             raise ApiError(404, str(error), code="not_found") from error
         except (RunDirError, ModelError) as error:
             raise ApiError(409, str(error), code="conflict") from error
@@ -139,15 +141,15 @@ class LoopApi:
         """Promote a checkpoint that is as it was measured."""
         change = await _read_body_as(Promotion, request)
         run_dir = self._service.find(request.path_params["name"])
-        return JSONResponse(await run_in_threadpool(promote_checkpoint, run_dir, change.checkpoint, change.over,
-                                                    change.reason))
+        return _changed(*await run_in_threadpool(promote_checkpoint, run_dir, change.checkpoint, change.reason,
+                                                 author=AUTHOR, over=change.over))
 
     @answers_errors
     async def roll_back(self, request: Request) -> Response:
         """Promote again what the promoted checkpoint replaced."""
         change = await _read_body_as(Change, request)
         run_dir = self._service.find(request.path_params["name"])
-        return JSONResponse(await run_in_threadpool(roll_back, run_dir, change.over, change.reason))
+        return _changed(*await run_in_threadpool(roll_back, run_dir, change.reason, author=AUTHOR, over=change.over))
 
     async def _act(self, request: Request, act: Callable[[str], None]) -> Response:
         await _read_change(request, JSON)
@@ -157,6 +159,10 @@ class LoopApi:
 
     async def _status(self, name: str, code: int = 200) -> Response:
         return JSONResponse(await run_in_threadpool(self._service.describe, name), code)
+
+
+def _changed(now: Checkpoint, before: Checkpoint | None) -> Response:
+    return JSONResponse({"promoted": now.name, "digest": now.digest, "over": before.name if before else None})
 
 
 async def _read_change(request: Request, *content_types: str) -> bytes:

@@ -18,7 +18,7 @@ from typing import Any
 
 from inverse_instruct.config import RunConfig
 from inverse_instruct.config_file import load_config
-from inverse_instruct.errors import NoRunError, RunDirError
+from inverse_instruct.errors import NoRunError, NotFoundError, RunDirError
 from inverse_instruct.loop_service.run_queue import RunQueue
 from inverse_instruct.loop_service.runner import Pause, Resume, RunPlayer
 from inverse_instruct.pinned_config import pin_config
@@ -29,10 +29,6 @@ logger = logging.getLogger(__name__)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # no path leaves the folder, and no hidden file is meant
 EMPTY_STATUS: dict[str, Any] = {"run": None, "rounds": [], "stages": [], "events": []}
-
-
-class NotFound(RunDirError):
-    """There is no run, or no checkpoint, of this name."""
 
 
 @contextmanager
@@ -119,11 +115,11 @@ class LoopService:
         """Return the folder of a run.
 
         Raises:
-            NotFound: there is none.
+            NotFoundError: there is none.
         """
         run_dir = RunDir(self.runs / name)
         if not NAME.fullmatch(name) or not run_dir.config.is_file():
-            raise NotFound(f"there is no run {name!r}; GET /api/runs lists them")
+            raise NotFoundError(f"there is no run {name!r}; GET /api/runs lists them")
         return run_dir
 
     def describe(self, name: str) -> dict[str, Any]:
