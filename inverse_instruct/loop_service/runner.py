@@ -13,7 +13,6 @@ import logging
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -31,6 +30,7 @@ REASON_BYTES = 8192
 
 Pause = Callable[[str], Awaitable[None]]
 Resume = Callable[[], Awaitable[None]]
+Stages = set[tuple[int, float]]  # round, and time of the last change
 
 
 class RunPlayer:
@@ -63,12 +63,13 @@ class RunPlayer:
         run_dir = RunDir(self._runs / name)
         log = run_dir.logs / "run.log"
         log.parent.mkdir(parents=True, exist_ok=True)
+        left = _training(run_dir)  # by one that was killed
         with log.open("ab") as stream:
             begin = stream.tell()
             process = start_supervised(_command(run_dir), env=_environment(), log=stream)
         self.playing = name
         logger.info("run %s: started, its output is in %s", name, log)
-        sharing = asyncio.create_task(self._share_devices(run_dir, process))
+        sharing = asyncio.create_task(self._share_devices(run_dir, process, left))
         try:
             while process.poll() is None and self._queue.is_wanted(name):
                 await asyncio.sleep(LOOK_SECONDS)
@@ -85,11 +86,12 @@ class RunPlayer:
             logger.info("run %s: %s %s", name, ended, reason)
         await sharing
 
-    async def _share_devices(self, run_dir: RunDir, process: subprocess.Popen[bytes]) -> None:
+    async def _share_devices(self, run_dir: RunDir, process: subprocess.Popen[bytes], left: Stages) -> None:
         """Pause the engines while the process trains; may wait for their requests, which the run does not."""
-        paused, started = False, time.time()
+        paused = False
         while process.poll() is None:
-            if paused != await asyncio.to_thread(_is_training, run_dir, started):
+            training = await asyncio.to_thread(_training, run_dir) - left
+            if paused != bool(training):
                 paused = not paused
                 await self._tell_engines(paused, run_dir.path.name)
             await asyncio.sleep(LOOK_SECONDS)
@@ -113,16 +115,16 @@ def _environment() -> dict[str, str]:
     return dict(os.environ) | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
 
 
-def _is_training(run_dir: RunDir, started: float) -> bool:
-    """Tell whether a process that was started then trains; one that was killed leaves its stage as running."""
+def _training(run_dir: RunDir) -> Stages:
+    """Return the training stages that are running, if the ledger is to be believed: who is killed leaves one behind."""
     if not run_dir.ledger.is_file():
-        return False
+        return set()
     try:
         with Ledger(run_dir.ledger) as ledger:
-            return any(stage["stage"] == "train" and stage["state"] == "running" and stage["updated"] >= started
-                       for stage in ledger.stages())
+            return {(stage["round"], stage["updated"]) for stage in ledger.stages()
+                    if stage["stage"] == "train" and stage["state"] == "running"}
     except RunDirError:  # it is being made; a damaged one is for the run to tell
-        return False
+        return set()
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:

@@ -190,7 +190,13 @@ def test_engines_rest_while_a_run_trains(
     assert service.pauses.read_text() == "pause: run trains trains\n"
     service.act("trains", "stop")
     service.wait(lambda: service.pauses.read_text().endswith("resume\n"), 60)
+    service.act("trains", "resume")  # what it was stopped in is still noted as running
+    service.wait_for_state("trains", "running")
+    time.sleep(2)
     assert len(service.pauses.read_text().splitlines()) == 2
+    with Ledger(service.runs / "trains/ledger.db") as ledger:
+        ledger.start_stage(1, "train", 10)
+    service.wait(lambda: len(service.pauses.read_text().splitlines()) == 3, 10)
 
 
 BAD_CONFIGS: dict[str, tuple[dict[str, Any], list[str]]] = {
