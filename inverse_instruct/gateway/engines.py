@@ -8,7 +8,7 @@ dies or is stopped breaks its streams off with `EngineLost`, and whoever relays 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,9 +17,9 @@ import httpx
 from inverse_instruct.errors import ServerError
 from inverse_instruct.inference.client import served_name
 from inverse_instruct.inference.server import VllmServer
+from inverse_instruct.inference.watch import Heartbeat
 
 HEALTH_INTERVAL_SECONDS = 0.5
-HANG_SECONDS = 60.0  # without an answer to /health
 COMMAND_SECONDS = 600.0  # reading the weights of a large model takes minutes
 
 
@@ -45,7 +45,7 @@ class Engine:
         self.retiring = False  # it has no successor of its own: nobody starts it again
         self.changing = asyncio.Lock()  # held by whoever starts, stops or reloads it
         self._url = url.rstrip("/").removesuffix("/v1")
-        self._requests: set[asyncio.Timeout] = set()
+        self._requests: dict[asyncio.Timeout, Callable[[], bool]] = {}  # whether each waits for the engine
         self._idle = asyncio.Event()
         self._idle.set()
         # every request has a connection of its own: a kept one may be closed by the engine just when it is used again
@@ -63,25 +63,33 @@ class Engine:
         return len(self._requests)
 
     @property
+    def waiting(self) -> int:
+        """How many of them wait for the engine, and not for a client that takes its time."""
+        return sum(waits() for waits in self._requests.values())
+
+    @property
     def alive(self) -> bool:
         """Whether its process runs; of a given engine nothing is known but its health."""
         return self.server is None or self.server.alive
 
     @asynccontextmanager
-    async def request(self) -> AsyncIterator[None]:
+    async def request(self, waits: Callable[[], bool]) -> AsyncIterator[None]:
         """Count a request as in flight; it is counted before anything else can run.
+
+        Args:
+            waits: tells whether it waits for the engine now.
 
         Raises:
             EngineLost: the request was cut off.
         """
         try:
             async with asyncio.timeout(None) as limit:
-                self._requests.add(limit)
+                self._requests[limit] = waits
                 self._idle.clear()
                 try:
                     yield
                 finally:
-                    self._requests.discard(limit)
+                    del self._requests[limit]
                     if not self._requests:
                         self._idle.set()
         except TimeoutError as error:
@@ -172,17 +180,20 @@ class Engine:
 
 
 async def until_broken(engine: Engine) -> str:
-    """Watch an engine; return in words what has become of it once it needs to be started again."""
-    loop = asyncio.get_running_loop()
-    answered = loop.time()
+    """Watch an engine; return in words what has become of it once it needs to be started again.
+
+    One of ours that hangs is killed. One that was not ready and answers again is ready.
+    """
+    heartbeat = Heartbeat(engine.http, engine.url, lambda: engine.waiting)
     while True:
-        await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
+        trouble = await heartbeat.beat()
         if not engine.alive:
             return "died"
         if engine.changing.locked():
-            answered = loop.time()
-        elif await engine.healthy():
-            answered = loop.time()
+            heartbeat.forget()
+        elif trouble:
+            if engine.server:
+                engine.server.kill(trouble)
+            return trouble
+        elif heartbeat.answers:
             engine.ready = True
-        elif loop.time() - answered > HANG_SECONDS:
-            return f"gave no sign of life for {HANG_SECONDS:.0f} s"

@@ -65,7 +65,7 @@ class Proxy:
             deployment, engine = self._service.pick(body["model"])
             reply = Reply(send, deployment.label)
             try:
-                async with engine.request():
+                async with engine.request(lambda: not reply.sending):
                     await self._forward(body, deployment, engine, reply)
             except BadReply:
                 await reply.fail(ApiError(502, "the engine gave a reply that cannot be read"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from starlette.types import Send
+from starlette.types import Message, Send
 
 from inverse_instruct.gateway.api_error import ApiError
 
@@ -22,6 +22,7 @@ class Reply:
         self._send = send
         self._checkpoint = checkpoint
         self.started = False
+        self.sending = False  # the client is waited for
 
     async def send_json(self, status: int, tree: dict[str, Any]) -> None:
         """Send a whole reply."""
@@ -33,17 +34,17 @@ class Reply:
         if retry_after is not None:
             more["retry-after"] = str(retry_after)
         await self._start(status, content_type, more)
-        await self._send({"type": "http.response.body", "body": content})
+        await self._deliver({"type": "http.response.body", "body": content})
 
     async def send_event(self, data: bytes) -> None:
         """Send one event of a stream."""
         if not self.started:
             await self._start(200, "text/event-stream; charset=utf-8", {"cache-control": "no-cache"})
-        await self._send({"type": "http.response.body", "body": b"data: " + data + b"\n\n", "more_body": True})
+        await self._deliver({"type": "http.response.body", "body": b"data: " + data + b"\n\n", "more_body": True})
 
     async def finish(self) -> None:
         """End a stream."""
-        await self._send({"type": "http.response.body", "body": b""})
+        await self._deliver({"type": "http.response.body", "body": b""})
 
     async def fail(self, error: ApiError) -> None:
         """End with an error: as the last event of a stream that has begun.
@@ -53,10 +54,17 @@ class Reply:
         """
         if not self.started:
             raise error
-        await self._send({"type": "http.response.body", "body": error.event()})
+        await self._deliver({"type": "http.response.body", "body": error.event()})
 
     async def _start(self, status: int, content_type: str, more: dict[str, str]) -> None:
         self.started = True
         headers = {"content-type": content_type, "x-checkpoint": self._checkpoint, **more}
-        await self._send({"type": "http.response.start", "status": status,
+        await self._deliver({"type": "http.response.start", "status": status,
                           "headers": [(name.encode(), value.encode()) for name, value in headers.items()]})
+
+    async def _deliver(self, message: Message) -> None:
+        self.sending = True
+        try:
+            await self._send(message)
+        finally:
+            self.sending = False

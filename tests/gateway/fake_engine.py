@@ -1,7 +1,8 @@
 """A stand-in for vLLM, for fault injection: it knows the same routes, and misbehaves when the prompt or a file says so.
 
-The prompt is a list of `key=value`: `tokens`, `delay` (seconds a token), `die` (after so many tokens), `garbage`, `cut`
-(end the stream without its mark), `status`. A file `fault` in the model folder: `unhealthy`, `reload`, `nan`, `stale`.
+The prompt is a list of `key=value`: `tokens`, `delay` (seconds a token), `size` (more characters a token), `die` (after
+so many tokens), `garbage`, `cut` (end the stream without its mark), `status`. A file `fault` in the model folder:
+`unhealthy`, `reload`, `nan`, `stale`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Engine:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.aborted = 0
+        self.counted = 0  # tokens
 
     def fault(self, name: str) -> bool:
         path = self.folder / "fault"
@@ -76,13 +78,15 @@ class Engine:
         if number == int(wanted.get("die", -1)):
             os.kill(os.getpid(), signal.SIGKILL)
         await asyncio.sleep(float(wanted.get("delay", 0)))
+        self.counted += 1
 
     async def stream(self, body: dict, wanted: dict[str, str], chat: bool) -> AsyncIterator[str]:
         total = int(wanted.get("tokens", 3))
         try:
             for number in range(total):
                 await self.token(number, wanted)
-                words = {"delta": {"content": self.text}} if chat else {"text": self.text}
+                text = self.text + "x" * int(wanted.get("size", 0))
+                words = {"delta": {"content": text}} if chat else {"text": text}
                 reason = "length" if number == total - 1 else None
                 chunk = {"id": "x", "object": "chunk", "created": 1, "model": body["model"],
                          "choices": [{"index": 0, "finish_reason": reason, **words}]}
@@ -112,7 +116,7 @@ class Engine:
         return JSONResponse({"pid": os.getpid()})
 
     async def metrics(self, request: Request) -> Response:
-        return PlainTextResponse(f"aborted {self.aborted}\n")
+        return PlainTextResponse(f'aborted {self.aborted}\nvllm:generation_tokens_total{{engine="0"}} {self.counted}\n')
 
     async def models(self, request: Request) -> Response:
         return JSONResponse({"data": [{"id": "fake"}]})

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from inverse_instruct.gateway import engines
+from inverse_instruct.inference import watch
 from inverse_instruct.ledger import Ledger
 from inverse_instruct.machine import free_port
 from tests.gateway.conftest import Gateway
@@ -183,8 +183,8 @@ def given_engine(model: Path, port: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, str(fake), "--model", str(model), "--port", str(port)])
 
 
-def test_given_engines_take_the_weights_also_after_they_were_gone(start_gateway: Callable[..., Gateway],
-                                                                  toy_model: Path) -> None:
+def test_given_engines_take_the_weights_also_after_they_were_gone(
+        start_gateway: Callable[..., Gateway], toy_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     port = free_port()
     engine = given_engine(toy_model, port)
     try:
@@ -193,14 +193,12 @@ def test_given_engines_take_the_weights_also_after_they_were_gone(start_gateway:
         promote(gateway.run_dir, 1)
         gateway.wait_for("round-01")
         text = gateway.ask().json()["choices"][0]["text"]
-        monkey = engines.HANG_SECONDS
-        engines.HANG_SECONDS = 1.0
+        monkeypatch.setattr(watch, "HANG_SECONDS", 1.0)
         engine.kill()
         engine.wait()
         gateway.wait(lambda status: not status["ready"])
         engine = given_engine(toy_model, port)
         gateway.wait_for("round-01")
-        engines.HANG_SECONDS = monkey
         assert gateway.ask().json()["choices"][0]["text"] == text
     finally:
         engine.send_signal(signal.SIGKILL)
