@@ -25,7 +25,7 @@ from evaluation.native.definitions import (
     find_entries,
     is_example,
 )
-from evaluation.native.sources import name_of, parse, text_of
+from evaluation.native.sources import MAX_CHARACTERS, name_of, parse, text_of
 
 _FENCED = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([^\s`{]*)[^\n]*\n(.*?)(?:^[ \t]*\1|\Z)", re.DOTALL | re.MULTILINE)
 _FENCE_NAMES = {
@@ -40,7 +40,9 @@ _FENCE_NAMES = {
 
 
 def extract_program(language: str, reply: str, entry_point: str, head: str) -> str:
-    """Return the program in `reply` that defines `entry_point`; never raises."""
+    """Return the program in `reply` that defines `entry_point`, or an overlong reply as it is; never raises."""
+    if len(reply) > MAX_CHARACTERS:
+        return reply
     reply = reply.replace("\r\n", "\n")
     blocks = [(match[2].lower(), match[3]) for match in _FENCED.finditer(reply)]
     own = [text for name, text in blocks if name in _FENCE_NAMES[language]] or [text for _, text in blocks]

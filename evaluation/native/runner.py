@@ -21,7 +21,7 @@ from evaluation.confinement import filter_code
 from evaluation.errors import BenchmarkError, SandboxUnavailable
 from evaluation.execution import USER_NAMESPACE_REMEDY, completed
 from evaluation.isolation import SCRATCH, isolated
-from evaluation.native.sources import redefinitions
+from evaluation.native.sources import MAX_CHARACTERS, redefinitions
 from evaluation.native.toolchain import ASSERTION_FAILED, CANNOT_LOAD, Places, Recipe, Toolchain
 from evaluation.native.watching import Allowance, Ended, run_watched
 from evaluation.programs import Reason, ResourceLimits
@@ -105,6 +105,8 @@ class NativeRunner:
         self._pool.shutdown(cancel_futures=True)
 
     def _run_one(self, program: TestedProgram) -> TestResult:
+        if len(program.solution) > MAX_CHARACTERS:
+            return TestResult("refused", f"a solution of more than {MAX_CHARACTERS} characters", 0.0)
         taken = redefinitions(self._toolchain.language, program.solution, program.tests)
         if taken:
             return TestResult("refused", f"redefines what the tests use: {', '.join(taken)}", 0.0)

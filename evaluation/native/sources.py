@@ -21,6 +21,8 @@ _GRAMMARS = {
     "rust": ("tree_sitter_rust", "language"),
     "swift": ("tree_sitter_swift", "language"),
 }
+MAX_CHARACTERS = 1 << 15
+"""Solutions that are longer are not parsed: Java's parser takes quadratic time, and crashes, on deeply nested text."""
 _MACRO = re.compile(r"(?:#|%:|\?\?=)\s*define\s+(\w+)")
 _OF_NO_USE = {"assert", "NDEBUG"}
 """C++ macros that our own assert does not heed."""

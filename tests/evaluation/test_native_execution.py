@@ -62,6 +62,13 @@ def _seconds(language: str) -> float:
 
 
 @pytest.mark.skipif(bool(missing("javascript", "")), reason="needs Node")
+@pytest.mark.parametrize("language", _cases())
+def test_an_overlong_solution_is_refused_and_not_parsed(language: str) -> None:
+    case = CASES[language]
+    [result] = run_all(case.toolchain(), [case.right + "a<" * 200_000], case.tests, Execution(), SECONDS)
+    assert result.reason == "refused" and "32768 characters" in result.detail
+
+
 def test_printing_counts_as_a_failed_test_only_where_the_suite_says_so() -> None:
     program, tests = "const f = (x) => { console.log(x); return x }", "console.assert(f(1) === 1)"
     results = [run_all(JavaScript(silent), [program], tests, Execution(workers=1))[0] for silent in (False, True)]

@@ -78,7 +78,7 @@ def test_a_completion_without_the_last_brace_is_closed(language: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(
-    "reply", ["", "I cannot help with that.", "```\n```", "}}}}", "\x00\ud800", "```" * 99, "((" * 999]
+    "reply", ["", "I cannot help with that.", "```\n```", "}}}}", "\x00\ud800", "```" * 99, "((" * 999, "a<" * 200_000]
 )
 def test_nothing_a_model_says_raises(language: str, reply: str) -> None:
     assert isinstance(extract_program(language, reply, entry(language), HEADS[language]), str)
