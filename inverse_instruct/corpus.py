@@ -23,6 +23,7 @@ from inverse_instruct.languages import language_of_name
 from inverse_instruct.layouts import detect_layout, read_parts
 from inverse_instruct.parser_process import ParserFailed, definitions
 from inverse_instruct.records import Reason, Rejection, SourceRow, digest
+from inverse_instruct.run_dir import file_digest
 from inverse_instruct.source_files import MAX_FILE_BYTES, source_paths
 
 if TYPE_CHECKING:
@@ -51,6 +52,18 @@ def read_source(source: CorpusSource) -> Iterator[SourceRow | Rejection]:
     else:
         rows = _rows(_read_hub(source.path, source.split), source.path, source.path, source.format)
     return islice(rows, source.limit)
+
+
+def fingerprint(path: Path) -> str:
+    """Return what changes when the content of a file or folder of rows changes; "" for a data set on the hub.
+
+    Raises:
+        CorpusError: a folder cannot be listed.
+    """
+    if path.is_file():
+        return file_digest(path)
+    states = [(source, source.stat()) for source, _ in source_paths(path)] if path.is_dir() else []
+    return digest(*(f"{source}:{state.st_size}:{state.st_mtime_ns}" for source, state in states)) if states else ""
 
 
 def _rows(records: Iterator[RawRecord], name: str, place: str, layout: str) -> Iterator[SourceRow | Rejection]:

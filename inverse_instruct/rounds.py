@@ -108,13 +108,14 @@ class Loop:
     # -- stages ------------------------------------------------------------------------------------------------------
 
     def _preprocess(self) -> Manifest:
+        from inverse_instruct.corpus import fingerprint
         from inverse_instruct.preprocess import preprocess
 
         config = self._config
         folder = self._run_dir.stage(0, "preprocess")
         sources = [Path(source.path) for source in config.corpus]
         sources += [benchmark_path(name) for name in config.preprocess.benchmarks]
-        key = _key("preprocess", config.preprocess, *config.corpus, *map(_fingerprint, sources))
+        key = _key("preprocess", config.preprocess, *config.corpus, *map(fingerprint, sources))
         manifest = read_manifest(folder, key)
         if manifest is None:
             self._ledger.start_stage(0, "preprocess")
@@ -352,11 +353,3 @@ class Loop:
 def _key(stage: str, *parts: Section | str) -> str:
     texts = [part if isinstance(part, str) else json.dumps(part.model_dump(mode="json")) for part in parts]
     return digest(stage, *texts)
-
-
-def _fingerprint(source: Path) -> str:
-    """Return what changes when the content of a corpus changes; "" for a data set on the hub."""
-    if source.is_file():
-        return file_digest(source)
-    files = sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else []
-    return digest(*(f"{path}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files)) if files else ""

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inverse_instruct.config import CorpusSource
-from inverse_instruct.corpus import read_source
+from inverse_instruct.corpus import fingerprint, read_source
 from inverse_instruct.errors import CorpusError
 from inverse_instruct.records import Reason, Rejection, SourceRow
 
@@ -179,6 +179,25 @@ def test_a_folder_of_source_code(tmp_path: Path):
     assert [(r.reason, r.detail.split(" ")[0]) for r in rows if isinstance(r, Rejection)] == [
         (Reason.MALFORMED, "pkg/b.go:1:"), (Reason.NO_CODE, "pkg/c.py:1:"), (Reason.MALFORMED, "pkg/d.c:1:"),
         (Reason.TOO_LONG, "pkg/e.py:1:")]
+
+
+def test_a_fingerprint_changes_with_what_is_read_and_with_nothing_else(tmp_path: Path) -> None:
+    package = tmp_path / "code/package"
+    for folder in (package, tmp_path / "code/.git"):
+        folder.mkdir(parents=True)
+    (package / "a.py").write_text("x = 1\n")
+    before = fingerprint(tmp_path / "code")
+    (tmp_path / "code/.git/index").write_text("changed")
+    assert before and fingerprint(tmp_path / "code") == before
+    (package / "a.py").write_text("x = 12\n")
+    assert fingerprint(tmp_path / "code") != before
+
+    rows = jsonl(tmp_path / "rows.jsonl", {"instruction": "Do", "output": "done"})
+    before = fingerprint(rows)
+    rows.touch()
+    assert fingerprint(rows) == before
+    assert fingerprint(jsonl(rows, {"instruction": "Do", "output": "gone"})) != before
+    assert fingerprint(Path("owner/name")) == ""
 
 
 def test_folders_that_are_no_corpus(tmp_path: Path):
