@@ -71,17 +71,19 @@ class Admission:
         try:
             await place
         except asyncio.CancelledError:  # the client has gone
-            if place.done() and not place.cancelled():
+            if place in self._queue:
+                self._queue.remove(place)
+            elif not place.cancelled():  # it was let in meanwhile
                 self.in_flight -= 1
                 self._admit()
-            else:
-                self._queue.remove(place)
             raise
 
     def _admit(self) -> None:
         while self._queue and not self._closed and self.in_flight < self._max_concurrent:
-            self.in_flight += 1
-            self._queue.popleft().set_result(None)
+            place = self._queue.popleft()
+            if not place.done():  # its client has gone, and it has not heard of that yet
+                self.in_flight += 1
+                place.set_result(None)
 
 
 async def read_json(request: Request, max_bytes: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 from inverse_instruct.inference.trouble import BadReply, BadScore, NoLogprobs
 
 FINISHED = ("stop", "length")
+MAX_TOKENS = 2**31
 MAX_LOGPROB = 1e-3  # rounding may lift the logarithm of 1 a little above 0
 
 
@@ -51,7 +52,7 @@ def check_model(reply: dict[str, Any], model: str) -> None:
     """
     name = reply.get("model", model)
     if name != model:
-        raise BadReply(f"the model {name!r} answered in place of {model!r}")
+        raise BadReply(f"the model {_brief(name)} answered in place of {model!r}")
 
 
 def read_completion(reply: dict[str, Any], *, chat: bool = False) -> Completion:
@@ -64,13 +65,13 @@ def read_completion(reply: dict[str, Any], *, chat: bool = False) -> Completion:
     try:
         usage = reply["usage"]
         text = (choice["message"].get("content") or "") if chat else choice["text"]
-        completion = Completion(text, choice["finish_reason"], int(usage["prompt_tokens"]),
-                                int(usage["completion_tokens"]))
+        completion = Completion(text, choice["finish_reason"], _count(usage["prompt_tokens"]),
+                                _count(usage["completion_tokens"]))
         completion.text.encode()  # half of a surrogate pair could not be written to a file
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadReply(f"a reply that cannot be read ({type(error).__name__}: {error})") from error
     if completion.finish_reason not in FINISHED:
-        raise BadReply(f"a reply that ended with finish_reason {completion.finish_reason!r}")
+        raise BadReply(f"a reply that ended with finish_reason {_brief(completion.finish_reason)}")
     return completion
 
 
@@ -90,10 +91,21 @@ def _choices(reply: dict[str, Any], count: int) -> list[dict[str, Any]]:
     choices = reply.get("choices")
     if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
         raise BadReply("a reply without choices")
-    found = {choice.get("index"): choice for choice in choices}
+    found = {choice.get("index"): choice for choice in choices if type(choice.get("index")) is int}
     if len(choices) != count or found.keys() != set(range(count)):
         raise BadReply(f"{len(choices)} choices, numbered {sorted(map(str, found))[:5]}, for {count} prompts")
     return [found[number] for number in range(count)]
+
+
+def _brief(value: Any) -> str:
+    """Show a value of any size and depth in a message."""
+    return f"a {type(value).__name__}" if isinstance(value, list | dict) else repr(value)[:80]
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= MAX_TOKENS:
+        raise ValueError(f"{_brief(value)} is no number of tokens")
+    return value
 
 
 def _first_tokens(choice: dict[str, Any]) -> dict[str, Any]:
@@ -102,7 +114,7 @@ def _first_tokens(choice: dict[str, Any]) -> dict[str, Any]:
     except (KeyError, TypeError, IndexError) as error:
         raise BadScore(f"a reply without log-probabilities ({type(error).__name__}: {error})") from error
     if not isinstance(found, dict):
-        raise BadScore(f"a reply with {found!r} as log-probabilities")
+        raise BadScore(f"a reply with {_brief(found)} as log-probabilities")
     return found
 
 
@@ -110,6 +122,10 @@ def _logprob(found: dict[str, Any], label: int) -> float:
     if f"token_id:{label}" not in found:
         raise NoLogprobs(f"the server gives no log-probability for token {label}")
     value = found[f"token_id:{label}"]
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value) or value > MAX_LOGPROB:
-        raise BadScore(f"the server gave {value!r} as the log-probability of token {label}")
-    return float(value)
+    try:
+        logprob = float(value) if type(value) in (int, float) else math.nan
+    except OverflowError:
+        logprob = math.nan
+    if math.isnan(logprob) or logprob > MAX_LOGPROB:
+        raise BadScore(f"the server gave {_brief(value)} as the log-probability of token {label}")
+    return logprob

@@ -48,9 +48,15 @@ UNUSABLE: dict[str, Reply] = {
     "half a surrogate pair": choice(text="\ud800"), "aborted": choice(finish_reason="abort"),
     "not finished": choice(finish_reason=None), "no usage": changed(lambda tree: tree.pop("usage")),
     "another model": changed(lambda tree: tree.update(model="other")),
+    "a model that is deep": changed(lambda tree: tree.update(model=json.loads("[" * 900 + "]" * 900))),
+    "an index that is a list": choice(index=[]), "an index that is true": choice(index=False),
+    "endlessly many tokens": changed(lambda tree: tree["usage"].update(prompt_tokens=float("inf"))),
+    "more tokens than fit a file": changed(lambda tree: tree["usage"].update(completion_tokens=10**30)),
+    "fewer tokens than none": changed(lambda tree: tree["usage"].update(completion_tokens=-1)),
 }
 NO_SCORES: dict[str, Reply] = {
     "NaN": logprob(float("nan")), "null": logprob(None), "above 0": logprob(0.5), "infinite": logprob(float("inf")),
+    "400 digits": logprob(-10**400),
     "text": logprob("-1"), "true": logprob(True), "no log-probabilities": choice(logprobs=None),
     "no position": choice(logprobs={"top_logprobs": []}), "null position": choice(logprobs={"top_logprobs": [None]}),
 }

@@ -61,6 +61,22 @@ def test_who_was_let_in_just_before_closing_is_in() -> None:
     asyncio.run(main())
 
 
+def test_who_goes_away_in_the_moment_a_place_is_free_takes_none() -> None:
+    async def main() -> None:
+        admission, order = Admission(1, 5), list[int]()
+        first = admission.slot()
+        await first.__aenter__()
+        tasks = [asyncio.create_task(hold(admission, number, order)) for number in range(3)]
+        await asyncio.sleep(0)
+        tasks[0].cancel()  # it hears of that when this one next waits
+        await first.__aexit__(None, None, None)
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(results[0], asyncio.CancelledError) and results[1:] == [None, None]
+        assert order == [1, 2] and (admission.in_flight, admission.waiting) == (0, 0)
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("pause", [0.0, 0.02])
 def test_who_goes_away_while_waiting_takes_no_place(pause: float) -> None:
     async def main() -> None:
