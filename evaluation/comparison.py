@@ -44,7 +44,7 @@ class Comparison:
         if self._rule is not None:
             try:
                 decided = self._rule(arguments, wanted, got, self._tolerance(number - 1))
-            except (ArithmeticError, TypeError, ValueError, RecursionError):
+            except Exception:  # a rule for right outputs may meet anything here
                 return False
             if decided is not None:
                 return decided

@@ -111,4 +111,6 @@ def _brief(value: object) -> str:
         text = repr(value)
     except ValueError:
         return "a very long number"
+    except RecursionError:
+        return "a deeply nested value"
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "..."

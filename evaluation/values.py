@@ -23,7 +23,7 @@ import marshal
 import math
 import sys
 from array import array
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
 from dataclasses import dataclass
 from itertools import islice
@@ -36,6 +36,10 @@ _MANY_NUMBERS = _LARGEST_CARRIED_BYTES // 8
 _LARGEST_EXACT_DOUBLE = 2**53
 _MOST_ELEMENTS = 1_000_000
 """Longer iterators are unsupported outputs."""
+_MOST_OF_ONE_HASH = 64
+"""Elements of a set, or keys, that may have the same hash: what is looked up among them takes quadratic time."""
+_MOST_BITS_OF_A_FRACTION = 1 << 17
+"""Of each part: reducing takes quadratic time."""
 
 
 class Unsupported:
@@ -214,9 +218,9 @@ _ENCODERS: tuple[tuple[type, Callable[[Any], object]], ...] = (
 _DECODERS: dict[str, Callable[[Any], object]] = {
     "i": lambda digits: int(digits, 16),
     "t": tuple,
-    "d": dict,
-    "s": set,
-    "f": frozenset,
+    "d": lambda pairs: dict(zip(_unlike([key for key, _ in pairs]), [value for _, value in pairs], strict=True)),
+    "s": lambda items: set(_unlike(items)),
+    "f": lambda items: frozenset(_unlike(items)),
     "b": bytes.fromhex,
     "c": lambda parts: complex(*parts),
     "n": lambda number: OtherFloat(number) if isinstance(number, float) else OtherInt(number),
@@ -227,10 +231,18 @@ _DECODERS: dict[str, Callable[[Any], object]] = {
 }
 
 
-def _fraction(numerator: int, denominator: int) -> object:
+def _unlike(items: list[Any]) -> list[Any]:
+    if max(Counter(map(hash, items)).values(), default=0) > _MOST_OF_ONE_HASH:
+        raise ValueError("elements were made to have the same hash")
+    return items
+
+
+def _fraction(*parts: int) -> object:
     from fractions import Fraction  # not needed inside the sandbox, where it would cost every start some time
 
-    return Fraction(numerator, denominator)
+    if any(type(part) is not int or part.bit_length() > _MOST_BITS_OF_A_FRACTION for part in parts):
+        raise ValueError("not the parts of a fraction, or very long ones")
+    return Fraction(*parts)
 
 
 def _from_tag(tagged: dict[str, Any]) -> object:

@@ -56,6 +56,10 @@ CRASHES = "import ctypes\ndef f(x): return ctypes.string_at(0)"
 CLOSES_ALL = "import os, time\nos.closerange(0, 64)\ndef f(x): time.sleep(30)"
 
 HOSTILE: dict[str, tuple[str, set[str]]] = {
+    "nests an iterator": (
+        "def f(x):\n    for _ in range(400): x = iter([x])\n    return x",
+        {"assertion"},
+    ),
     "sys.exit at the top": ("import sys\nsys.exit(0)", {"exited"}),
     "sys.exit in the call": ("import sys\ndef f(x): sys.exit(0)", {"exited"}),
     "os._exit at the top": ("import os\nos._exit(0)", {"exited"}),

@@ -4,6 +4,7 @@ import collections
 import enum
 import itertools
 import math
+import time
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -84,6 +85,18 @@ def test_other_types_equal_nothing() -> None:
 def test_malformed_text_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):
         decode(text)
+
+
+@pytest.mark.parametrize("text", [
+    '{"r": ["1e900000", null]}', '{"r": ["1", 2]}', '{"r": [1, 0]}', '{"r": [{"i": "0x' + "f" * 3_000_000 + '"}, 3]}',
+    '{"s": [' + ", ".join(str(number * (2**61 - 1)) for number in range(100_000)) + "]}",
+    '{"d": [' + ", ".join(f"[{number * (2**61 - 1)}, 0]" for number in range(100_000)) + "]}",
+], ids=lambda text: text[:20])
+def test_values_made_to_take_time_are_not_built(text: str) -> None:
+    started = time.process_time()
+    with pytest.raises(ValueError):
+        decode(text)
+    assert time.process_time() - started < 2
 
 
 def test_malformed_nesting_is_a_value_error() -> None:
