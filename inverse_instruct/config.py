@@ -18,6 +18,9 @@ FORBIDDEN_ARGUMENTS = {
     "--trust-remote-code": "set model.trust_remote_code",
     "--api-key": "the server listens on 127.0.0.1 only, and arguments are written to run.yaml",
     "--host": "the server listens on 127.0.0.1 only; `inverse-instruct serve` is the way out",
+    "--uds": "the server listens on 127.0.0.1 only",
+    "--hf-token": "arguments are written to run.yaml; log in with `hf auth login`",
+    "--config": "give the arguments themselves",
 }
 """Of vLLM's command line -> what to do instead."""
 
@@ -149,9 +152,11 @@ class InferenceSection(Section):
     @field_validator("extra_arguments")
     @classmethod
     def _no_arguments_of_ours(cls, arguments: list[str]) -> list[str]:
-        for name, remedy in FORBIDDEN_ARGUMENTS.items():
-            if any(argument.split("=")[0] == name for argument in arguments):
-                raise ValueError(f"{name} cannot be given here; {remedy}")
+        for argument in arguments:
+            given = argument.split("=")[0].replace("_", "-")
+            for name, remedy in FORBIDDEN_ARGUMENTS.items():
+                if len(given) > 2 and name.startswith(given):  # vLLM takes unambiguous abbreviations
+                    raise ValueError(f"{name} cannot be given here; {remedy}")
         return arguments
 
 

@@ -31,6 +31,7 @@ from inverse_instruct.run_dir import RunDir
 
 KEEP_ALIVE_SECONDS = 75  # longer than clients keep theirs, so that none is closed just as it is used again
 LAST_WORDS_SECONDS = 5
+CLIENT_SECONDS = 60  # that a client may take nothing of what is sent to it; then its connection is cut
 BACKLOG = 2048  # connections that the kernel holds until they are accepted
 
 logger = logging.getLogger(__name__)
@@ -131,6 +132,7 @@ def listen(config: RunConfig) -> socket.socket:
     family = socket.AF_INET6 if ":" in section.host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, CLIENT_SECONDS * 1000)  # or no drain would end
     try:
         listener.bind((section.host, section.port))
         listener.listen(BACKLOG)

@@ -100,10 +100,14 @@ def test_code_of_a_model_is_off_and_its_use_is_warned_of(tmp_path: Path, caplog:
         InferenceSection(extra_arguments=["--trust-remote-code"])
 
 
-@pytest.mark.parametrize("argument", ["--api-key", "--api-key=sk-abc", "--host=0.0.0.0"])
+@pytest.mark.parametrize("argument", [
+    "--api-key", "--api-key=sk-abc", "--api_key=sk-abc", "--host=0.0.0.0", "--hos=0.0.0.0", "--uds=/tmp/x",
+    "--trust_remote_code", "--trust-remote-cod", "--config=x.yaml", "--hf-token=hf_abc",
+])
 def test_arguments_that_would_open_or_betray_the_server_are_refused(argument: str) -> None:
     with pytest.raises(ValidationError, match="cannot be given here"):
         InferenceSection(extra_arguments=[argument])
+    assert InferenceSection(extra_arguments=["--hf-config-path=x", "--max-logprobs", "40", ""])
 
 
 @pytest.mark.parametrize("section", [InferenceSection, ServeSection])

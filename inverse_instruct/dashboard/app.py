@@ -25,11 +25,11 @@ from inverse_instruct.dashboard.page import LIVE_POLICY, asset, live_page, to_js
 from inverse_instruct.dashboard.rows import RowQuery, read_page
 from inverse_instruct.dashboard.run_data import collect_run
 from inverse_instruct.errors import InverseInstructError, NoRunError, NotFoundError, RequestError, ServerError
+from inverse_instruct.machine import LOOPBACK
 
 FindRun = Callable[[Request], Path]
 STATUSES = {RequestError: 400, NoRunError: 404, NotFoundError: 404}
 YEAR_SECONDS = 31_536_000
-LOOPBACK = "127.0.0.1"  # only asked by names of this machine: a page elsewhere could give it a name of its own
 
 
 def routes(find_run: FindRun) -> list[Route]:

@@ -13,6 +13,7 @@ import httpx
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -22,6 +23,7 @@ from inverse_instruct.gateway.keys import KeyCheck
 from inverse_instruct.gateway.metrics import RequestMeter
 from inverse_instruct.gateway.proxy import Proxy
 from inverse_instruct.gateway.service import CURRENT, Service
+from inverse_instruct.machine import LOOPBACK
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -55,6 +57,8 @@ def create_app(service: Service, keys: list[bytes] | None = None, extra_routes: 
     middleware = [Middleware(RequestMeter, service.metrics, frozenset(route.path for route in routes))]
     if keys is not None:
         middleware.append(Middleware(KeyCheck, keys))
+    elif service.section.host == LOOPBACK:
+        middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost"]))
     return Starlette(
         routes=[*routes, *extra_routes], lifespan=lifespan, middleware=middleware,
         exception_handlers={ApiError: answer_api_error, HTTPException: answer_http_exception, Exception: answer_bug})

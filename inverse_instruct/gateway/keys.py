@@ -1,6 +1,7 @@
 """API keys from a file, compared in constant time.
 
-Enters: a file with one key a line, `NAME: KEY` or `KEY`, `#` begins a comment. Leaves: requests that carry one of
+Enters: a file with one key a line, `NAME: KEY` or `KEY`; `#` begins a comment at the start of a line or after a space.
+Leaves: requests that carry one of
 them, as a bearer token or, from a browser, as the password of basic authentication; others get 401. What tells only
 that the service is up (`OPEN`) needs no key. Only digests of the keys are kept. Not guaranteed: that a changed file is
 read before the next start.
@@ -11,6 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from pathlib import Path
 
 from starlette.datastructures import Headers
@@ -19,6 +21,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from inverse_instruct.errors import ConfigError
 from inverse_instruct.gateway.api_error import ApiError
 
+COMMENT = re.compile(r"(^|\s)#.*")
+NAME = re.compile(r"^[^:]*:(\s+|$)")
 OPEN = ("/health", "/ready", "/metrics")
 
 
@@ -26,13 +30,15 @@ def read_keys(path: Path) -> list[bytes]:
     """Return the SHA-256 of every key in a file.
 
     Raises:
-        ConfigError: it cannot be read, or holds no key.
+        ConfigError: it cannot be read, or holds no key, or one that has a space in it.
     """
     try:
-        lines = [line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [COMMENT.sub("", line).strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"serve.api_keys: {path} cannot be read ({error}); check the path"]) from error
-    keys = [line.rpartition(":")[2].strip() for line in lines]
+    keys = [NAME.sub("", line).strip() for line in lines]
+    if any(" " in key for key in keys):
+        raise ConfigError([f"serve.api_keys: {path} has a line that is not `NAME: KEY`, or a key with a space in it"])
     if not any(keys):
         raise ConfigError([f"serve.api_keys: {path} holds no key; write one a line, such as `alice: KEY`"])
     return [_digest(key) for key in keys if key]

@@ -17,6 +17,8 @@ from starlette.requests import Request
 from inverse_instruct.gateway.api_error import ApiError
 
 BUSY_RETRY_SECONDS = 2
+BODY_SECONDS = 60
+MAX_CHOICES = 1024  # prompts times `n`
 
 
 class Admission:
@@ -86,31 +88,45 @@ class Admission:
                 place.set_result(None)
 
 
-async def read_json(request: Request, max_bytes: int) -> dict[str, Any]:
-    """Return the body of a request, which must be a JSON object.
+def parse_completion(body: bytes) -> dict[str, Any]:
+    """Return the fields of a request for completions; a tree may be thirty times as large as its text.
 
     Raises:
-        ApiError: 413, it is larger than `max_bytes`; 400, it is no JSON object.
+        ApiError: 400, it is no JSON object, names no model, or asks for more than `MAX_CHOICES`.
     """
     try:
-        tree = json.loads(await read_body(request, max_bytes))
+        tree = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise ApiError(400, f"the body is not valid JSON ({error})") from error
     if not isinstance(tree, dict):
         raise ApiError(400, f"the body must be a JSON object, but it is {type(tree).__name__}")
+    if not isinstance(tree.get("model"), str):
+        raise ApiError(400, "the request names no model; use 'current'", param="model")
+    prompt, each = tree.get("prompt"), tree.get("n")
+    prompts = len(prompt) if isinstance(prompt, list) and not all(type(token) is int for token in prompt) else 1
+    if prompts * (each if type(each) is int else 1) > MAX_CHOICES:
+        raise ApiError(400, f"the request asks for more than {MAX_CHOICES} completions; send several", param="n")
     return tree
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
-    """Read a body, no further than the limit; the server throws away what still comes after that."""
+    """Read a body, no further than the limit; the server throws away what still comes after that.
+
+    Raises:
+        ApiError: 413, it is larger than `max_bytes`; 408, it takes longer than `BODY_SECONDS`.
+    """
     too_large = ApiError(413, f"the body is larger than {max_bytes} bytes; send less (for completions, "
                          "serve.max_body_bytes is the limit)")
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > max_bytes:
         raise too_large
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > max_bytes:
-            raise too_large
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > max_bytes:
+                    raise too_large
+    except TimeoutError as error:
+        raise ApiError(408, f"the body did not come within {BODY_SECONDS} s") from error
     return bytes(body)

@@ -21,11 +21,13 @@ from starlette.types import Receive, Scope, Send
 from inverse_instruct.gateway.api_error import ApiError
 from inverse_instruct.gateway.deployment import Deployment
 from inverse_instruct.gateway.engines import Engine, EngineLost
-from inverse_instruct.gateway.limits import read_json
+from inverse_instruct.gateway.limits import parse_completion, read_body
 from inverse_instruct.gateway.reply import Reply
 from inverse_instruct.gateway.service import Service
+from inverse_instruct.inference.client import MAX_REPLY_BYTES
 
 BUSY_RETRY_SECONDS = 2
+HEADERS = {"accept-encoding": "identity", "content-type": "application/json"}
 DONE = b"[DONE]"
 
 
@@ -44,11 +46,9 @@ class Proxy:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
-            body = await read_json(Request(scope, receive), self._service.section.max_body_bytes)
+            body = await read_body(Request(scope, receive), self._service.section.max_body_bytes)
         except ClientDisconnect:
             return
-        if not isinstance(body.get("model"), str):
-            raise ApiError(400, "the request names no model; use 'current'", param="model")
         work = asyncio.create_task(self._answer(body, send))
         gone = asyncio.create_task(_disconnected(receive))
         try:
@@ -60,24 +60,25 @@ class Proxy:
         if not work.cancelled():
             work.result()
 
-    async def _answer(self, body: dict[str, Any], send: Send) -> None:
+    async def _answer(self, body: bytes, send: Send) -> None:
         async with self._service.admission.slot():
-            deployment, engine = self._service.pick(body["model"])
+            fields = parse_completion(body)
+            deployment, engine = self._service.pick(fields["model"])
             reply = Reply(send, deployment.label)
             try:
                 async with engine.request(lambda: not reply.sending):
-                    await self._forward(body, deployment, engine, reply)
+                    await self._forward(fields, deployment, engine, reply)
             except BadReply:
                 await reply.fail(ApiError(502, "the engine gave a reply that cannot be read"))
             except (httpx.TransportError, EngineLost):
                 engine.ready = False  # until its keeper finds it well
                 await reply.fail(self._service.availability.error())
 
-    async def _forward(self, body: dict[str, Any], deployment: Deployment, engine: Engine, reply: Reply) -> None:
+    async def _forward(self, fields: dict[str, Any], deployment: Deployment, engine: Engine, reply: Reply) -> None:
         started = time.monotonic()
-        payload, hide_usage = _with_usage(body | {"model": engine.model})
-        async with engine.http.stream("POST", f"{engine.url}{self._route}", json=payload,
-                                      headers={"accept-encoding": "identity"}) as upstream:
+        payload, hide_usage = _with_usage(fields | {"model": engine.model})
+        async with engine.http.stream("POST", f"{engine.url}{self._route}", content=_encode(payload),
+                                      headers=HEADERS) as upstream:
             if upstream.status_code >= 400:
                 await self._refuse(upstream, engine, reply)
             elif upstream.headers.get("content-type", "").startswith("text/event-stream"):
@@ -86,7 +87,7 @@ class Proxy:
                         self._service.metrics.first_token.labels(self._route).observe(time.monotonic() - started)
                     await self._relay(chunk, deployment, hide_usage, reply)
             else:
-                tree = _parse(await upstream.aread())
+                tree = _parse(await _read(upstream))
                 self._service.metrics.count_tokens(tree.get("usage"))
                 await reply.send_json(upstream.status_code, tree | {"model": deployment.checkpoint.name})
 
@@ -113,12 +114,28 @@ class Proxy:
         await reply.send_event(json.dumps(chunk).encode())
 
     async def _refuse(self, upstream: httpx.Response, engine: Engine, reply: Reply) -> None:
-        content = await upstream.aread()
+        content = await _read(upstream)
         if upstream.status_code >= 500 and not await engine.healthy():
             raise EngineLost("the engine is failing")
         retry_after = BUSY_RETRY_SECONDS if upstream.status_code in (429, 503) else None
         await reply.send_body(upstream.status_code, upstream.headers.get("content-type", "application/json"), content,
                               retry_after)
+
+
+def _encode(payload: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(payload, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise ApiError(400, f"the body holds what is no JSON or no text ({error})") from error
+
+
+async def _read(upstream: httpx.Response) -> bytes:
+    content = bytearray()
+    async for piece in upstream.aiter_raw():
+        content += piece
+        if len(content) > MAX_REPLY_BYTES:
+            raise BadReply
+    return bytes(content)
 
 
 def _with_usage(body: dict[str, Any]) -> tuple[dict[str, Any], bool]:

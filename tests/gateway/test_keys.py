@@ -13,13 +13,14 @@ from tests.gateway.conftest import Gateway
 
 
 def test_only_who_has_a_key_is_answered(start_gateway: Callable[..., Gateway], tmp_path: Path) -> None:
-    (tmp_path / "keys").write_text("# ours\nalice: sk-one  # until May\n\nsk-two\n")
+    (tmp_path / "keys").write_text("# ours\nalice: sk-one  # until May\n\nsk-two\nbob: team:a#1:x\n")
     gateway = start_gateway(api_keys=tmp_path / "keys")
     gateway.wait_for("round-00")
-    for headers in ({"authorization": "Bearer sk-one"}, {"authorization": "bearer sk-two"}):
-        assert gateway.http.get("/v1/models", headers=headers).status_code == 200
+    for value in ("Bearer sk-one", "bearer sk-two", "Bearer team:a#1:x"):
+        assert gateway.http.get("/v1/models", headers={"authorization": value}).status_code == 200
     assert gateway.http.get("/v1/models", auth=("anybody", "sk-one")).status_code == 200
-    for value in ("", "Bearer sk-on", "Bearer alice: sk-one", "Basic c2s=", "Basic ?", "Bearer \xff", "sk-two"):
+    for value in ("", "Bearer sk-on", "Bearer alice: sk-one", "Basic c2s=", "Basic ?", "Bearer \xff", "sk-two",
+                  "Bearer a", "Bearer x", "Bearer team:a"):
         reply = gateway.http.get("/v1/models", headers={"authorization": value.encode("latin-1")})
         assert reply.status_code == 401 and reply.json()["error"]["code"] == "invalid_api_key", value
     assert gateway.ask().status_code == 401
@@ -27,7 +28,7 @@ def test_only_who_has_a_key_is_answered(start_gateway: Callable[..., Gateway], t
         assert gateway.http.get(path).status_code == status
 
 
-@pytest.mark.parametrize("content", ["", "# none\n\n", "alice:\n", None])
+@pytest.mark.parametrize("content", ["", "# none\n\n", "alice:\n", "alice: one two\n", None])
 def test_a_file_without_a_key_is_an_error(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "keys").write_text(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -59,6 +60,27 @@ def test_the_openai_client_chats(shared_gateway: Gateway) -> None:
                                      '{"prompt": "tokens=1"}', '{"model": 7}', '{"model": ' + "1" * 5000 + "}"])
 def test_a_body_that_is_no_request_is_400(shared_gateway: Gateway, content: str | bytes) -> None:
     check_error(shared_gateway.http.post("/v1/completions", content=content), 400)
+
+
+@pytest.mark.parametrize(("fields", "words"), [
+    ({"prompt": "tokens=1", "n": 1025}, "1024 completions"), ({"prompt": ["a"] * 1025}, "1024 completions"),
+    ({"prompt": [[1]] * 600, "n": 2}, "1024 completions"), ({"prompt": "tokens=1", "seed": float("nan")}, "no JSON"),
+    ({"prompt": "\ud800"}, "no text"),
+])
+def test_what_no_engine_should_see_is_400(shared_gateway: Gateway, fields: dict[str, Any], words: str) -> None:
+    reply = shared_gateway.http.post("/v1/completions", content=json.dumps({"model": "current"} | fields))
+    assert reply.status_code == 400 and words in reply.json()["error"]["message"]
+
+
+def test_a_prompt_of_many_tokens_is_one_prompt(shared_gateway: Gateway) -> None:
+    reply = shared_gateway.http.post("/v1/completions", json={"model": "current", "prompt": [1] * 2000, "n": 1024})
+    assert reply.status_code != 400
+
+
+def test_without_keys_only_names_of_this_machine_are_answered(shared_gateway: Gateway) -> None:
+    for path in ("/v1/models", "/ready"):
+        assert shared_gateway.http.get(path, headers={"host": "evil.example"}).status_code == 400
+        assert shared_gateway.http.get(path, headers={"host": "localhost:1"}).status_code == 200
 
 
 def test_routes_and_methods(shared_gateway: Gateway) -> None:

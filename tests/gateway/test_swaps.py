@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from inverse_instruct import serve
 from inverse_instruct.inference import watch
 from inverse_instruct.ledger import Ledger
 from inverse_instruct.machine import free_port
@@ -176,6 +177,19 @@ def test_who_does_not_end_in_time_is_told(start_gateway: Callable[..., Gateway],
         gateway.wait_for("round-01")
         first, *_, last = stream.result()
     assert first["model"] == "round-00" and last["error"]["code"] == 503
+
+
+def test_a_client_that_reads_nothing_does_not_hold_up_a_swap(start_gateway: Callable[..., Gateway],
+                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "CLIENT_SECONDS", 2)
+    gateway = start_gateway(mode="in_place")
+    gateway.wait_for("round-00")
+    asked = {"model": "current", "prompt": "tokens=3000 size=10000", "stream": True}
+    with gateway.http.stream("POST", "/v1/completions", json=asked) as reply:
+        next(reply.iter_raw())
+        promote(gateway.run_dir, 1)
+        gateway.wait_for("round-01")
+        assert gateway.ask().status_code == 200
 
 
 def given_engine(model: Path, port: int) -> subprocess.Popen[bytes]:
