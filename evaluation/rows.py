@@ -6,13 +6,19 @@ Not guaranteed: that the rows fit a suite; each suite checks its own fields and 
 
 import gzip
 import hashlib
+import io
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evaluation.errors import BenchmarkError
+
+_MAX_EXPANSION = 200
+_EXPANDED_BYTES = 4 << 20
+"""What a compressed file may expand to in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +98,16 @@ def read_file(path: Path) -> Rows:
     try:
         content = path.read_bytes()
         if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
+            limit = max(_EXPANDED_BYTES, _MAX_EXPANSION * len(content))
+            with gzip.open(io.BytesIO(content)) as stream:
+                content = stream.read(limit + 1)
+            if len(content) > limit:
+                raise BenchmarkError(
+                    f"{path}: expands to more than {_MAX_EXPANSION} times its size, as no benchmark does; "
+                    "unpack it yourself if you trust it"
+                )
         text = content.decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise BenchmarkError(f"{path}: cannot be read: {error}") from None
     if text.lstrip()[:1] == "[":
         rows = [_row(value, f"{path}[{number}]") for number, value in enumerate(_json(text, str(path)))]

@@ -1,8 +1,8 @@
 """Files of rows as plain records: JSON lines, JSON arrays and Parquet, the first two also gzip-compressed.
 
 Enters: a path. Leaves: one `RawRecord` after the other, each with its place in the file and either its fields or what
-is wrong with it; a broken row never stops the reading. All kinds are streamed. Not guaranteed: bounded memory for a
-Parquet file whose columns expand without measure.
+is wrong with it; a broken row never stops the reading. All kinds are streamed, and files that expand beyond reason are
+refused. Not guaranteed: bounded memory for a Parquet file whose footer lies about its columns.
 """
 
 from __future__ import annotations
@@ -11,9 +11,13 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inverse_instruct.errors import CorpusError
-from inverse_instruct.json_rows import RawRecord, read_json
+from inverse_instruct.json_rows import RawRecord, read_json, refuse_bomb
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 _BATCH_ROWS = 128
 _JSON = (".jsonl", ".json")
@@ -52,7 +56,12 @@ def _read_parquet(path: Path) -> Iterator[RawRecord]:
 
     number = 0
     try:
-        for batch in pq.ParquetFile(path).iter_batches(batch_size=_BATCH_ROWS):
+        metadata = pq.read_metadata(path)
+        columns = [metadata.schema.column(index) for index in range(metadata.num_columns)]
+        _refuse_bomb(path, metadata)
+        # as dictionaries, since a text may be stored once and stand in every row
+        texts = [column.path for column in columns if column.logical_type.type == "STRING"]
+        for batch in pq.ParquetFile(path, read_dictionary=texts).iter_batches(batch_size=_BATCH_ROWS):
             for row in range(batch.num_rows):
                 number += 1
                 try:
@@ -63,3 +72,9 @@ def _read_parquet(path: Path) -> Iterator[RawRecord]:
                     yield RawRecord(number, None, f"holds a value that cannot be read ({error})")
     except (pa.ArrowException, ValueError) as error:  # a name of a column that is not UTF-8 is a ValueError
         raise CorpusError(f"{path}: is not a readable Parquet file ({error}); fetch or write it again") from error
+
+
+def _refuse_bomb(path: Path, metadata: pq.FileMetaData) -> None:
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        columns = [group.column(index) for index in range(group.num_columns)]
+        refuse_bomb(path, sum(column.total_compressed_size for column in columns), group.total_byte_size)

@@ -53,6 +53,17 @@ def read_json(path: Path) -> Iterator[RawRecord]:
             yield from _read_lines(stream)
 
 
+def refuse_bomb(path: Path, compressed_bytes: int, expanded_bytes: int) -> None:
+    """Return if a file that has expanded so far may be read on.
+
+    Raises:
+        CorpusError: text does not expand so far.
+    """
+    if expanded_bytes > max(_EXPANDED_BYTES, _MAX_EXPANSION * compressed_bytes):
+        raise CorpusError(f"{path}: expands to more than {_MAX_EXPANSION} times its size, as no text does; unpack it "
+                          "yourself if you trust it")
+
+
 def _open(path: Path) -> io.BufferedReader:
     if path.suffix.lower() == ".gz":
         return io.BufferedReader(_Expanding(path), 1 << 16)
@@ -74,9 +85,7 @@ class _Expanding(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         count = cast(IO[bytes], self._expanded).readinto(buffer)  # type: ignore[attr-defined]
         self._bytes += count
-        if self._bytes > max(_EXPANDED_BYTES, _MAX_EXPANSION * self._compressed.tell()):
-            raise CorpusError(f"{self._path}: expands to more than {_MAX_EXPANSION} times its size, as no text does; "
-                              "unpack it yourself if you trust it")
+        refuse_bomb(self._path, self._compressed.tell(), self._bytes)
         return int(count)
 
     def close(self) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _WORD = re.compile(r"\w+")
+_MAX_CACHED_CHARACTERS = 64  # or the cache would keep what bombs and hex dumps are made of
 _FACTOR = 0x9E3779B97F4A7C15
 
 
@@ -43,7 +44,8 @@ def window_hashes(parts: Sequence[str], size: int) -> NDArray[np.uint64]:
     count = len(parts) - size + 1
     if count <= 0:
         return np.empty(0, dtype=np.uint64)
-    numbers = np.fromiter(map(_number, parts), dtype=np.uint64, count=len(parts))
+    number = _number if max(map(len, parts)) <= _MAX_CACHED_CHARACTERS else _number.__wrapped__
+    numbers = np.fromiter(map(number, parts), dtype=np.uint64, count=len(parts))
     factor = np.uint64(_FACTOR)
     hashes = numbers[:count].copy()
     for offset in range(1, size):

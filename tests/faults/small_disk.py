@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from collections.abc import Iterator
@@ -23,12 +24,17 @@ class SmallDisk:
 
     def leave(self, free_bytes: int) -> None:
         """Fill the disk up to so many free bytes, or make room for them."""
-        with self.ballast.open("ab"):
-            pass
-        wanted = self.ballast.stat().st_size + self.free() - free_bytes
-        os.truncate(self.ballast, max(0, wanted // FREE_STEP * FREE_STEP))
-        with self.ballast.open("r+b") as stream:
-            os.posix_fallocate(stream.fileno(), 0, max(1, self.ballast.stat().st_size))
+        with self.ballast.open("ab+") as stream:
+            while True:
+                taken = os.fstat(stream.fileno()).st_blocks * 512
+                wanted = max(0, taken + self.free() - free_bytes) // FREE_STEP * FREE_STEP
+                stream.truncate(wanted)
+                try:
+                    os.posix_fallocate(stream.fileno(), 0, max(1, wanted))
+                    return
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:  # else somebody has just taken the room
+                        raise
 
     def free(self) -> int:
         """Return the free bytes."""
