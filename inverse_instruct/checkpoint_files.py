@@ -33,7 +33,7 @@ def verify_checkpoint(checkpoint: Checkpoint) -> None:
         except (SafetensorError, OSError) as error:
             raise ModelError(f"{checkpoint.name} is damaged: {path} cannot be read ({error}); put back a whole copy of "
                              "the file") from error
-    found = model_digest(folder)
+    found = model_digest(folder, anew=True)
     if found != checkpoint.digest:
         raise ModelError(f"{checkpoint.name} has changed since it was measured: the digest of {folder} is {found}, the "
                          f"ledger has {checkpoint.digest}; put back the files that were measured")

@@ -199,6 +199,7 @@ class Loop:
 
     def _train(self, round_number: int) -> Path:
         from inverse_instruct.train import PhaseRun, train
+        from inverse_instruct.training.publish import MARKER
 
         config = self._config
         folder, checkpoint = self._run_dir.stage(round_number, "train"), self._run_dir.checkpoint(round_number)
@@ -218,6 +219,8 @@ class Loop:
         key = _key("train", config.train, name, config.model.prompt_format, str(config.seed), *inputs)
         manifest = read_manifest(folder, key)
         if manifest is None or not (checkpoint / "config.json").is_file():
+            if checkpoint.is_dir():
+                (checkpoint / MARKER).touch()  # whatever has become of it, it is the run's own and may be replaced
             self._stop_server()  # training needs the devices
             self._ledger.start_stage(round_number, "train")
             manifest = train(

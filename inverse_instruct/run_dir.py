@@ -50,6 +50,15 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
         temporary.unlink(missing_ok=True)
 
 
+def flush(path: Path) -> None:
+    """Return when a file's content, or a folder's list of names, is on the disk and outlasts a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write a value as indented JSON, atomically."""
     with atomic_write(path) as stream:

@@ -124,6 +124,18 @@ def test_files_that_were_not_measured_are_not_promoted(run: Path, name: str, dam
     assert state(run) == ("rpc", 2)
 
 
+def test_files_that_changed_at_the_same_size_and_time_are_noticed(run: Path) -> None:
+    for name in ("2", "1", "2"):
+        promote_checkpoint(RunDir(run), name, "", author="ada")
+    weights = run / "checkpoints/round-01/model.safetensors"
+    stamp, content = weights.stat(), bytearray(weights.read_bytes())
+    content[-1] ^= 1  # as a disk does it
+    weights.write_bytes(content)
+    os.utime(weights, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    with pytest.raises(ModelError, match="has changed since it was measured"):
+        promote_checkpoint(RunDir(run), "1", "", author="ada")
+
+
 def test_a_rollback_to_a_damaged_checkpoint_is_refused(run: Path) -> None:
     promote_checkpoint(RunDir(run), "2", "", author="ada")
     (run / "checkpoints/round-01/config.json").unlink()

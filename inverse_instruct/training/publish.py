@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from inverse_instruct.errors import TrainingError
-from inverse_instruct.run_dir import write_json
+from inverse_instruct.run_dir import flush, write_json
 
 MARKER = "training.json"  # in every checkpoint of ours
 
@@ -30,17 +30,20 @@ def publish(export: Path, checkpoint: Path, key: str) -> list[Path]:
     Files are linked where the file system can, so that no second copy of the weights is needed.
     """
     check_target(checkpoint)
-    temporary = checkpoint.with_name(f".{checkpoint.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary, old = (checkpoint.with_name(f".{checkpoint.name}.{ending}") for ending in ("tmp", "old"))
+    for left in (temporary, old):  # by a kill
+        shutil.rmtree(left, ignore_errors=True)
     temporary.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(export, temporary, copy_function=_link_or_copy)
     write_json(temporary / MARKER, {"key": key})
     names = sorted(path.name for path in temporary.iterdir())
     for name in names:
-        _flush(temporary / name)
+        flush(temporary / name)
     if checkpoint.exists():
-        shutil.rmtree(checkpoint)
+        checkpoint.rename(old)  # at once, so that no kill leaves half of it
     temporary.rename(checkpoint)
+    flush(checkpoint.parent)
+    shutil.rmtree(old, ignore_errors=True)
     return [checkpoint / name for name in names]
 
 
@@ -50,8 +53,3 @@ def _link_or_copy(source: str, target: str) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())

@@ -14,7 +14,7 @@ import logging
 import shutil
 from pathlib import Path
 
-from inverse_instruct.run_dir import atomic_write, changed_files, file_digest, write_json
+from inverse_instruct.run_dir import atomic_write, changed_files, file_digest, flush, write_json
 
 MARKER = "complete.json"
 
@@ -35,7 +35,10 @@ def mark_complete(checkpoint: Path, ranks: int, losses: Path) -> None:
         losses: the loss lines up to this step.
     """
     files = {str(path.relative_to(checkpoint)): file_digest(path) for path in _files(checkpoint)}
+    for path in [losses, *_files(checkpoint), *(path for path in checkpoint.rglob("*") if path.is_dir()), checkpoint]:
+        flush(path)  # the older checkpoints go once the marker is there, and a power cut must not find it alone
     write_json(checkpoint / MARKER, {"ranks": ranks, "files": files, "losses": file_digest(losses)})
+    flush(checkpoint)
     for other in _checkpoints(checkpoint.parent):
         if step_of(other) < step_of(checkpoint):
             shutil.rmtree(other)

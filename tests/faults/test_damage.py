@@ -37,6 +37,8 @@ def test_damage_in_every_stage_is_mended_by_the_next_start(whole_run: Run, tmp_p
     cut = [run.round(0) / "preprocess/original.parquet", first / "score/scores.parquet",
            second / "selection/manifest.json"]
     garbled = [first / "summarize/generations.jsonl", first / "score/scores.jsonl"]
+    marker = run.folder / "checkpoints/round-02/training.json"
+    marker.unlink()
     for path in flipped:
         flip_bit(path, dice)
     for path in cut:
@@ -44,7 +46,7 @@ def test_damage_in_every_stage_is_mended_by_the_next_start(whole_run: Run, tmp_p
     for path in garbled:
         garble_line(path)
     run.finish()
-    check_mended(run, whole_run, *flipped, *cut, *garbled)
+    check_mended(run, whole_run, marker, *flipped, *cut, *garbled)
 
 
 def test_damage_under_way_is_found_before_it_is_trained_on(whole_run: Run, tmp_path: Path) -> None:

@@ -33,6 +33,14 @@ def test_an_older_checkpoint_of_ours_is_replaced(tmp_path, export):
     assert publish(export, tmp_path / "00", "l")[0].read_text() == "new"
 
 
+def test_what_a_kill_left_behind_is_cleared_away(tmp_path, export):
+    publish(export, tmp_path / "00", "k")
+    (tmp_path / "00").rename(tmp_path / ".00.old")  # killed before the new one took its place
+    (tmp_path / ".00.tmp").mkdir()
+    assert publish(export, tmp_path / "00", "k")[0].read_text() == "weights"
+    assert [path.name for path in tmp_path.iterdir() if path != export] == ["00"]
+
+
 def test_a_folder_that_is_not_ours_is_refused(tmp_path, export):
     foreign = tmp_path / "home"
     foreign.mkdir()
