@@ -9,6 +9,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from evaluation.values import hashable
+
 Arguments = Sequence[Any]
 Oracle = Callable[[Arguments, Any, Any, float], bool | None]
 """May raise for outputs of a wrong type, which then do not count as equal."""
@@ -23,7 +25,7 @@ def _is_root(arguments: Arguments, expected: Any, actual: Any, atol: float) -> b
 
 def _same_elements(arguments: Arguments, expected: Any, actual: Any, atol: float) -> bool | None:
     """Order and repetition do not matter; elements that are only close must be in the same places."""
-    return True if set(actual) == set(expected) else None
+    return True if set(hashable(list(actual))) == set(expected) else None
 
 
 def _both_found(arguments: Arguments, expected: Any, actual: Any, atol: float) -> bool:

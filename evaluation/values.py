@@ -37,7 +37,7 @@ _LARGEST_EXACT_DOUBLE = 2**53
 _MOST_ELEMENTS = 1_000_000
 """Longer iterators are unsupported outputs."""
 _MOST_OF_ONE_HASH = 64
-"""Elements of a set, or keys, that may have the same hash: what is looked up among them takes quadratic time."""
+"""Unlike elements of a set, or keys, that may have the same hash: what is looked up among them takes quadratic time."""
 _MOST_BITS_OF_A_FRACTION = 1 << 17
 """Of each part: reducing takes quadratic time."""
 
@@ -218,9 +218,9 @@ _ENCODERS: tuple[tuple[type, Callable[[Any], object]], ...] = (
 _DECODERS: dict[str, Callable[[Any], object]] = {
     "i": lambda digits: int(digits, 16),
     "t": tuple,
-    "d": lambda pairs: dict(zip(_unlike([key for key, _ in pairs]), [value for _, value in pairs], strict=True)),
-    "s": lambda items: set(_unlike(items)),
-    "f": lambda items: frozenset(_unlike(items)),
+    "d": lambda pairs: dict(zip(hashable([key for key, _ in pairs]), [value for _, value in pairs], strict=True)),
+    "s": lambda items: set(hashable(items)),
+    "f": lambda items: frozenset(hashable(items)),
     "b": bytes.fromhex,
     "c": lambda parts: complex(*parts),
     "n": lambda number: OtherFloat(number) if isinstance(number, float) else OtherInt(number),
@@ -231,9 +231,21 @@ _DECODERS: dict[str, Callable[[Any], object]] = {
 }
 
 
-def _unlike(items: list[Any]) -> list[Any]:
+def hashable(items: list[Any]) -> list[Any]:
+    """Return the items, of which a set may be made.
+
+    Raises:
+        ValueError: they were made to have the same hash, with which that takes hours.
+        TypeError: one has no hash.
+    """
     if max(Counter(map(hash, items)).values(), default=0) > _MOST_OF_ONE_HASH:
-        raise ValueError("elements were made to have the same hash")
+        unlike: dict[int, list[Any]] = {}
+        for item in items:
+            known = unlike.setdefault(hash(item), [])
+            if item not in known:
+                known.append(item)
+            if len(known) > _MOST_OF_ONE_HASH:
+                raise ValueError("elements were made to have the same hash")
     return items
 
 
