@@ -61,7 +61,6 @@ def _seconds(language: str) -> float:
     return 2 * SECONDS if language == "java" else SECONDS
 
 
-@pytest.mark.skipif(bool(missing("javascript", "")), reason="needs Node")
 @pytest.mark.parametrize("language", _cases())
 def test_an_overlong_solution_is_refused_and_not_parsed(language: str) -> None:
     case = CASES[language]
@@ -69,6 +68,7 @@ def test_an_overlong_solution_is_refused_and_not_parsed(language: str) -> None:
     assert result.reason == "refused" and "32768 characters" in result.detail
 
 
+@pytest.mark.skipif(bool(missing("javascript", "")), reason="needs Node")
 def test_printing_counts_as_a_failed_test_only_where_the_suite_says_so() -> None:
     program, tests = "const f = (x) => { console.log(x); return x }", "console.assert(f(1) === 1)"
     results = [run_all(JavaScript(silent), [program], tests, Execution(workers=1))[0] for silent in (False, True)]
