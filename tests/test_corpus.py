@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,24 @@ def test_a_folder_of_source_code(tmp_path: Path):
     assert [(r.reason, r.detail.split(" ")[0]) for r in rows if isinstance(r, Rejection)] == [
         (Reason.MALFORMED, "pkg/b.go:1:"), (Reason.NO_CODE, "pkg/c.py:1:"), (Reason.MALFORMED, "pkg/d.c:1:"),
         (Reason.TOO_LONG, "pkg/e.py:1:")]
+
+
+def test_a_text_that_stands_in_many_rows_is_held_once(tmp_path: Path) -> None:
+    text = random.Random(0).randbytes(2 << 20).hex()
+    pq.write_table(pa.table({"instruction": ["Do"] * 128, "output": [text] * 128}), tmp_path / "r.parquet")
+    before, sizes = pa.total_allocated_bytes(), []
+    for row in read_source(CorpusSource(path=str(tmp_path / "r.parquet"))):
+        assert isinstance(row, SourceRow) and row.response == text
+        sizes.append(pa.total_allocated_bytes() - before)
+    assert len(sizes) == 128 and max(sizes) < 64 << 20
+
+
+def test_a_parquet_file_that_expands_beyond_reason_is_refused(tmp_path: Path) -> None:
+    texts = [f"{number}" + "a" * (1 << 20) for number in range(32)]
+    pq.write_table(pa.table({"instruction": ["Do"] * 32, "output": texts}), tmp_path / "r.parquet", compression="zstd",
+                   use_dictionary=False)
+    with pytest.raises(CorpusError, match="more than 200 times its size"):
+        read(tmp_path / "r.parquet")
 
 
 def test_a_fingerprint_changes_with_what_is_read_and_with_nothing_else(tmp_path: Path) -> None:

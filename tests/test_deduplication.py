@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from inverse_instruct import shingles
 from inverse_instruct.deduplication import ExactDuplicates, NearDuplicates
 from inverse_instruct.shingles import window_hashes
 
@@ -88,3 +89,12 @@ def test_buckets_that_settled_find_the_same(monkeypatch: pytest.MonkeyPatch):
         return [seen.find_or_add(str(number), text) for number, text in enumerate(texts)]
 
     assert places(50) == places(10**9) and sum(place is not None for place in places(50)) > 60
+
+
+def test_long_words_are_hashed_alike_and_not_kept() -> None:
+    short = [f"word{number}" for number in range(8)]
+    alone = window_hashes(short, 4).tolist()
+    kept = shingles._number.cache_info().currsize
+    mixed = window_hashes([*short, "x" * 1_000_000], 4).tolist()
+    assert mixed[:5] == alone and len(mixed) == 6
+    assert shingles._number.cache_info().currsize == kept

@@ -1,10 +1,9 @@
 """API keys from a file, compared in constant time.
 
 Enters: a file with one key a line, `NAME: KEY` or `KEY`; `#` begins a comment at the start of a line or after a space.
-Leaves: requests that carry one of
-them, as a bearer token or, from a browser, as the password of basic authentication; others get 401. What tells only
-that the service is up (`OPEN`) needs no key. Only digests of the keys are kept. Not guaranteed: that a changed file is
-read before the next start.
+Leaves: requests that carry one of them, as a bearer token or, from a browser, as the password of basic authentication;
+others get 401. What tells only that the service is up (`OPEN`) needs no key. Only digests of the keys are kept. Not
+guaranteed: that a changed file is read before the next start.
 """
 
 from __future__ import annotations
