@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from inverse_instruct.corpus_files import is_row_file, read_records
 from inverse_instruct.errors import CorpusError
+from inverse_instruct.fence_labels import language_of_name
 from inverse_instruct.json_rows import MAX_ROW_BYTES, RawRecord
-from inverse_instruct.languages import language_of_name
 from inverse_instruct.layouts import detect_layout, read_parts
 from inverse_instruct.parser_process import ParserFailed, definitions
 from inverse_instruct.records import Reason, Rejection, SourceRow, digest

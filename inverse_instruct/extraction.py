@@ -16,8 +16,9 @@ import textwrap
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from inverse_instruct.fence_labels import fence_language
 from inverse_instruct.language_detection import detect_language, likely_languages
-from inverse_instruct.languages import LANGUAGES, fence_language
+from inverse_instruct.languages import LANGUAGES
 from inverse_instruct.parser_process import parses
 from inverse_instruct.records import Reason
 

@@ -1,14 +1,14 @@
 """The programming languages we know: their fence names, file extensions and tree-sitter grammars.
 
-Enter: the name that a fence, a row or a file gives a language, or code in a known language. Leave: one of the keys of
-`LANGUAGES`, or whether the code parses. Not guaranteed: that code which parses compiles or runs; the grammars are
-lenient (Python 2 `print` parses as Python). The grammars are loaded on first use, so importing this module is cheap.
+Enter: the name of a file, or code in a known language. Leave: one of the keys of `LANGUAGES`, or whether the code
+parses. Not guaranteed: that code which parses compiles or runs; the grammars are lenient (Python 2 `print` parses as
+Python). The grammars are loaded on first use, so importing this module is cheap. What fences and rows call a language
+is read in `fence_labels.py`.
 """
 
 from __future__ import annotations
 
 import importlib
-import re
 from functools import cache
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
     from tree_sitter import Parser, Tree
 
 LANGUAGES: dict[str, tuple[str, ...]] = {
-    "bash": ("bash", "sh", "shell", "zsh"),
+    "bash": ("bash", "sh", "shell", "zsh", "ksh", "shellscript"),
     "c": ("c", "h"),
-    "cpp": ("cpp", "c++", "cxx", "cc", "hpp"),
+    "cpp": ("cpp", "c++", "cxx", "cc", "hpp", "hh", "hxx", "cplusplus", "g++"),
     "csharp": ("csharp", "c#", "cs"),
     "go": ("go", "golang"),
     "java": ("java",),
-    "javascript": ("javascript", "js", "jsx", "node", "nodejs", "mjs"),
-    "php": ("php",),
-    "python": ("python", "py", "python3", "py3", "python2", "ipython"),
+    "javascript": ("javascript", "js", "jsx", "node", "nodejs", "mjs", "cjs", "es", "ecmascript", "esnext",
+                   "javascriptreact"),
+    "php": ("php", "html+php", "phtml"),
+    "python": ("python", "py", "ipython", "cpython", "pypy", "pyi"),
     "ruby": ("ruby", "rb"),
     "rust": ("rust", "rs"),
     "swift": ("swift",),
-    "typescript": ("typescript", "ts", "tsx"),
+    "typescript": ("typescript", "ts", "tsx", "mts", "cts", "typescriptreact"),
 }
-"""Language -> the names that a fence may give it."""
+"""Language -> the names that a fence may give it, versions left out."""
 
-_BY_NAME = {name: language for language, names in LANGUAGES.items() for name in names}
-
-_UNNAMED = {"", "code", "snippet"}
+BY_NAME = {name: language for language, names in LANGUAGES.items() for name in names}
+"""Name -> language; the names are those of fences, and the extensions of files."""
 
 _GRAMMARS: dict[str, tuple[str, ...]] = {
     "bash": ("tree_sitter_bash:language",),
@@ -57,25 +57,9 @@ _GRAMMARS: dict[str, tuple[str, ...]] = {
 _PHP_IN_HTML = "tree_sitter_php:language_php"
 
 
-def fence_language(info: str) -> str:
-    """Return the first word of a fence's info string as a lower-case name; "" if the fence is unnamed.
-
-    The name of a known language comes back as its key in `LANGUAGES`, any other name as it is, so that the caller can
-    say which language is not supported. Braces and dots of Pandoc (`{.python}`) and what follows a colon are dropped.
-    """
-    words = re.split(r"[\s:,{}()]+", info.strip().lower().lstrip("{."), maxsplit=1)
-    name = words[0].lstrip(".")
-    return "" if name in _UNNAMED else _BY_NAME.get(name, name)
-
-
-def language_of_name(name: str | None) -> str | None:
-    """Return the language that a corpus field such as `lang` names, or None if it is not one of ours."""
-    return _BY_NAME.get(name.strip().lower()) if name else None
-
-
 def language_of_file(path: PurePath) -> str | None:
     """Return the language of a source file by its extension, or None if it is not one of ours."""
-    return _BY_NAME.get(path.suffix[1:].lower()) if path.suffix else None
+    return BY_NAME.get(path.suffix[1:].lower()) if path.suffix else None
 
 
 @cache

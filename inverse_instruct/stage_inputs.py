@@ -12,7 +12,8 @@ from typing import Any, TypeVar, cast, get_type_hints
 
 from inverse_instruct.corpus_files import read_records
 from inverse_instruct.errors import CorpusError
-from inverse_instruct.languages import LANGUAGES, fence_language
+from inverse_instruct.fence_labels import fence_language
+from inverse_instruct.languages import LANGUAGES
 from inverse_instruct.records import Candidate, Snippet, digest
 
 Record = TypeVar("Record")

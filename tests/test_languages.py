@@ -1,4 +1,4 @@
-"""Names, grammars and the detection of code among prose."""
+"""Extensions, grammars and the detection of code among prose."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inverse_instruct.language_detection import detect_language, likely_languages
-from inverse_instruct.languages import LANGUAGES, fence_language, language_of_file, language_of_name, parses
+from inverse_instruct.languages import LANGUAGES, language_of_file, parses
 
 SAMPLES = {
     "bash": '#!/bin/bash\nfor f in *.txt; do\n  echo "$f"\ndone',
@@ -41,19 +41,7 @@ def test_a_sample_parses_is_detected_and_breaks_when_broken(language: str):
     assert not parses(SAMPLES[language] + "\n)]} ((", language)
 
 
-@pytest.mark.parametrize(
-    ("info", "language"),
-    [("py", "python"), ("Python3", "python"), ("c++", "cpp"), ("C#", "csharp"), ("python title=a.py", "python"),
-     ("{.python .numberLines}", "python"), ("{python}", "python"), ("js:app.js", "javascript"), ("", ""), ("code", ""),
-     ("text", "text"), ("output", "output"), ("SQL", "sql"), ("console", "console")],
-)
-def test_fence_names(info: str, language: str):
-    assert fence_language(info) == language
-
-
-def test_names_and_files():
-    assert language_of_name(" JS ") == "javascript"
-    assert language_of_name("klingon") is None and language_of_name(None) is None
+def test_files():
     assert language_of_file(PurePath("a/b.RS")) == "rust"
     assert language_of_file(PurePath("Makefile")) is None
 
