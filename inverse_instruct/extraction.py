@@ -17,7 +17,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from inverse_instruct.fence_labels import fence_language
-from inverse_instruct.language_detection import detect_language, likely_languages
+from inverse_instruct.language_detection import detect, detect_language, likely_languages
 from inverse_instruct.languages import LANGUAGES
 from inverse_instruct.parser_process import parses
 from inverse_instruct.records import Reason
@@ -124,10 +124,10 @@ def extract_plain(
 def _whole(text: str, languages: Collection[str], max_characters: int, language: str | None) -> Code | NotCode:
     if len(text) > max_characters:
         return NotCode(Reason.TOO_LONG, f"{len(text)} characters")
-    likely = likely_languages(text)
-    found = language if language in likely and parses(text, language) else _first_that_parses(text, likely)
+    said = language if language and language in likely_languages(text) and parses(text, language) else None
+    found = said or detect_language(text)
     if found is None:
-        return NotCode(Reason.NO_CODE, "no fenced block, and the response as a whole is not code")
+        return NotCode(Reason.NO_CODE, "no fenced block, and the whole is no code in a language that we know")
     return _allowed(text, found, languages)
 
 
@@ -140,17 +140,12 @@ def _labelled(block: Block, languages: Collection[str]) -> Code | NotCode:
 def _unlabelled(text: str, languages: Collection[str], language: str | None) -> Code | NotCode:
     if language and parses(text, language):
         return _allowed(text, language, languages)
-    likely = likely_languages(text)
-    found = _first_that_parses(text, likely)
-    if found is None and likely:
-        return NotCode(Reason.SYNTAX_ERROR, f"the block has no label, looks like {likely[0]} and does not parse")
-    if found is None:
-        return NotCode(Reason.NO_CODE, "the first fenced block has no label and is not code")
-    return _allowed(text, found, languages)
-
-
-def _first_that_parses(text: str, languages: list[str]) -> str | None:
-    return next((language for language in languages if parses(text, language)), None)
+    detection = detect(text)
+    if broken := detection.broken:
+        return NotCode(Reason.SYNTAX_ERROR, f"the block has no label, looks like {broken} and does not parse")
+    if detection.language is None:
+        return NotCode(Reason.NO_CODE, "the first fenced block has no label and is no code in a language that we know")
+    return _allowed(text, detection.language, languages)
 
 
 def _allowed(text: str, language: str, languages: Collection[str]) -> Code | NotCode:

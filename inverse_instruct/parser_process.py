@@ -1,10 +1,11 @@
 """Parsing of code that nobody vouches for, in a child process with a limit on its CPU time and memory.
 
-Enters: code, and the language it is said to be in. Leaves: whether it parses, or its definitions; `ParserFailed` if the
-child ran into a limit, or crashed twice. tree-sitter's own timeout is no bound: its error recovery, quadratic in the
-depth of the nesting, is not interrupted by it. Short code is parsed in this process, where its length is bound enough
-(0.1 s for the worst we found). The limit is CPU time, so that a busy machine does not change what is kept. Not
-guaranteed: the same verdict, on a slower machine, for code that takes about that long.
+Enters: code, and the language it is said to be in. Leaves: whether it parses, what speaks against it being in that
+language, or its definitions; `ParserFailed` if the child ran into a limit, or crashed twice. tree-sitter's own timeout
+is no bound: its error recovery, quadratic in the depth of the nesting, is not interrupted by it. Short code is parsed
+in this process, where its length is bound enough (0.1 s for the worst we found). The limit is CPU time, so that a busy
+machine does not change what is kept. Not guaranteed: the same verdict, on a slower machine, for code that takes about
+that long.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from inverse_instruct import languages, source_files
+from inverse_instruct import languages, likeness, source_files
 from inverse_instruct.source_files import Definition
 
 CPU_SECONDS = 2.0
@@ -44,6 +45,17 @@ def parses(code: str, language: str) -> bool:
     if len(code) <= _SHORT_CHARACTERS:
         return languages.parses(code, language)
     return bool(_child().ask("parses", code, language))
+
+
+def objection(code: str, language: str) -> str:
+    """Return what speaks against code being in the language, see `likeness.py`; "" if nothing does.
+
+    Raises:
+        ParserFailed: it cannot be told within the limits.
+    """
+    if len(code) <= _SHORT_CHARACTERS:
+        return likeness.objection(code, language)
+    return str(_child().ask("objection", code, language))
 
 
 def definitions(code: str, language: str) -> list[Definition]:
@@ -108,7 +120,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    answers: dict[str, Callable[[str, str], Any]] = {"parses": languages.parses, "definitions": _definitions}
+    answers: dict[str, Callable[[str, str], Any]] = {
+        "parses": languages.parses, "objection": likeness.objection, "definitions": _definitions}
     connection = Connection(int(sys.argv[1]))
     while True:
         try:

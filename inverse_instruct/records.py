@@ -25,7 +25,7 @@ class Reason(StrEnum):
     # reading and preprocessing
     MALFORMED = "malformed"  # not JSON, wrong type, missing field, wrong encoding
     EMPTY = "empty"  # nothing in it
-    NO_CODE = "no_code"  # no fenced block, and the response as a whole is not code
+    NO_CODE = "no_code"  # no fenced block, and the whole is no code in a language that we know
     SYNTAX_ERROR = "syntax_error"  # a block that does not parse in its language
     UNSUPPORTED_LANGUAGE = "unsupported_language"  # a language without a grammar, or one the config leaves out
     TOO_SHORT = "too_short"

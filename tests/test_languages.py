@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import PurePath
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inverse_instruct.foreign_marks import foreign_language
 from inverse_instruct.language_detection import detect_language, likely_languages
 from inverse_instruct.languages import LANGUAGES, language_of_file, parses
 
@@ -78,6 +80,27 @@ def test_code_with_prose_around_it_is_not_code_as_a_whole():
 @given(st.text(max_size=200))
 def test_any_text_can_be_looked_at(text: str):
     assert detect_language(text) in {None, *likely_languages(text)}
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "a ", "let a ", "(", "a.", "$", "'", "\"", "a:", "[", "-> ", "| ", "= ", ": ", "print(", "a(", "1 ", ".", "@",
+     "a b = ", "def a(", "fn a -> ", "<", "%", "a, ", "this."],
+)
+def test_repetitive_text_takes_no_longer(piece: str):
+    started = time.monotonic()
+    foreign_language(piece * (20_000 // len(piece)), "ruby")
+    foreign_language((piece * 100 + "\n") * (20_000 // len(piece * 100)), "go")
+    assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("shebang", "language"),
+    [("/bin/sh", "bash"), ("/usr/bin/env python3", "python"), ("/usr/bin/env -S node", "javascript"),
+     ("/usr/bin/perl -w", None), ("/usr/bin/env Rscript", None)],
+)
+def test_a_shebang_decides(shebang: str, language: str | None):
+    assert detect_language(f"#!{shebang}\nx = 5\nprint(x)\n" if language != "bash" else f"#!{shebang}\nls") == language
 
 
 def test_importing_the_table_loads_no_grammar():
