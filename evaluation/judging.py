@@ -7,16 +7,13 @@ inputs pass, as in published tables. Not guaranteed: that a passing solution is 
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from evaluation.comparison import Comparison, read_output
+from evaluation.comparison_process import Comparer, Expectation
 from evaluation.errors import BenchmarkError
 from evaluation.execution import RunProgram, Sandbox
-from evaluation.oracles import ORACLES
 from evaluation.problems import Problem
 from evaluation.programs import Outcome, Program, ProgramResult, Reason
 from evaluation.reference import Reference, References
 from evaluation.suite import Sample, Verdict
-
-_SHOWN_CHARACTERS = 80
 
 
 def judge_samples(
@@ -28,12 +25,13 @@ def judge_samples(
         BenchmarkError: a sample is of an unknown problem, or a canonical solution fails.
     """
     check_task_ids(problems, samples)
+    with Comparer() as comparer:
 
-    def judge_sample(sample: Sample, run: RunProgram) -> Verdict:
-        problem = problems[sample.task_id]
-        return judge(problem, sample, references.of(problem), run)
+        def judge_sample(sample: Sample, run: RunProgram) -> Verdict:
+            problem = problems[sample.task_id]
+            return judge(problem, sample, references.of(problem), run, comparer)
 
-    yield from sandbox.each(_in_good_order(problems, samples, references), judge_sample)
+        yield from sandbox.each(_in_good_order(problems, samples, references), judge_sample)
 
 
 def _in_good_order(problems: Mapping[str, Problem], samples: Sequence[Sample], references: References) -> list[Sample]:
@@ -63,11 +61,13 @@ def check_task_ids(known: Mapping[str, object], samples: Sequence[Sample]) -> No
         )
 
 
-def judge(problem: Problem, sample: Sample, reference: Reference, run: RunProgram) -> Verdict:
+def judge(
+    problem: Problem, sample: Sample, reference: Reference, run: RunProgram, comparer: Comparer
+) -> Verdict:
     """Run one sample up to the first output that is not right; plus inputs are run where all base inputs pass."""
     seconds, offset = 0.0, 0
     for part, program in enumerate(reference.programs(problem, sample.solution)):
-        check = _Check(problem, program, reference.parts[part].encoded, offset)
+        check = _Check(problem, program, reference.parts[part].encoded, offset, comparer)
         result = run(program, check)
         seconds += result.seconds
         failure = check.failure or _unfinished(result, offset)
@@ -80,19 +80,19 @@ def judge(problem: Problem, sample: Sample, reference: Reference, run: RunProgra
 class _Check:
     """Accepts right outputs, and keeps what was wrong with the first other one."""
 
-    def __init__(self, problem: Problem, program: Program, expected: tuple[bytes, ...], offset: int) -> None:
+    def __init__(
+        self, problem: Problem, program: Program, expected: tuple[bytes, ...], offset: int, comparer: Comparer
+    ) -> None:
         self.failure: tuple[Reason, str] | None = None
-        self._comparison = Comparison(expected, problem.atol, ORACLES.get(problem.oracle))
-        self._program = program
-        self._expected = expected
+        self._expectation = Expectation(expected, program.inputs, problem.atol, problem.oracle)
         self._offset = offset
+        self._comparer = comparer
 
     def __call__(self, number: int, outcome: Outcome) -> bool:
         if outcome.reason is not None:
             self.failure = outcome.reason, f"input {self._offset + number}: {outcome.detail}"
-        elif not self._comparison.accepts(number, self._program.inputs[number], outcome.encoded):
-            wanted, got = _brief(read_output(self._expected[number])), _brief(outcome.value)
-            self.failure = "assertion", f"input {self._offset + number}: expected {wanted}, got {got}"
+        elif difference := self._comparer.difference(self._expectation, number, outcome.encoded):
+            self.failure = difference.reason, f"input {self._offset + number}: {difference.detail}"
         return self.failure is None
 
 
@@ -104,13 +104,3 @@ def _unfinished(result: ProgramResult, offset: int) -> tuple[Reason, str] | None
         if outcome.reason is not None
     )
     return next(ends, None)
-
-
-def _brief(value: object) -> str:
-    try:
-        text = repr(value)
-    except ValueError:
-        return "a very long number"
-    except RecursionError:
-        return "a deeply nested value"
-    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "..."

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from evaluation.comparison_process import Comparer
 from evaluation.execution import RunProgram, Sandbox
 from evaluation.judging import check_task_ids, judge
 from evaluation.problems import Problem
@@ -65,18 +66,20 @@ def judge_agreement(
     """
     check_task_ids(problems, [Sample(task_id, 0, y) for task_id, y, _ in answers])
 
-    def work(answer: tuple[str, str, str], run: RunProgram) -> Agreement:
-        task_id, y, y_prime = answer
-        problem = problems[task_id]
-        own = [run(program, _whatever) for program in _own_programs(problem, y)]
-        reference = reference_of(own)
-        if reference is None:
-            reason = next(o.reason for result in own for o in result.outcomes if o.reason is not None)
-            return Agreement(task_id, reason, None, None, None, "", 0.0)
-        row = judge(problem, Sample(task_id, 0, y_prime), reference, run)
-        return Agreement(task_id, None, row.base, row.plus, row.reason, row.detail, row.seconds)
+    with Comparer() as comparer:
 
-    yield from sandbox.each(answers, work)
+        def work(answer: tuple[str, str, str], run: RunProgram) -> Agreement:
+            task_id, y, y_prime = answer
+            problem = problems[task_id]
+            own = [run(program, _whatever) for program in _own_programs(problem, y)]
+            reference = reference_of(own)
+            if reference is None:
+                reason = next(o.reason for result in own for o in result.outcomes if o.reason is not None)
+                return Agreement(task_id, reason, None, None, None, "", 0.0)
+            row = judge(problem, Sample(task_id, 0, y_prime), reference, run, comparer)
+            return Agreement(task_id, None, row.base, row.plus, row.reason, row.detail, row.seconds)
+
+        yield from sandbox.each(answers, work)
 
 
 def self_consistency(rows: Sequence[Agreement]) -> SelfConsistency:

@@ -5,16 +5,18 @@ Leaves: ASCII JSON. None, booleans, small integers, floats, strings and lists ar
 type is an object with one key, its tag.
 
 A value is taken by the *content* of its plain base type, read with that type's own methods: a ``Counter`` is
-a dict, and an ``int`` subclass that claims to equal everything is the number it holds. Numbers of another type, such
-as numpy's, come back as subclasses that tell them from plain ones; exact ones (``Decimal``) as fractions; iterators
-and arrays as ``Elements``, which equals nothing but can be gone through. Other types become ``Unsupported``.
+a dict, and an ``int`` subclass that claims to equal everything is the number it holds, in a subclass that tells it
+from a plain one. Exact numbers (``Decimal``) come back as fractions; numpy's scalars and arrays as themselves, so that
+they are equal to what numpy says; iterators as ``Elements``, which equals nothing but can be gone through. Other types
+become ``Unsupported``.
 
 An output of many megabytes comes back as its `Digest`, equal to that of the same content: millions of elements take
 longer to carry than to make.
 
 Not guaranteed: that equal numbers of different types count as equal inside such large outputs, unless these are flat
 lists or tuples of real numbers; that subclasses come back as themselves, that bytes and bytearray stay apart, or that
-two adjacent lone surrogates stay two characters.
+two adjacent lone surrogates stay two characters. Values can be made to take hours to decode or to compare (sets of
+numbers that collide): whoever decodes what a program wrote does so in a process that can be killed.
 """
 
 import hashlib
@@ -24,8 +26,9 @@ import math
 import sys
 from array import array
 from collections import Counter, deque
-from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Sequence, ValuesView
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -40,6 +43,12 @@ _MOST_OF_ONE_HASH = 64
 """Unlike elements of a set, or keys, that may have the same hash: what is looked up among them takes quadratic time."""
 _MOST_BITS_OF_A_FRACTION = 1 << 17
 """Of each part: reducing takes quadratic time."""
+_NUMPY_KINDS = frozenset("biufcSU")
+"""Of scalars and arrays that are carried as their bytes: numbers, truth values and text."""
+
+Other = Callable[[object], object]
+"""Returns the JSON of a value of no plain type."""
+Converter = Callable[[Any, Other], object]
 
 
 class Unsupported:
@@ -80,17 +89,21 @@ class Digest:
 
 
 class OtherInt(int):
-    """An integer or truth value of a type that is not Python's own."""
+    """An integer of a type that is not Python's own."""
 
 
 class OtherFloat(float):
     """A number of a type that is not Python's own float."""
 
 
-def encode(value: object) -> str:
-    """Return `value` as tagged JSON; never raises for depth or cycles, which count as unsupported."""
+def encode(value: object, other: Other | None = None) -> str:
+    """Return `value` as tagged JSON; never raises for depth or cycles, which count as unsupported.
+
+    `other` says what stands for a part whose type is none of the plain ones; without it such a part is taken by
+    content, or is `Unsupported`.
+    """
     try:
-        return json.dumps(_to_plain(value), separators=(",", ":"))
+        return json.dumps(to_plain(value, other or _by_content), separators=(",", ":"))
     except RecursionError:
         return json.dumps({"u": type(value).__name__ + " (nested too deeply)"})
 
@@ -135,7 +148,7 @@ def decode(text: str | bytes) -> Any:
     """
     try:
         return json.loads(text, object_hook=_from_tag, parse_constant=_CONSTANTS.__getitem__)
-    except (TypeError, KeyError, RecursionError, ArithmeticError) as error:
+    except (TypeError, KeyError, IndexError, RecursionError, ArithmeticError, ImportError) as error:
         raise ValueError(f"not an encoded value: {error}") from None
 
 
@@ -147,25 +160,46 @@ def is_comparable(text: bytes) -> bool:
 _CONSTANTS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
-def _to_plain(value: object) -> object:
-    if value is None or value is True or value is False:
-        return value
-    for base, convert in _ENCODERS:
+def to_plain(value: object, other: Other) -> object:
+    """Return the JSON of one value."""
+    convert = _BY_TYPE.get(type(value))
+    return convert(value, other) if convert else other(value)
+
+
+def _by_content(value: object) -> object:
+    numeric = numpy_to_plain(value, _by_content)
+    if numeric is not None:
+        return numeric
+    for base, convert in _BY_TYPE.items():
         if isinstance(value, base):
-            return convert(value)
+            plain = convert(value, _by_content)
+            return {"n": plain} if base in (int, float) else plain
     exact = _exact_number(value)
     if exact is not None:
-        return {"r": [_to_plain(part) for part in exact]}
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and isinstance(value, numpy.generic) and isinstance(value.item(), int | float):
-        return {"n": _to_plain(value.item())}
-    if isinstance(value, Iterator | range | deque | ValuesView) or (
-        numpy is not None and isinstance(value, numpy.ndarray) and value.ndim
-    ):
+        return {"r": [to_plain(part, _by_content) for part in exact]}
+    if isinstance(value, KeysView | ItemsView):
+        return {"f": [to_plain(item, _by_content) for item in value]}
+    if isinstance(value, Iterator | range | deque | ValuesView):
         items = list(islice(iter(value), _MOST_ELEMENTS + 1))
         if len(items) <= _MOST_ELEMENTS:
-            return {"e": [_to_plain(item) for item in items]}
+            return {"e": [to_plain(item, _by_content) for item in items]}
     return {"u": type(value).__name__}
+
+
+def numpy_to_plain(value: object, other: Other) -> object:
+    """Return the JSON of a scalar or an array of numpy's, or None for any other value."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None:
+        return None
+    if isinstance(value, numpy.generic) and value.dtype.kind in _NUMPY_KINDS:
+        number = value.item()
+        return {"g": [value.dtype.str, number if type(number) in (bool, int, float) else value.tobytes().hex()]}
+    if isinstance(value, numpy.ndarray):
+        if value.dtype.kind in _NUMPY_KINDS:
+            return {"a": [value.dtype.str, list(value.shape), value.tobytes().hex()]}
+        if value.dtype.kind == "O":
+            return {"o": [list(value.shape), [to_plain(item, other) for item in value.ravel().tolist()]]}
+    return None
 
 
 def _exact_number(value: object) -> tuple[int, int] | None:
@@ -180,40 +214,39 @@ def _exact_number(value: object) -> tuple[int, int] | None:
     return None
 
 
-def _integer_to_plain(value: int) -> object:
+def _integer(value: Any, other: Other) -> object:
     number = int.__index__(value)
-    plain = number if abs(number) < _LARGEST_PLAIN_INTEGER else {"i": hex(number)}
-    return plain if type(value) is int else {"n": plain}
+    return number if abs(number) < _LARGEST_PLAIN_INTEGER else {"i": hex(number)}
 
 
-def _float_to_plain(value: float) -> object:
-    return value if type(value) is float else {"n": float.__float__(value)}
+def _elements(iterate: Callable[[Any], Any]) -> Converter:
+    return lambda value, other: [to_plain(item, other) for item in iterate(value)]
 
 
-def _elements(iterate: Callable[[Any], Any]) -> Callable[[Any], list[object]]:
-    return lambda value: [_to_plain(item) for item in iterate(value)]
+def _tagged(tag: str, convert: Converter) -> Converter:
+    return lambda value, other: {tag: convert(value, other)}
 
 
-def _tagged(tag: str, convert: Callable[[Any], object]) -> Callable[[Any], object]:
-    return lambda value: {tag: convert(value)}
+def _pairs(value: dict[Any, Any], other: Other) -> object:
+    return [[to_plain(key, other), to_plain(item, other)] for key, item in dict.items(value)]
 
 
-# Base types in the order they are tried, each with a conversion that ignores what a subclass overrides.
-_ENCODERS: tuple[tuple[type, Callable[[Any], object]], ...] = (
-    (int, _integer_to_plain),
-    (str, str.__str__),
-    (float, _float_to_plain),
-    (list, _elements(list.__iter__)),
-    (tuple, _tagged("t", _elements(tuple.__iter__))),
-    (dict, _tagged("d", lambda value: [[_to_plain(key), _to_plain(item)] for key, item in dict.items(value)])),
-    (set, _tagged("s", _elements(set.__iter__))),
-    (frozenset, _tagged("f", _elements(frozenset.__iter__))),
-    (KeysView, _tagged("f", _elements(iter))),
-    (ItemsView, _tagged("f", _elements(iter))),
-    (bytes, _tagged("b", lambda value: bytes.hex(value))),
-    (bytearray, _tagged("b", lambda value: bytearray.hex(value))),
-    (complex, _tagged("c", lambda value: [complex.__complex__(value).real, complex.__complex__(value).imag])),
-)
+# The plain types, each with a conversion that ignores what a subclass overrides.
+_BY_TYPE: dict[type, Converter] = {
+    type(None): lambda value, other: None,
+    bool: lambda value, other: value,
+    int: _integer,
+    str: lambda value, other: str.__str__(value),
+    float: lambda value, other: float.__float__(value),
+    list: _elements(list.__iter__),
+    tuple: _tagged("t", _elements(tuple.__iter__)),
+    dict: _tagged("d", _pairs),
+    set: _tagged("s", _elements(set.__iter__)),
+    frozenset: _tagged("f", _elements(frozenset.__iter__)),
+    bytes: _tagged("b", lambda value, other: bytes.hex(value)),
+    bytearray: _tagged("y", lambda value, other: bytearray.hex(value)),
+    complex: _tagged("c", lambda value, other: [complex.__complex__(value).real, complex.__complex__(value).imag]),
+}
 
 _DECODERS: dict[str, Callable[[Any], object]] = {
     "i": lambda digits: int(digits, 16),
@@ -222,9 +255,13 @@ _DECODERS: dict[str, Callable[[Any], object]] = {
     "s": lambda items: set(hashable(items)),
     "f": lambda items: frozenset(hashable(items)),
     "b": bytes.fromhex,
+    "y": bytearray.fromhex,
     "c": lambda parts: complex(*parts),
     "n": lambda number: OtherFloat(number) if isinstance(number, float) else OtherInt(number),
     "r": lambda parts: _fraction(*parts),
+    "g": lambda parts: _numpy_scalar(*parts),
+    "a": lambda parts: _numpy_array(*parts),
+    "o": lambda parts: _object_array(*parts),
     "e": Elements,
     "h": lambda parts: Digest(*parts),
     "u": Unsupported,
@@ -255,6 +292,35 @@ def _fraction(*parts: int) -> object:
     if any(type(part) is not int or part.bit_length() > _MOST_BITS_OF_A_FRACTION for part in parts):
         raise ValueError("not the parts of a fraction, or very long ones")
     return Fraction(*parts)
+
+
+@lru_cache(maxsize=64)
+def _numpy_type(name: str) -> Any:
+    import numpy  # not needed where no value is numpy's
+
+    kind = numpy.dtype(name)
+    if kind.kind not in _NUMPY_KINDS:
+        raise ValueError(f"not a type of numbers or text: {name!r}")
+    return kind
+
+
+def _numpy_scalar(name: str, content: float | str) -> Any:
+    return _numpy_array(name, (), content)[()] if isinstance(content, str) else _numpy_type(name).type(content)
+
+
+def _numpy_array(name: str, shape: Sequence[int], content: str) -> Any:
+    import numpy
+
+    return numpy.frombuffer(bytearray.fromhex(content), _numpy_type(name)).reshape(tuple(shape))
+
+
+def _object_array(shape: Sequence[int], items: list[object]) -> Any:
+    import numpy
+
+    array = numpy.empty(len(items), dtype=object)
+    for number, item in enumerate(items):
+        array[number] = item
+    return array.reshape(tuple(shape))
 
 
 def _from_tag(tagged: dict[str, Any]) -> object:
