@@ -1,6 +1,7 @@
 """What a process gives up before it runs generated code: resources, and system calls.
 
-Runs inside the sandbox, in the process that is about to run the code. Nothing here can be taken back by it.
+Runs inside the sandbox, in the process that is about to run the code, but for the scratch folder, which is mounted once
+per sandbox. Nothing here can be taken back by the code.
 The filter answers refused calls with EPERM (ENOSYS for `clone3`, so that libc falls back to the refused
 `clone`), so code that copes with a refusal goes on.
 
@@ -17,7 +18,12 @@ _OPEN_FILES = 64
 _STACK_BYTES = 1 << 27
 """Deep recursion through C code, such as a cached function's, needs more than the usual 8 MiB. The kernel leaves this
 much room below the stack of any process."""
-_MOST_THREADS = 256
+_MOST_FILES = 4096
+_QUEUED_SIGNALS = 1024
+"""Also of timers."""
+_NO_SUID_OR_DEVICES = 0x2 | 0x4
+_PR_CAPBSET_DROP, _CAPABILITIES = 24, 64
+_CAPABILITY_VERSION, _CAPABILITY_BYTES = 0x20080522, 24
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2
 _LOAD_WORD, _RETURN = 0x20, 0x06
 _JUMP_IF_EQUAL, _JUMP_IF_NOT_LESS, _JUMP_IF_SET = 0x15, 0x35, 0x45
@@ -59,6 +65,10 @@ _REFUSED: tuple[tuple[str, int | None, int | None], ...] = (
     ("msgget", 68, 186),
     ("mq_open", 240, 180),
     ("memfd_create", 319, 279),
+    ("memfd_secret", 447, 447),
+    ("inotify_init", 253, None),
+    ("inotify_init1", 294, 26),
+    ("fanotify_init", 300, 262),
     # the network, other namespaces, and wide kernel interfaces
     ("socket", 41, 198),
     ("unshare", 272, 97),
@@ -88,8 +98,30 @@ class _FilterProgram(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
-def limit_resources(memory_bytes: int, file_bytes: int, cpu_seconds: int, *, threads: bool = False) -> None:
-    """Bind the calling process to the limits, for good.
+def mount_scratch(scratch_bytes: int) -> None:
+    """Mount a scratch folder over the current one, limited in bytes and in files; give up all capabilities, for good.
+
+    Empty files and links take memory of the kernel that no other limit counts, and time to be removed. A program that
+    can write them by the million would spoil the next one's time.
+
+    Raises:
+        OSError: the kernel cannot do it; no code must be run.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    folder = os.getcwd()
+    options = f"size={scratch_bytes},nr_inodes={_MOST_FILES},mode=0700"
+    if libc.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", _NO_SUID_OR_DEVICES, options.encode("ascii")):
+        raise OSError(ctypes.get_errno(), "no scratch folder could be mounted")
+    os.chdir(folder)
+    for capability in range(_CAPABILITIES):
+        libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
+    header = struct.pack("=Ii", _CAPABILITY_VERSION, 0)
+    if libc.capset(header, bytes(_CAPABILITY_BYTES)):
+        raise OSError(ctypes.get_errno(), "the capabilities could not be given up")
+
+
+def limit_resources(memory_bytes: int, file_bytes: int, cpu_seconds: int, threads: int) -> None:
+    """Bind the calling process to the limits, for good; `threads` may run at once in the whole sandbox.
 
     Raises:
         OSError: the kernel cannot do it; the caller must not run the code.
@@ -99,8 +131,10 @@ def limit_resources(memory_bytes: int, file_bytes: int, cpu_seconds: int, *, thr
         resource.RLIMIT_FSIZE: file_bytes,
         resource.RLIMIT_CPU: cpu_seconds,
         resource.RLIMIT_NOFILE: _OPEN_FILES,
-        resource.RLIMIT_NPROC: _MOST_THREADS if threads else 1,
+        resource.RLIMIT_NPROC: threads,
         resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_MSGQUEUE: 0,
+        resource.RLIMIT_SIGPENDING: _QUEUED_SIGNALS,
     }
     for kind, limit in limits.items():
         resource.setrlimit(kind, (limit, limit))
@@ -109,13 +143,13 @@ def limit_resources(memory_bytes: int, file_bytes: int, cpu_seconds: int, *, thr
     resource.setrlimit(resource.RLIMIT_STACK, (stack, stack))
 
 
-def refuse_system_calls(*, threads: bool = False) -> None:
-    """Refuse the calling process the calls above, for good; with `threads` it may start threads, but no processes.
+def refuse_system_calls() -> None:
+    """Refuse the calling process the calls above, for good; it may start threads, but no processes.
 
     Raises:
         OSError: the kernel or the machine cannot do it; the caller must not run the code.
     """
-    code = _filter_code(os.uname().machine, frozenset(("clone",)) if threads else frozenset())
+    code = _filter_code(os.uname().machine, frozenset(("clone",)))
     program = _FilterProgram(len(code) // 8, code)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(

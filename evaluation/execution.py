@@ -179,11 +179,11 @@ class Sandbox:
         return self._run_once(replace(script, seconds=allowed))
 
     def _run_once(self, script: Script) -> ScriptResult:
-        request = write_script(script, self._limits)
+        request, tests = write_script(script, self._limits)
         allowed = self._limits.patience * script.seconds + self._limits.grace_seconds
         for final in (False, True):
             try:
-                [message] = self._process().converse(request, 1, self._limits.output_bytes, allowed)
+                [message] = self._process().converse(request, 1, self._limits.output_bytes, allowed, tests)
                 return read_script_result(message)
             except DeadlinePassed:
                 self._discard()
@@ -251,6 +251,7 @@ class Sandbox:
         process = self._process()
         try:
             [outcome] = self._outcomes(probe, write_request(probe, self._limits))
+            process.await_ready()
         except SandboxLost:
             complaint = process.complaint or "it ended without a word"
             if not complaint.startswith("bwrap:"):

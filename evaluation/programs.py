@@ -4,6 +4,7 @@ Enters and leaves: plain records, and their form on the way into and out of the 
 Not guaranteed: that what comes out is well formed; an output stays encoded until someone compares or shows it.
 """
 
+import builtins
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from itertools import repeat
 from typing import Literal, get_args
 
 from evaluation.comparison import read_output
+from evaluation.given import given_by
 from evaluation.sandbox_process import Message
 from evaluation.values import encode
 
@@ -69,12 +71,14 @@ class Script:
 
     code: str
     tests: str
-    """What runs in the module of `code` once that has run; each of the two must compile by itself."""
+    """What runs once `code` has run, in a process of its own, where the names that it does not know are those of the
+    program. Where `code` is empty, it runs what it judges itself."""
     seconds: float
     """Limit over both; see `ResourceLimits.patience` for the clock."""
     reference: str | None = None
-    """Right code: where `code` runs over its limit, this is timed here and now with the same tests, and `code` is run
-    again if four times that is more."""
+    """Right code: what it imports, the tests find imported; its names may shadow built-in ones, and objects of its
+    classes are compared by the program's own operators. Where `code` runs over its limit, this is timed here and now
+    with the same tests, and `code` is run again if four times that is more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,8 @@ class Outcome:
     reason: Reason | None
     detail: str
     seconds: float
+    """By the wall clock."""
+    cpu_seconds: float = 0.0
 
     @property
     def value(self) -> object:
@@ -137,11 +143,10 @@ def write_request(program: Program, limits: ResourceLimits) -> bytes:
     return json.dumps(request).encode("ascii")
 
 
-def write_script(script: Script, limits: ResourceLimits) -> bytes:
-    """Return what `sandbox_worker` is sent to run a script."""
-    request = {
+def write_script(script: Script, limits: ResourceLimits) -> tuple[bytes, bytes]:
+    """Return what `sandbox_worker` is sent to run a script: what concerns the program, and the tests."""
+    program = {
         "code": script.code,
-        "tests": script.tests,
         "load_seconds": 0.0,
         "total_seconds": script.seconds,
         "patience": limits.patience,
@@ -149,26 +154,33 @@ def write_script(script: Script, limits: ResourceLimits) -> bytes:
         "file_bytes": limits.file_bytes,
         "output_bytes": limits.output_bytes,
     }
-    return json.dumps(request).encode("ascii")
+    given = given_by(script.reference or "", script.tests)
+    tests = {
+        "tests": script.tests,
+        "imports": given.imports,
+        "classes": sorted(given.classes),
+        "shadowing": sorted(given.names & set(dir(builtins))),
+    }
+    return json.dumps(program).encode("ascii"), json.dumps(tests).encode("ascii")
 
 
 def read_script_result(message: Message) -> ScriptResult:
     """Read the worker's verdict, and the reason of a failure, which the program may have made up."""
     if message.kind == b"P":
-        return ScriptResult(None, "", message.seconds)
+        return ScriptResult(None, "", message.cpu_seconds)
     outcome = read_outcome(message)
-    return ScriptResult(outcome.reason or "exited", outcome.detail or "forged a report", message.seconds)
+    return ScriptResult(outcome.reason or "exited", outcome.detail or "forged a report", message.cpu_seconds)
 
 
 def read_outcome(message: Message) -> Outcome:
     """Read a payload that the program may have forged: whatever it says is at most a value to be compared."""
     tag, content = message.payload[:1], message.payload[1:]
     if tag == b"V":
-        return Outcome(content, None, "", message.seconds)
+        return Outcome(content, None, "", message.seconds, message.cpu_seconds)
     try:
         reason, detail = json.loads(content)
         if reason in _REASONS:
-            return Outcome(b"", reason, str(detail), message.seconds)
+            return Outcome(b"", reason, str(detail), message.seconds, message.cpu_seconds)
     except (ValueError, TypeError, RecursionError):
         pass
     return Outcome(b"", "exited", "the program wrote nonsense into its result pipe", message.seconds)

@@ -24,7 +24,10 @@ from evaluation.interpreter import Interpreter, inspect_interpreter
 from evaluation.isolation import isolated
 
 _PACKAGE = Path(__file__).resolve().parent
-_INSIDE_FILES = ("sandbox_worker.py", "sandbox_candidate.py", "confinement.py", "framing.py", "values.py")
+_INSIDE_FILES = (
+    *("sandbox_worker.py", "sandbox_candidate.py", "sandbox_program.py", "sandbox_tests.py", "remote.py", "link.py"),
+    *("wire.py", "values.py", "framing.py", "clock.py", "confinement.py"),
+)
 _INSIDE_PACKAGE = "/examiner/evaluation"
 _INSIDE_PACKAGES = "/packages"
 _ENVIRONMENT = {
@@ -34,11 +37,17 @@ _ENVIRONMENT = {
     # a fork keeps no thread but its own, so libraries must start none before it
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
+    # each further arena of a thread would reserve address space, which is what memory is counted by
+    "MALLOC_ARENA_MAX": "1",
 }
 _START_SECONDS = 300.0
 """For the worker to load what it is to preload, on a slow machine with a cold disk."""
-_HEADER = struct.Struct(">cd")
+_CLEANING_SECONDS = 10.0
+"""For the worker to be ready again after a program, on a slow machine."""
+_MOST_THREADS, _MANY_THREADS = 64, 256
+_HEADER = struct.Struct(">cdd")
 _MESSAGE_OVERHEAD_BYTES = 4096
+_LARGEST_MESSAGE_BYTES = 1 << 30
 _LONGEST_COMPLAINT_BYTES = 2000
 
 
@@ -47,10 +56,12 @@ class SandboxLost(Exception):
 
 
 class Message(NamedTuple):
-    """One step of a program: its kind, the seconds it took, and a payload that is not to be trusted."""
+    """One step of a program: its kind, the time it took, and a payload that is not to be trusted."""
 
     kind: bytes
     seconds: float
+    """By the wall clock."""
+    cpu_seconds: float
     payload: bytes
 
 
@@ -65,7 +76,8 @@ class Runtime:
     environment: Mapping[str, str] = field(default_factory=dict)
     """Further environment variables."""
     threads: bool = False
-    """Programs may start threads (never processes), and find the two entries under /proc that TensorFlow reads."""
+    """Programs may start many threads, not just some (never processes), and find the two entries under /proc that
+    TensorFlow reads."""
     isolated: bool = True
     """Within bubblewrap; False leaves only the limits on time, memory and file size."""
 
@@ -83,7 +95,8 @@ class SandboxProcess:
         command = _isolated_command(scratch_bytes, runtime) if runtime.isolated else _plain_command(runtime)
         self._folder = None if runtime.isolated else _PlainFolder()
         self._errors = tempfile.TemporaryFile()
-        self._started = False
+        self._ready = False
+        self._patience = _START_SECONDS
         self.complaint = ""
         self._process = subprocess.Popen(
             command,
@@ -99,21 +112,30 @@ class SandboxProcess:
         self._requests = self._process.stdin.fileno()
         self._replies = MessageReader(self._process.stdout.fileno())
 
-    def converse(self, request: bytes, steps: int, largest_bytes: int, seconds: float) -> Iterator[Message]:
+    def converse(
+        self, request: bytes, steps: int, largest_bytes: int, seconds: float, tests: bytes = b""
+    ) -> Iterator[Message]:
         """Send one request and yield its messages: at most `steps`, fewer where the program ended early.
+
+        `tests` are sent when they are asked for, which is no step. The time starts when the sandbox is ready, so that
+        what an earlier program left there takes none of it.
 
         Raises:
             SandboxLost: the sandbox died.
             DeadlinePassed: the whole program is not done after `seconds`; the sandbox has been killed.
         """
         try:
-            self._await_start()
+            self.await_ready()
+            self._ready = False
             deadline = time.monotonic() + seconds
             write_message(self._requests, request)
+            if tests:
+                self._replies.read(deadline, _MESSAGE_OVERHEAD_BYTES)
+                write_message(self._requests, tests)
             for _ in range(steps):
                 raw = self._replies.read(deadline, largest_bytes + _MESSAGE_OVERHEAD_BYTES)
-                kind, step_seconds = _HEADER.unpack_from(raw)
-                message = Message(kind, step_seconds, raw[_HEADER.size :])
+                kind, step_seconds, cpu_seconds = _HEADER.unpack_from(raw)
+                message = Message(kind, step_seconds, cpu_seconds, raw[_HEADER.size :])
                 yield message
                 if message.kind == b"X" or (message.kind == b"L" and message.payload):
                     return
@@ -129,10 +151,20 @@ class SandboxProcess:
         with contextlib.suppress(OSError):  # if it has died, the conversation says so
             write_message(self._requests, b"")
 
-    def _await_start(self) -> None:
-        if not self._started:
-            self._replies.read(time.monotonic() + _START_SECONDS, _MESSAGE_OVERHEAD_BYTES)
-            self._started = True
+    def await_ready(self) -> None:
+        """Wait for the worker's word that it is loaded, or that it is clean again after a program.
+
+        Raises:
+            SandboxLost: it does not come in time, or the sandbox died.
+        """
+        deadline = time.monotonic() + self._patience
+        try:
+            while not self._ready:  # before it may come the last words of a program that was stopped
+                self._ready = self._replies.read(deadline, _LARGEST_MESSAGE_BYTES)[:1] == b"S"
+        except (DeadlinePassed, EOFError, OSError, MessageTooLarge) as error:
+            self.close()
+            raise SandboxLost(f"the sandbox was not ready: {error!r}") from None
+        self._patience = _CLEANING_SECONDS
 
     def kill(self) -> None:
         """Kill everything inside; any thread may do so.
@@ -187,10 +219,11 @@ def _isolated_command(scratch_bytes: int, runtime: Runtime) -> list[str]:
     options: list[str] = []
     for name in _INSIDE_FILES:
         options += ["--ro-bind", str(_PACKAGE / name), f"{_INSIDE_PACKAGE}/{name}"]
+    options += ["--cap-add", "CAP_SYS_ADMIN"]  # for the worker to mount its scratch folder; it gives that up at once
     if runtime.threads:  # TensorFlow crashes without these; the real /proc would give away the worker's memory
         options += ["--symlink", interpreter.program, "/proc/self/exe", "--dev-bind", "/dev/null", "/proc/self/cmdline"]
     return isolated(
-        _worker(interpreter, list(packages.values()), runtime),
+        _worker(interpreter, list(packages.values()), runtime, scratch_bytes),
         scratch_bytes=scratch_bytes,
         readable={interpreter.prefix: interpreter.prefix} | packages,
         environment=_ENVIRONMENT | {"PYTHONPATH": str(Path(_INSIDE_PACKAGE).parent)} | dict(runtime.environment),
@@ -200,14 +233,15 @@ def _isolated_command(scratch_bytes: int, runtime: Runtime) -> list[str]:
 
 def _plain_command(runtime: Runtime) -> list[str]:
     interpreter = inspect_interpreter(runtime.python)
-    return _worker(interpreter, interpreter.packages, runtime)
+    return _worker(interpreter, interpreter.packages, runtime, 0)
 
 
-def _worker(interpreter: Interpreter, packages: Sequence[str], runtime: Runtime) -> list[str]:
+def _worker(interpreter: Interpreter, packages: Sequence[str], runtime: Runtime, scratch_bytes: int) -> list[str]:
     settings = {
         "packages": packages,
         "preload": runtime.preload,
-        "threads": runtime.threads,
+        "threads": _MANY_THREADS if runtime.threads else _MOST_THREADS,
+        "scratch_bytes": scratch_bytes,
         "isolated": runtime.isolated,
     }
     return [interpreter.program, "-sS", "-m", "evaluation.sandbox_worker", json.dumps(settings)]

@@ -1,17 +1,22 @@
-"""The process inside the sandbox: forks once per generated program and passes on what the fork reports.
+"""The process inside the sandbox: forks for each generated program and passes on what the fork reports.
 
 Enters: on standard input, one JSON request per program (see `programs.py`, which writes it). Argument: the settings
 that `sandbox_process.py` writes, also JSON.
-Leaves: on standard output, messages whose first byte is a kind, then the seconds the step took (a double), then a
-payload. First one ``S`` when all is loaded. Of a program with inputs: one ``L`` for loading it and one ``R`` per input;
-or ``X`` where it ended early, which is the last message of that program. Of a script: ``P`` where it reached its end,
-else ``F``. ``L``, ``R`` and ``F`` payloads come from the fork and are to be believed no more than the program itself;
-the kind, the order and the time are this process's own.
+Leaves: on standard output, messages whose first byte is a kind, then the seconds the step took by the wall clock and of
+CPU time (two doubles), then a payload. One ``S`` whenever all is loaded and clean, and a request may come. Of a program
+with inputs: one ``L`` for loading it and one ``R`` per input; or ``X`` where it ended early, which is the last message
+of that program. Of a script: ``N`` when its tests may be sent, ``P`` where they reached their end, else ``F``. ``L``,
+``R`` and ``F`` payloads come from the fork and are to be believed no more than the program itself; the kind, the order
+and the times are this process's own.
 
-Not guaranteed: that a payload is well formed, or that what the program left in this process's memory by being
-sent here is hidden from the next one. Expected outputs are never sent here.
+The tests of a script are read by the fork that runs them, and by no process that a program is forked from, so that no
+program finds them in its memory. Expected outputs are never sent here.
+
+Not guaranteed: that a payload is well formed, or that what a program left in this process's memory by being sent here
+is hidden from the next one.
 """
 
+import _thread
 import importlib
 import json
 import mmap
@@ -21,34 +26,41 @@ import signal
 import struct
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from evaluation.confinement import limit_resources, refuse_system_calls
+from evaluation.clock import cpu_seconds
+from evaluation.confinement import limit_resources, mount_scratch, refuse_system_calls
 from evaluation.framing import DeadlinePassed, MessageReader, MessageTooLarge, pack_message, write_all, write_message
-from evaluation.sandbox_candidate import TOKEN_MARK, failure, run_function, run_script
+from evaluation.link import GONE, open_pipes
+from evaluation.sandbox_candidate import failure, run_function
+from evaluation.sandbox_program import serve_program
+from evaluation.sandbox_tests import GONE_MARK, TOKEN_MARK, run_tests
 
 _REQUEST_DESCRIPTOR, _REPLY_DESCRIPTOR = 0, 1
 _LARGEST_REQUEST_BYTES = 1 << 30
 _STOP_CHECK_SECONDS = 0.05
-_CPU_CLOCK_OF_PROCESS = 2
-"""Linux: the clock of a process's CPU time is its complemented id above these three bits."""
-_HEADER = struct.Struct(">cd")
+_HEADER = struct.Struct(">cdd")
 _SEARCH_BYTES = 1 << 20
+_THREAD_STACK_BYTES = 8 << 20
+"""Of threads that ask for no other size: the stack of a process, which is what they would get, is far larger."""
+_LARGEST_DESCRIPTOR = 1 << 10
+_CLEANING_SECONDS = 1.0
 
 
 def main() -> None:
     """Load what every program is to find loaded, then serve requests until standard input ends."""
-    started = time.monotonic()
     settings = json.loads(sys.argv[1])
+    if settings["isolated"]:
+        mount_scratch(settings["scratch_bytes"])
     sys.path.extend(settings["packages"])
     for name in settings["preload"]:
         importlib.import_module(name)
     loaded_bytes = _address_space_bytes() if settings["preload"] else 0
     scratch = Path.cwd()
     requests = MessageReader(_REQUEST_DESCRIPTOR)
-    _reply(b"S", time.monotonic() - started, b"")
+    _reply(b"S", (0.0, 0.0), b"")
     while True:
         try:
             content = requests.read(None, _LARGEST_REQUEST_BYTES)
@@ -59,55 +71,85 @@ def main() -> None:
         request = json.loads(content)
         request["memory_bytes"] += loaded_bytes
         request |= {"threads": settings["threads"], "isolated": settings["isolated"]}
-        if "tests" in request:
-            _run_script(request)
-        else:
+        if "entry_point" in request:
             _run_program(request, requests)
-        _empty(scratch)
+        else:
+            _run_script(request)
+        _empty(scratch, time.monotonic() + _CLEANING_SECONDS)
+        _reply(b"S", (0.0, 0.0), b"")
 
 
 def _run_program(request: dict[str, Any], requests: MessageReader) -> None:
-    child, reading = _fork(request, run_function)
+    reading, writing = os.pipe()
+    child = _fork(request, lambda: run_function(request, writing), writing)
+    os.close(writing)
     ending, seconds = _relay(MessageReader(reading), child, request, requests)
-    status, _ = _end(child, reading)
+    os.close(reading)
+    status, _ = _end(child)
     if ending is not None:
         _reply(b"X", seconds, failure(*_describe_end(ending, status)))
 
 
 def _run_script(request: dict[str, Any]) -> None:
-    child, reading = _fork(request, run_script)
-    reader = MessageReader(reading)
-    limit = _Limit(child, request["total_seconds"], request["patience"])
-    ending: Exception | None = None
+    """Run a program in one fork, its tests in another; a script without a program has its tests alone."""
+    started = time.monotonic()
+    reading, writing = os.pipe()
+    programs, own = open_pipes()
+    program = _fork(request, lambda: serve_program(request, programs), *programs) if request["code"] else None
+    # what the tests are sent over and asked for by, under other numbers, since the standard ones lead nowhere there
+    asked, sent = os.dup(_REPLY_DESCRIPTOR), os.dup(_REQUEST_DESCRIPTOR)
+    tests = _fork(
+        request,
+        lambda: run_tests(request | _read_tests(asked, sent), writing, own if program else None, program),
+        *(writing, asked, sent, *own),
+    )
+    for descriptor in (*programs, *own, writing, asked, sent):
+        os.close(descriptor)
+    forks = [fork for fork in (tests, program) if fork]
+    report = _await_script(MessageReader(reading), forks, request)
+    os.close(reading)
+    ends = {fork: _end(fork) for fork in forks}
+    seconds = time.monotonic() - started, sum(cpu_seconds for _, cpu_seconds in ends.values())
+    if isinstance(report, bytes):
+        if report[:1] == GONE_MARK and program:
+            ended = json.loads(report[1:])
+            report = failure(*(_describe_end(EOFError(), ends[program][0]) if ended[1] == GONE else ended))
+        _reply(b"F" if report else b"P", seconds, report)
+    else:
+        _reply(b"F", seconds, failure(*_describe_end(report, ends[tests][0])))
+
+
+def _read_tests(asked: int, sent: int) -> dict[str, Any]:
+    """Ask for the tests, in the fork that runs them, and read them."""
+    write_message(asked, _HEADER.pack(b"N", 0.0, 0.0))
+    content = MessageReader(sent).read(None, _LARGEST_REQUEST_BYTES)
+    os.close(asked)
+    os.close(sent)
+    return json.loads(content)  # type: ignore[no-any-return]
+
+
+def _await_script(reader: MessageReader, forks: list[int], request: dict[str, Any]) -> bytes | Exception:
+    """Return what the tests report: nothing where all passed, else a failure, or what ended the waiting."""
+    limit = _Limit(forks, request["total_seconds"], request["patience"])
     try:
-        first = _await_report(reader, [limit], request["output_bytes"])  # written before the script began
+        first = _await_report(reader, [limit], request["output_bytes"])  # written before the tests began
         announced = first[:1] == TOKEN_MARK
         last = _await_report(reader, [limit], request["output_bytes"]) if announced else first
     except (DeadlinePassed, EOFError, MessageTooLarge) as error:
-        ending = error
-    status, seconds = _end(child, reading)
-    if ending is not None:
-        _reply(b"F", seconds, failure(*_describe_end(ending, status)))
-    elif announced and last == first:
-        _reply(b"P", seconds, b"")
-    else:
-        _reply(b"F", seconds, last)
+        return error
+    return b"" if announced and last == first else last
 
 
-def _fork(request: dict[str, Any], run: Callable[[dict[str, Any], int], None]) -> tuple[int, int]:
-    """Start the program in a process of its own; return its id and the pipe it reports over."""
-    reading, writing = os.pipe()
+def _fork(request: dict[str, Any], run: Callable[[], None], *kept: int) -> int:
+    """Start something confined in a process of its own; it keeps the descriptors `kept` and no other."""
     child = os.fork()
     if child == 0:
-        os.close(reading)  # or it could read what it is not to know: the token that was announced
-        _become_candidate(request, writing, run)
-    os.close(writing)
-    return child, reading
+        _become_candidate(request, run, kept)
+    return child
 
 
-def _end(child: int, pipe: int) -> tuple[int, float]:
-    """Kill the fork; return its status and its CPU seconds."""
-    os.close(pipe)
+def _end(child: int) -> tuple[int, float]:
+    """Kill a fork; return its status and its CPU seconds."""
     # A process that is already exiting keeps its own status; one that only closed its pipe dies here.
     os.kill(child, signal.SIGKILL)
     _, status, usage = os.wait4(child, 0)
@@ -116,33 +158,33 @@ def _end(child: int, pipe: int) -> tuple[int, float]:
 
 def _relay(
     reader: MessageReader, child: int, request: dict[str, Any], requests: MessageReader
-) -> tuple[Exception | None, float]:
+) -> tuple[Exception | None, tuple[float, float]]:
     """Pass on the fork's reports; return what ended them early, if anything, and how long that step took.
 
     Reports that have arrived already are passed on together: a program may have a thousand short inputs.
     """
-    total = _Limit(child, request["total_seconds"], request["patience"])
+    total = _Limit([child], request["total_seconds"], request["patience"])
     replies = bytearray()
     for step, seconds in enumerate([request["load_seconds"], *request["limits"]]):
-        started = time.monotonic()
+        started = time.monotonic(), cpu_seconds(child)
         if step == 1:
-            total = _Limit(child, request["total_seconds"], request["patience"])
+            total = _Limit([child], request["total_seconds"], request["patience"])
         try:
             if not reader.has_message():
                 _flush(replies)
-                limit = _Limit(child, seconds, request["patience"])
+                limit = _Limit([child], seconds, request["patience"])
                 limits = [limit, total] if step else [limit]
                 payload = _await_report(reader, limits, request["output_bytes"], requests)
             else:
                 payload = reader.read(None, request["output_bytes"])
         except (DeadlinePassed, EOFError, MessageTooLarge, _Stopped) as error:
             _flush(replies)
-            return error, time.monotonic() - started
-        replies += pack_message(_HEADER.pack(b"R" if step else b"L", time.monotonic() - started) + payload)
+            return error, _since(started, child)
+        replies += pack_message(_HEADER.pack(b"R" if step else b"L", *_since(started, child)) + payload)
         if step == 0 and payload:
             break
     _flush(replies)
-    return None, 0.0
+    return None, (0.0, 0.0)
 
 
 def _flush(replies: bytearray) -> None:
@@ -151,17 +193,19 @@ def _flush(replies: bytearray) -> None:
 
 
 class _Limit:
-    """A time limit of the fork: on its CPU time, and, `patience` times as long, on the wall clock."""
+    """A time limit of forks: on their CPU time together, and, `patience` times as long, on the wall clock."""
 
-    def __init__(self, child: int, seconds: float, patience: float) -> None:
-        self._child = child
-        self._started = time.monotonic()
-        self._cpu_end = _cpu_seconds(child) + seconds
-        self._wall_end = self._started + patience * seconds
+    def __init__(self, forks: Iterable[int], seconds: float, patience: float) -> None:
+        self._forks = forks
+        self._cpu_end = self._used() + seconds
+        self._wall_end = time.monotonic() + patience * seconds
 
     def left(self) -> float:
-        """Return for how many seconds the fork may run on at least, if it gets a CPU to itself."""
-        return min(self._cpu_end - _cpu_seconds(self._child), self._wall_end - time.monotonic())
+        """Return for how many seconds the forks may run on at least, if they get a CPU to themselves."""
+        return min(self._cpu_end - self._used(), self._wall_end - time.monotonic())
+
+    def _used(self) -> float:
+        return sum(map(cpu_seconds, self._forks))
 
 
 class _Stopped(Exception):
@@ -183,15 +227,13 @@ def _await_report(
                 raise
 
 
-def _cpu_seconds(process_id: int) -> float:
-    try:
-        return time.clock_gettime((~process_id << 3) | _CPU_CLOCK_OF_PROCESS)
-    except OSError:
-        return 0.0  # it has ended, and the pipe will say so
+def _since(started: tuple[float, float], child: int) -> tuple[float, float]:
+    """Return the seconds since then, by the wall clock and of the fork's CPU time."""
+    return time.monotonic() - started[0], cpu_seconds(child) - started[1]
 
 
-def _reply(kind: bytes, seconds: float, payload: bytes) -> None:
-    write_message(_REPLY_DESCRIPTOR, _HEADER.pack(kind, seconds) + payload)
+def _reply(kind: bytes, seconds: tuple[float, float], payload: bytes) -> None:
+    write_message(_REPLY_DESCRIPTOR, _HEADER.pack(kind, *seconds) + payload)
 
 
 def _describe_end(ending: Exception, status: int) -> tuple[str, str]:
@@ -209,27 +251,36 @@ def _describe_end(ending: Exception, status: int) -> tuple[str, str]:
     return reasons.get(ended_by, "exited"), f"ended by {name}, or its result pipe was closed"
 
 
-def _become_candidate(request: dict[str, Any], pipe: int, run: Callable[[dict[str, Any], int], None]) -> NoReturn:
-    """Run the program in this fork; nothing but its reports leaves, over `pipe`."""
+def _become_candidate(request: dict[str, Any], run: Callable[[], None], kept: tuple[int, ...]) -> NoReturn:
+    """Run something in this fork; nothing enters or leaves it but over the descriptors that it keeps."""
     leave = os._exit
     try:
-        null = os.open(os.devnull, os.O_RDWR)
-        for standard in (0, 1, 2):
-            os.dup2(null, standard)
-        os.close(null)
+        _keep_only(kept)
         cpu_seconds = int(request["load_seconds"] + request["total_seconds"]) + 2
         try:
-            limit_resources(request["memory_bytes"], request["file_bytes"], cpu_seconds, threads=request["threads"])
+            limit_resources(request["memory_bytes"], request["file_bytes"], cpu_seconds, request["threads"])
             if request["isolated"]:
-                refuse_system_calls(threads=request["threads"])
+                refuse_system_calls()
         except OSError as error:
-            write_message(pipe, failure("refused", f"the program was not run, for it cannot be confined: {error}"))
+            write_message(kept[0], failure("refused", f"the program was not run, for it cannot be confined: {error}"))
             leave(1)
-        run(request, pipe)
+        _thread.stack_size(_THREAD_STACK_BYTES)
+        run()
         leave(0)
     except BaseException:
         leave(1)
     raise SystemExit(1)
+
+
+def _keep_only(kept: tuple[int, ...]) -> None:
+    """Put nothing in the place of the standard descriptors, and close all others but those that are kept."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    first = 3
+    for descriptor in (*sorted(kept), _LARGEST_DESCRIPTOR):
+        os.closerange(first, descriptor)
+        first = descriptor + 1
 
 
 def _address_space_bytes() -> int:
@@ -251,12 +302,14 @@ def _address_space_bytes() -> int:
     return enough
 
 
-def _empty(folder: Path) -> None:
+def _empty(folder: Path, deadline: float) -> None:
     """Remove what a program left behind; a failure ends this worker, and the next one starts clean."""
     for entry in folder.iterdir():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the scratch folder is not clean at once")
         if entry.is_dir() and not entry.is_symlink():
             entry.chmod(0o700)
-            _empty(entry)
+            _empty(entry, deadline)
             entry.rmdir()
         else:
             entry.unlink()

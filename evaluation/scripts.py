@@ -1,17 +1,21 @@
-"""Programs judged by tests of their own language: run to the end in the sandbox, a pass shown by a token.
+"""Programs judged by tests of their own language: what the tests say decides, in a process that no program shares.
 
 Enters: `Script`s, a program and its tests as Python source. Leaves: verdicts.
 
-The tests share a process with the program they judge, so unlike with `Program`, whose outputs are compared outside,
-a pass is only as good as this: the fork announces a random token before the program runs and writes it again after
-the last statement of the tests, if no exception came. Leaving early by any way, writing to the pipe, patching names or
-builtins before the tests begin, catching exceptions, and tracing do not pass.
+A program runs in one process, its tests in another, both in the sandbox. What the tests use of the program is asked of
+its process, which never sees the tests, what they expect, or the token by which their end is known. So a program cannot
+read or patch what judges it: names, builtins, modules and frames of the tests are their own; ending early by any way,
+exceptions that end loops, writing to every descriptor and tracing do not pass. Plain data that a program returns is
+compared by the operators of the tests' process, whatever class it pretends to be of (see `remote`).
 
-Not guaranteed: what makes the tests themselves say yes. An object equal to everything, or a function that patches what
-the tests call while they call it, passes here as in the official harnesses; so does a program that finds the token by
-searching the process's memory. Where that matters, use a suite with inputs.
+Not guaranteed: what a program says of objects that the tests ask it for, so that operators of a class that the task
+asks for can say yes to anything. Tests that get hold of more than what they can be told over a link fail: they cannot
+derive a class from one of the program, wait for its coroutines or see what it prints. A script without a program, as
+those of DS-1000 are, runs what it judges in the process of its tests. Then a program passes that patches what the tests
+call, or that finds the token by searching the process's memory.
 """
 
+import ast
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -20,7 +24,7 @@ from evaluation.programs import Script, ScriptResult
 from evaluation.sandbox_process import Runtime
 from evaluation.suite import Examiner, Execution, Sample, Verdict
 
-__all__ = ["Script", "ScriptResult", "script_examiner"]
+__all__ = ["Script", "ScriptResult", "script_examiner", "with_helpers"]
 
 
 @contextmanager
@@ -40,3 +44,12 @@ def script_examiner(
                 yield Verdict(sample.task_id, sample.index, passed, None, result.reason, result.detail, result.seconds)
 
         yield examine
+
+
+def with_helpers(prompt: str, entry_point: str, tests: str) -> str:
+    """Return tests that find the functions which a prompt defines as the prompt defines them, but for the one asked."""
+    try:
+        names = {getattr(node, "name", None) for node in ast.parse(prompt).body}
+    except SyntaxError:
+        return tests
+    return f"{prompt}\ndel {entry_point}\n{tests}" if entry_point in names else f"{prompt}\n{tests}"

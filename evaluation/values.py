@@ -26,9 +26,9 @@ import math
 import sys
 from array import array
 from collections import Counter, deque
-from collections.abc import Callable, ItemsView, Iterator, KeysView, Sequence, ValuesView
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Any
 
@@ -138,8 +138,8 @@ def _numbers_to_bytes(values: Any) -> bytes:
     return marshal.dumps([int(number) if number % 1 == 0 else float(number) for number in values], 2)
 
 
-def decode(text: str | bytes) -> Any:
-    """Return the value that `encode` wrote.
+def decode(text: str | bytes, tags: Mapping[str, Callable[[Any], object]] | None = None) -> Any:
+    """Return the value that `encode` wrote; `tags` are those of the parts that its `other` wrote.
 
     All NaN share one object, so containers holding NaN in the same places compare equal.
 
@@ -147,7 +147,8 @@ def decode(text: str | bytes) -> Any:
         ValueError: the text is not what `encode` writes.
     """
     try:
-        return json.loads(text, object_hook=_from_tag, parse_constant=_CONSTANTS.__getitem__)
+        known = {**_DECODERS, **tags} if tags else _DECODERS
+        return json.loads(text, object_hook=partial(_from_tag, known), parse_constant=_CONSTANTS.__getitem__)
     except (TypeError, KeyError, IndexError, RecursionError, ArithmeticError, ImportError) as error:
         raise ValueError(f"not an encoded value: {error}") from None
 
@@ -323,6 +324,6 @@ def _object_array(shape: Sequence[int], items: list[object]) -> Any:
     return array.reshape(tuple(shape))
 
 
-def _from_tag(tagged: dict[str, Any]) -> object:
+def _from_tag(known: Mapping[str, Callable[[Any], object]], tagged: dict[str, Any]) -> object:
     [(tag, content)] = tagged.items()
-    return _DECODERS[tag](content)
+    return known[tag](content)

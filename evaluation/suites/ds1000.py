@@ -4,8 +4,10 @@ A sample is the bare completion, which the row's own test code puts in place of 
 versions that the data was made for, live in an environment of their own (`launch/ds1000_environment.sh`), whose
 interpreter runs the sandbox's workers; they are loaded once and each row runs in a fork.
 
-The tests run in the process of the solution (see `scripts` for what that proves). Scores on the older archive, with
-its Completion and Insertion prompts, are not comparable.
+The tests of a row execute the solution themselves, between lines of their own, and look at the frames, models and
+figures that it leaves in their process. So here, unlike everywhere else, a solution shares a process with what judges
+it; see `scripts` for what that means. Scores on the older archive, with its Completion and Insertion prompts, are not
+comparable.
 """
 
 import re
@@ -153,8 +155,8 @@ class Ds1000:
         calls = [f"solution = {sample.solution!r}", "test_execution(solution)"]
         if "def test_string(" in context:
             calls.append("test_string(solution)")
-        code = _FIND_DATA + context if _data_files(row) else context
-        return Script(code, "\n".join(calls), _SECONDS)
+        before = _FIND_DATA if _data_files(row) else ""
+        return Script("", "\n".join([before + context, *calls]), _SECONDS)
 
 
 def _imported(row: Row) -> set[str]:

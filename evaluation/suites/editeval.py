@@ -10,7 +10,9 @@ upstream. `urllib.parse` is loaded beforehand, as in any harness that imports mu
 where nothing has loaded it.
 """
 
+import ast
 import importlib.util
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -42,6 +44,7 @@ for _attempts_left in reversed(range(8)):
             raise
 """
 _ATTEMPTS_SECONDS = 10.0
+_EDITED_CODE = re.compile(r"""^edited_code = (r?(\"{3}|'{3}).*?\2)""", re.MULTILINE | re.DOTALL)
 _FENCE = "```python\n"
 
 
@@ -105,9 +108,23 @@ class EditEval:
         context = context if _MARKER in context else f"{context}\n{_MARKER}"
         code, reference = (context.replace(_MARKER, text) for text in (sample.solution, row.text("output")))
         test = row.text("test").replace(_WALL_CLOCK, _CPU_CLOCK).replace(*_STEADIED.get(sample.task_id, ("", "")))
+        test = _with_text(context, sample.solution) + test
         if sample.task_id in _SEVERAL_ATTEMPTS:
             return Script(code, test + _ATTEMPTS, _ATTEMPTS_SECONDS, reference)
         return Script(code, test + "\ncheck()\n", _SECONDS, reference)
+
+
+def _with_text(context: str, solution: str) -> str:
+    """Return what gives the tests the text of the edited code, as the context has it, whatever the program says.
+
+    Text that breaks the context's string is left to the context.
+    """
+    found = _EDITED_CODE.search(context)
+    try:
+        text = ast.literal_eval(found[1].replace(_MARKER, solution)) if found else None
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        text = None
+    return f"edited_code = {text!r}\n" if isinstance(text, str) else ""
 
 
 def _defined(code: str) -> set[str]:

@@ -1,8 +1,7 @@
 """HumanEval as OpenAI published it: one function to complete, judged by the task's own `check`.
 
-Its tests run in the process of the solution (see `scripts` for what that proves); `humaneval_plus` has the same tasks,
-compared from outside and with many more inputs. A sample is a whole program, which runs after the prompt's, as
-upstream: three tests call a helper that the prompt defines.
+`humaneval_plus` has the same tasks with many more inputs. A sample is a whole program, which runs after the prompt's,
+as upstream. Three tests call a helper that the prompt defines; theirs is that of the prompt, whatever the program says.
 """
 
 import re
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 
 from evaluation.rows import Origin, Row, content_digest, find_rows
 from evaluation.sanitize import extract_code
-from evaluation.scripts import Script, script_examiner
+from evaluation.scripts import Script, script_examiner, with_helpers
 from evaluation.suite import Examiner, Execution, Prompt, Sample
 
 _ORIGIN = Origin(
@@ -66,8 +65,8 @@ class HumanEval:
 
     def _script(self, sample: Sample) -> Script:
         row = self.rows[sample.task_id]
-        tests = f"{row.text('test')}\ncheck({row.text('entry_point')})\n"
-        prompt = row.text("prompt")
+        prompt, entry_point = row.text("prompt"), row.text("entry_point")
+        tests = with_helpers(prompt, entry_point, f"{row.text('test')}\ncheck({entry_point})\n")
         return Script(_after(prompt, sample.solution), tests, _SECONDS, self.reference(sample.task_id))
 
 

@@ -32,7 +32,7 @@ from evaluation.native.sources import parse
 from evaluation.native.toolchain import Toolchain
 from evaluation.rows import Origin, Row, content_digest, find_rows
 from evaluation.sanitize import extract_code
-from evaluation.scripts import Script, script_examiner
+from evaluation.scripts import Script, script_examiner, with_helpers
 from evaluation.suite import Examiner, Execution, Prompt, Sample
 from evaluation.toolchains import missing_tasks
 
@@ -149,7 +149,10 @@ class HumanEvalPackSuite:
 
     def _script(self, sample: Sample) -> Script:
         before = _PYTHON_IMPORTS + (_NUMPY_IMPORT if re.search(r"\b(?:np|numpy)\.", sample.solution) else "")
-        return Script(before + sample.solution, self.tasks[sample.task_id].test, _DIALECTS[self.language].seconds)
+        task = self.tasks[sample.task_id]
+        tests = with_helpers(task.documented_head, task.entry_point, task.test)
+        reference = task.head + task.canonical_solution
+        return Script(before + sample.solution, tests, _DIALECTS[self.language].seconds, reference)
 
     def _program(self, sample: Sample) -> TestedProgram:
         before = "using namespace std;\n" if self.language == "cpp" else ""

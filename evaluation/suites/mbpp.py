@@ -2,8 +2,7 @@
 
 Both published files are read: the full one, of whose 974 rows the 500 of the test split (ids 11 to 510) are the tasks,
 and the sanitized one, whose rows are all tasks. Scores of the two are not comparable, nor with those of MBPP+.
-The assertions are part of the prompt, as in the paper; they run in the process of the solution (see `scripts` for what
-that proves).
+The assertions are part of the prompt, as in the paper.
 """
 
 import ast
