@@ -97,7 +97,7 @@ class _Process:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__],
+            [sys.executable, "-m", __name__, str(_SECONDS), str(_MEMORY_BYTES)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -149,9 +149,9 @@ class _Process:
         return status
 
 
-def main() -> None:
-    """Serve requests until standard input ends."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+def main(seconds: int, memory_bytes: int) -> None:
+    """Serve requests until standard input ends, with so much CPU time for each run of a program."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     requests = MessageReader(0)
     expectation = Expectation((), (), 0.0, "")
@@ -161,7 +161,7 @@ def main() -> None:
             if "expected" in request:
                 expected = tuple(text.encode("ascii") for text in request["expected"])
                 expectation = Expectation(expected, (), request["atol"], request["oracle"])
-                _limit_cpu_time()
+                _limit_cpu_time(seconds)
             else:
                 write_message(1, json.dumps(_compare(expectation, **request)).encode("ascii"))
 
@@ -174,10 +174,10 @@ def _compare(expectation: Expectation, number: int, arguments: str, actual: str)
     return {"accepted": False, "wanted": wanted, "got": got}
 
 
-def _limit_cpu_time() -> None:
+def _limit_cpu_time(seconds: int) -> None:
     """Let the kernel end this process when it has used up the time of one run."""
     _, hardest = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + _SECONDS, hardest))
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + seconds, hardest))
 
 
 def _brief(value: object) -> str:
@@ -192,4 +192,4 @@ def _brief(value: object) -> str:
 
 if __name__ == "__main__":
     os.environ.clear()  # what is compared has no business with the examiner's
-    main()
+    main(*map(int, sys.argv[1:]))

@@ -1,19 +1,20 @@
 """Runs generated programs where they can do no harm, and reports what they returned.
 
 Enters: programs (source text, entry point, inputs). Leaves: per input, the value returned or the reason there is
-none. No verdict is formed inside: expected outputs never enter the sandbox, the comparison happens outside, so the
-only way to pass is to return the right values. Exit codes and printed text count for nothing.
+none. No verdict is formed inside: expected outputs never enter the sandbox, the comparison happens outside (see
+`comparison_process`), so the only way to pass is to return the right values. Exit codes and printed text count for
+nothing. Of a program with tests of its own language, the tests run in another process than the program; see `scripts`.
 
 What is stopped: network, reading anything but the system's libraries, the interpreter and installed packages,
 writing anywhere but a small scratch folder emptied after every program, the caller's environment, starting
-processes, threads or programs, signalling or tracing other processes, memory, file size, CPU and wall-clock time
-beyond the limits, output beyond the limits, survival of the caller.
+processes or programs, signalling or tracing other processes, more than a few threads, memory, the size and the number
+of files, CPU and wall-clock time beyond the limits, output beyond the limits, survival of the caller. A program's time
+starts when its sandbox is ready; one that cannot be emptied at once is thrown away.
 
 What is not stopped: attacks on the kernel itself; reading the world-readable part of /usr; learning from this
 process's memory what earlier programs run by the same worker were sent or had returned (so reference solutions get a
 sandbox of their own); heavy timing noise: limits count CPU time, but caches and clock rates are shared with whatever
-else runs. Everything runs as one single-threaded process per program, so a program that needs threads or subprocesses
-fails.
+else runs. A program that needs subprocesses fails.
 """
 
 import threading

@@ -219,7 +219,8 @@ def _isolated_command(scratch_bytes: int, runtime: Runtime) -> list[str]:
     options: list[str] = []
     for name in _INSIDE_FILES:
         options += ["--ro-bind", str(_PACKAGE / name), f"{_INSIDE_PACKAGE}/{name}"]
-    options += ["--cap-add", "CAP_SYS_ADMIN"]  # for the worker to mount its scratch folder; it gives that up at once
+    # for the worker to mount its scratch folder, and to give up for good what it was given for that
+    options += ["--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_SETPCAP"]
     if runtime.threads:  # TensorFlow crashes without these; the real /proc would give away the worker's memory
         options += ["--symlink", interpreter.program, "/proc/self/exe", "--dev-bind", "/dev/null", "/proc/self/cmdline"]
     return isolated(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation import MINI_PATH, Problem, References, Sample, Sandbox, judge_samples, run_program
+from evaluation import MINI_PATH, Problem, References, ResourceLimits, Sample, Sandbox, judge_samples, run_program
 
 PROBLEM = Problem("Hostile/0", "def f(x):\n", "f", "    return x * 2 + 1\n", ([1], [5]), ([7],), "", 0.0)
 
@@ -80,7 +80,14 @@ HOSTILE: dict[str, tuple[str, set[str]]] = {
         "import os\ndef f(x):\n    while True:\n        try: os.fork()\n        except OSError: pass",
         {"time"},
     ),
-    "threads": ("import threading\ndef f(x):\n    threading.Thread(target=print).start()", {"exception"}),
+    "thread bomb": (
+        "import threading, time\ndef f(x):\n    while True: threading.Thread(target=time.sleep, args=[9]).start()",
+        {"exception"},
+    ),
+    "threads that fork": (
+        "import os, threading\ndef f(x):\n    t = threading.Thread(target=os.fork)\n    t.start(); t.join()",
+        {"assertion"},
+    ),
     "starts a program": ("import subprocess\ndef f(x): return subprocess.run(['/usr/bin/true'])", {"refused"}),
     "replaces itself": ("import os\ndef f(x): os.execv('/usr/bin/true', ['true'])", {"refused"}),
     "memory bomb": ("def f(x):\n    held = []\n    while True: held.append(bytearray(1 << 26))", {"memory"}),
@@ -174,3 +181,49 @@ def test_nothing_is_left_in_the_scratch_folder(sandbox: Sandbox) -> None:
     for _ in range(2):
         run_program(sandbox, leave, "f", [[1]])
         assert [run_program(sandbox, look, "f", [[1]])[0].value for _ in range(2)] == [[], []]
+
+
+MANY_FILES = {
+    "empty files": "open(f'/tmp/{n}', 'w').close()",
+    "hard links": "os.link('/tmp/first', f'/tmp/{n}')",
+    "symbolic links": "os.symlink('x', f'/tmp/{n}')",
+    "folders": "os.mkdir(f'/tmp/{n}')",
+    "nested folders": "os.mkdir('d'); os.chdir('d')",
+    "named pipes": "os.mkfifo(f'/tmp/{n}')",
+}
+
+
+@pytest.mark.parametrize("name", MANY_FILES)
+def test_a_program_that_makes_files_by_the_million_takes_no_time_of_the_next(name: str) -> None:
+    greedy = (
+        "import os\nopen('/tmp/first', 'w').close()\ndef f(x):\n    n = 0\n    try:\n        while True:\n"
+        f"            {MANY_FILES[name]}\n            n += 1\n    except OSError: return n\n"
+    )
+    short = "import time\ndef f(x):\n    return x"
+    with Sandbox(1, ResourceLimits(grace_seconds=0.5)) as small:
+        [made] = run_program(small, greedy, "f", [[1]], 30.0)
+        assert made.reason is None and 500 < int(str(made.value)) < 5000
+        for _ in range(2):
+            [outcome] = run_program(small, short, "f", [[1]], 0.2)
+            assert outcome.value == 1
+
+
+def test_a_sandbox_that_is_not_clean_at_once_is_thrown_away() -> None:
+    held = (
+        "import os\ndef f(x):\n    for n in range(1200):\n        os.mkdir('d')\n        os.chdir('d')\n    return 1"
+    )
+    with Sandbox(1) as small:
+        before = small._processes[0]._process.pid
+        assert run_program(small, held, "f", [[1]])[0].value == 1
+        [outcome] = run_program(small, "import os\ndef f(x): return os.listdir('/tmp')", "f", [[1]])
+        assert outcome.value == [] and small._processes[0]._process.pid != before
+
+
+def test_no_capability_is_left_to_a_program(sandbox: Sandbox) -> None:
+    code = (
+        "import ctypes\nlibc = ctypes.CDLL(None)\n"
+        "def f(x):\n    data = bytes(24)\n    libc.capget(b'\\x22\\x05\\x08\\x20' + bytes(4), data)\n"
+        "    return [data, [libc.prctl(23, number, 0, 0, 0) for number in range(40)]]\n"
+    )
+    [outcome] = run_program(sandbox, code, "f", [[1]])
+    assert outcome.value == [bytes(24), [0] * 40]
