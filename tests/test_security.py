@@ -41,7 +41,7 @@ ALLOWED = {
     ("evaluation/sandbox_candidate.py", "exec"),
     ("evaluation/sandbox_program.py", "exec"),
     ("evaluation/sandbox_tests.py", "exec"),  # a benchmark's tests, and what a reference imports, inside the sandbox
-    ("evaluation/link.py", "marshal.loads"),  # what the tests send to the program's process, for which that is nothing new
+    ("evaluation/link.py", "marshal.loads"),  # what the tests, which are believed, send to that process
     ("evaluation/wire.py", "importlib.import_module"),  # the library's and installed packages', inside the sandbox
     ("evaluation/sandbox_worker.py", "importlib.import_module"),  # modules that a suite names, inside the sandbox
     ("evaluation/native/sources.py", "importlib.import_module"),  # grammars of a fixed table
