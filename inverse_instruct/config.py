@@ -379,6 +379,8 @@ class ServeSection(Section):
     """Base URLs of vLLM servers to use instead, started with VLLM_SERVER_DEV_MODE=1 and untied embeddings."""
     api_keys: str | None = None
     """File with one key a line (`NAME: KEY`); requests must carry one of them; null: everybody may ask."""
+    tool_call_parser: str | None = None
+    """Form in which the model writes calls of tools, by vLLM's name for it, such as `hermes`; null: none are read."""
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1)
     """Larger requests are refused with 413."""
     max_concurrent: int = Field(64, ge=1)

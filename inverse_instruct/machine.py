@@ -12,8 +12,6 @@ from pathlib import Path
 
 from inverse_instruct.errors import ServerError
 
-LOOPBACK = "127.0.0.1"
-"""Listening there, only requests to names of this machine are answered: a web page could give it a name of its own."""
 INTEL_OPENMP = Path(sys.prefix, "lib", "libiomp5.so")
 """Of the package `intel-openmp`; measurably faster than GNU's runtime on CPUs where it is preloaded."""
 

@@ -13,8 +13,8 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-import uvicorn
 from starlette.routing import Mount
+from starlette.types import ASGIApp
 
 from inverse_instruct.config import RunConfig
 from inverse_instruct.config_file import ConfigFile, load_config, read_config
@@ -28,11 +28,11 @@ from inverse_instruct.loop_service.service import LoopService, open_loop_service
 from inverse_instruct.loop_service.submission import check_unless_known
 from inverse_instruct.machine import gpu_count
 from inverse_instruct.run_dir import RunDir
+from inverse_instruct.web.connections import QUEUE, GuardedServer, guarded_config
 
 KEEP_ALIVE_SECONDS = 75  # longer than clients keep theirs, so that none is closed just as it is used again
 LAST_WORDS_SECONDS = 5
 CLIENT_SECONDS = 60  # that a client may take nothing of what is sent to it; then its connection is cut
-BACKLOG = 2048  # connections that the kernel holds until they are accepted
 
 logger = logging.getLogger(__name__)
 
@@ -108,16 +108,17 @@ def serve(path: Path, overrides: Sequence[str], loop: LoopService | None = None,
         pass  # uvicorn raises the signal again that it has obeyed
 
 
-class Server(uvicorn.Server):
+class Server(GuardedServer):
     """uvicorn, but streams that outlast the drain end with an error event before their connections are closed."""
 
-    def __init__(self, service: Service, app: object) -> None:
+    def __init__(self, service: Service, app: ASGIApp) -> None:
         """Take the service and its application."""
         self._service = service
         self._drain_seconds = service.section.drain_timeout_seconds
         longest = None if self._drain_seconds is None else math.ceil(self._drain_seconds) + LAST_WORDS_SECONDS
-        super().__init__(uvicorn.Config(app, log_config=None, access_log=False, server_header=False,  # type: ignore[arg-type]
-                                        timeout_keep_alive=KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=longest))
+        super().__init__(guarded_config(app, engine_requests=service.section.max_concurrent, log_config=None,
+                                        access_log=False, server_header=False, timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                                        timeout_graceful_shutdown=longest))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more requests, wait for those in flight, stop the engines."""
@@ -135,7 +136,7 @@ def listen(config: RunConfig) -> socket.socket:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, CLIENT_SECONDS * 1000)  # or no drain would end
     try:
         listener.bind((section.host, section.port))
-        listener.listen(BACKLOG)
+        listener.listen(QUEUE)
     except OSError as error:
         listener.close()
         raise ConfigError([f"serve.port: {section.host}:{section.port} cannot be used ({error.strerror}); choose "

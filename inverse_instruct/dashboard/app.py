@@ -13,10 +13,8 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -25,7 +23,8 @@ from inverse_instruct.dashboard.page import LIVE_POLICY, asset, live_page, to_js
 from inverse_instruct.dashboard.rows import RowQuery, read_page
 from inverse_instruct.dashboard.run_data import collect_run
 from inverse_instruct.errors import InverseInstructError, NoRunError, NotFoundError, RequestError, ServerError
-from inverse_instruct.machine import LOOPBACK
+from inverse_instruct.web.connections import GuardedServer, guarded_config
+from inverse_instruct.web.origin import OriginCheck
 
 FindRun = Callable[[Request], Path]
 STATUSES = {RequestError: 400, NoRunError: 404, NotFoundError: 404}
@@ -54,8 +53,7 @@ def routes(find_run: FindRun) -> list[Route]:
 
 def create_app(path: Path, host: str) -> Starlette:
     """Return the application of one run's dashboard that listens on `host`."""
-    middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=[host, "localhost"])] if host == LOOPBACK else []
-    return Starlette(routes=routes(lambda request: path), middleware=middleware)
+    return Starlette(routes=routes(lambda request: path), middleware=[Middleware(OriginCheck, host)])
 
 
 def serve(path: Path, host: str, port: int) -> None:
@@ -73,7 +71,7 @@ def serve(path: Path, host: str, port: int) -> None:
                           ) from error
     shown = f"[{host}]" if ":" in host else host
     print(f"dashboard of {path}: http://{shown}:{listener.getsockname()[1]}/", flush=True)
-    server = uvicorn.Server(uvicorn.Config(create_app(path, host), log_level="warning"))
+    server = GuardedServer(guarded_config(create_app(path, host), log_level="warning"))
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
 

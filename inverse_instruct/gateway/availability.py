@@ -9,7 +9,7 @@ import math
 import time
 from typing import Literal
 
-from inverse_instruct.gateway.api_error import ApiError
+from inverse_instruct.web.api_error import ApiError
 
 State = Literal["waiting", "starting", "serving", "swapping", "restarting", "paused", "failed"]
 

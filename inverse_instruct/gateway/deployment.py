@@ -153,10 +153,12 @@ class Deployer:
         section = self._config.serve
         log = self._logs / f"serve-{checkpoint.name}-{time.strftime('%Y%m%d-%H%M%S')}-{number}.log"
         asleep = section.during_training == "sleep"
+        parser = section.tool_call_parser
+        tools = ["--enable-auto-tool-choice", "--tool-call-parser", parser] if parser else []
         return VllmServer(
             folder, self._config.inference.model_copy(update={"port": 0}), log=log,
             max_model_len=self._config.model.max_model_len, trust_remote_code=self._config.model.trust_remote_code,
-            arguments=["--disable-uvicorn-access-log", *(["--enable-sleep-mode"] if asleep else [])],
+            arguments=["--disable-uvicorn-access-log", *(["--enable-sleep-mode"] if asleep else []), *tools],
             environment={"VLLM_SERVER_DEV_MODE": "1"} if asleep or section.mode == "in_place" else {})
 
 

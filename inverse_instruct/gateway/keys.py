@@ -18,7 +18,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from inverse_instruct.errors import ConfigError
-from inverse_instruct.gateway.api_error import ApiError
+from inverse_instruct.web.api_error import ApiError
 
 COMMENT = re.compile(r"(^|\s)#.*")
 NAME = re.compile(r"^[^:]*:(\s+|$)")

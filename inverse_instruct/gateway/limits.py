@@ -1,24 +1,21 @@
 """How much is let in: the size of a body, and how many requests are with the engines or wait for them.
 
-Enters: requests. Leaves: those that may go on, in the order in which they came, or an `ApiError` (400, 413, 429).
+Enters: requests. Leaves: those that may go on, in the order in which they came, or an `ApiError` (408, 413, 429).
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from starlette.requests import Request
 
-from inverse_instruct.gateway.api_error import ApiError
+from inverse_instruct.web.api_error import ApiError
 
 BUSY_RETRY_SECONDS = 2
 BODY_SECONDS = 60
-MAX_CHOICES = 1024  # prompts times `n`
 
 
 class Admission:
@@ -86,27 +83,6 @@ class Admission:
             if not place.done():  # its client has gone, and it has not heard of that yet
                 self.in_flight += 1
                 place.set_result(None)
-
-
-def parse_completion(body: bytes) -> dict[str, Any]:
-    """Return the fields of a request for completions; a tree may be thirty times as large as its text.
-
-    Raises:
-        ApiError: 400, it is no JSON object, names no model, or asks for more than `MAX_CHOICES`.
-    """
-    try:
-        tree = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise ApiError(400, f"the body is not valid JSON ({error})") from error
-    if not isinstance(tree, dict):
-        raise ApiError(400, f"the body must be a JSON object, but it is {type(tree).__name__}")
-    if not isinstance(tree.get("model"), str):
-        raise ApiError(400, "the request names no model; use 'current'", param="model")
-    prompt, each = tree.get("prompt"), tree.get("n")
-    prompts = len(prompt) if isinstance(prompt, list) and not all(type(token) is int for token in prompt) else 1
-    if prompts * (each if type(each) is int else 1) > MAX_CHOICES:
-        raise ApiError(400, f"the request asks for more than {MAX_CHOICES} completions; send several", param="n")
-    return tree
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:

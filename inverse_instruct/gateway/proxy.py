@@ -3,7 +3,7 @@
 Enters: a request for a model. Leaves: the engine's reply, whole or as a stream, with `model` set to the checkpoint's
 name and `x-checkpoint: NAME@DIGEST`. A stream whose engine is lost ends with an error event, never in silence; before
 its first event the client still gets a plain 503. A client that goes away ends its generation. Not guaranteed: that a
-request is understood; the engine judges that, and its refusals are passed on as they are.
+request is understood; the engine judges that, and its refusals are passed on, see `refusals`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ import httpx
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from inverse_instruct.gateway.api_error import ApiError
+from inverse_instruct.gateway.completion_request import parse_completion
 from inverse_instruct.gateway.deployment import Deployment
 from inverse_instruct.gateway.engines import Engine, EngineLost
-from inverse_instruct.gateway.limits import parse_completion, read_body
+from inverse_instruct.gateway.limits import read_body
+from inverse_instruct.gateway.refusals import in_our_words
 from inverse_instruct.gateway.reply import Reply
 from inverse_instruct.gateway.service import Service
 from inverse_instruct.inference.client import MAX_REPLY_BYTES
+from inverse_instruct.web.api_error import ApiError
+from inverse_instruct.web.origin import check_content_type
 
 BUSY_RETRY_SECONDS = 2
 HEADERS = {"accept-encoding": "identity", "content-type": "application/json"}
@@ -45,8 +48,10 @@ class Proxy:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        request = Request(scope, receive)
+        check_content_type(request, "application/json", "")
         try:
-            body = await read_body(Request(scope, receive), self._service.section.max_body_bytes)
+            body = await read_body(request, self._service.section.max_body_bytes)
         except ClientDisconnect:
             return
         work = asyncio.create_task(self._answer(body, send))
@@ -62,7 +67,7 @@ class Proxy:
 
     async def _answer(self, body: bytes, send: Send) -> None:
         async with self._service.admission.slot():
-            fields = parse_completion(body)
+            fields = parse_completion(body, self._route)
             deployment, engine = self._service.pick(fields["model"])
             reply = Reply(send, deployment.label)
             try:
@@ -114,7 +119,7 @@ class Proxy:
         await reply.send_event(json.dumps(chunk).encode())
 
     async def _refuse(self, upstream: httpx.Response, engine: Engine, reply: Reply) -> None:
-        content = await _read(upstream)
+        content = in_our_words(await _read(upstream))
         if upstream.status_code >= 500 and not await engine.healthy():
             raise EngineLost("the engine is failing")
         retry_after = BUSY_RETRY_SECONDS if upstream.status_code in (429, 503) else None

@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.types import Message, Send
 
-from inverse_instruct.gateway.api_error import ApiError
+from inverse_instruct.web.api_error import ApiError
 
 
 class Reply:

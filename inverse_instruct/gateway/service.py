@@ -15,7 +15,6 @@ from typing import Any
 
 from inverse_instruct.config import RunConfig
 from inverse_instruct.errors import InverseInstructError, RunDirError, ServerError
-from inverse_instruct.gateway.api_error import ApiError
 from inverse_instruct.gateway.availability import Availability
 from inverse_instruct.gateway.deployment import Deployer, Deployment
 from inverse_instruct.gateway.engines import Engine
@@ -25,6 +24,7 @@ from inverse_instruct.gateway.metrics import Metrics
 from inverse_instruct.gateway.registry import Registry
 from inverse_instruct.ledger import Checkpoint
 from inverse_instruct.run_dir import RunDir
+from inverse_instruct.web.api_error import ApiError
 
 CURRENT = "current"
 POLL_SECONDS = 0.5

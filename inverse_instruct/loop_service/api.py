@@ -6,11 +6,9 @@ content type that browsers do not send across origins unasked, and an `Origin`, 
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sse_starlette import EventSourceResponse
@@ -20,13 +18,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from inverse_instruct.errors import ConfigError, ModelError, NotFoundError, RunDirError
-from inverse_instruct.gateway.api_error import ApiError
 from inverse_instruct.gateway.limits import read_body
 from inverse_instruct.ledger import Checkpoint
 from inverse_instruct.loop_service.event_stream import stream_events
 from inverse_instruct.loop_service.service import LoopService
 from inverse_instruct.loop_service.submission import parse_body, read_submission
 from inverse_instruct.promotions import promote_checkpoint, roll_back
+from inverse_instruct.web.api_error import ApiError
+from inverse_instruct.web.origin import check_content_type, check_origin, content_type
 
 MAX_BODY_BYTES = 64 * 1024  # a config has some two thousand; reading YAML is slow
 JSON, YAML = "application/json", "application/yaml"
@@ -103,7 +102,7 @@ class LoopApi:
     async def submit(self, request: Request) -> Response:
         """Queue a run: 201, or 200 for one that is there with this config."""
         body = await _read_change(request, JSON, YAML)
-        tree = await run_in_threadpool(parse_body, body, _content_type(request))
+        tree = await run_in_threadpool(parse_body, body, content_type(request))
         config = await run_in_threadpool(read_submission, tree, self._service.runs, allow_unsafe=self._allow_unsafe)
         is_new = await run_in_threadpool(self._service.submit, config, config.name)
         return await self._status(config.name, 201 if is_new else 200)
@@ -167,12 +166,8 @@ def _changed(now: Checkpoint, before: Checkpoint | None) -> Response:
 
 async def _read_change(request: Request, *content_types: str) -> bytes:
     """Return the body of a request that changes something, once it is clear that no foreign page sent it."""
-    if _content_type(request) not in content_types:
-        raise ApiError(415, f"the content type must be {' or '.join(content_types)}, "
-                       f"but it is {_content_type(request)[:80]!r}")
-    origin = request.headers.get("origin")
-    if origin is not None and not _is_own_origin(origin, request.headers.get("host", "")):
-        raise ApiError(403, f"pages of {origin[:200]} may not act here", code="foreign_origin")
+    check_content_type(request, *content_types)
+    check_origin(request.method, request.headers)
     return await read_body(request, MAX_BODY_BYTES)
 
 
@@ -184,19 +179,3 @@ async def _read_body_as(kind: type[Body], request: Request) -> Body:
         problem = error.errors()[0]
         field = ".".join(map(str, problem["loc"])) or None
         raise ApiError(422 if field else 400, f"{field or 'the body'}: {problem['msg']}", param=field) from error
-
-
-def _content_type(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-def _is_own_origin(origin: str, host: str) -> bool:
-    """Tell whether a page comes from this service; a name that its owner can point here later does not count."""
-    try:
-        parts = urlsplit(origin)
-        name = parts.hostname or ""
-        if name != "localhost":
-            ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return parts.netloc == host

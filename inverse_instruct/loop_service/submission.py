@@ -17,9 +17,9 @@ from inverse_instruct.check import check_read
 from inverse_instruct.config import RunConfig
 from inverse_instruct.config_file import ConfigFile, load_config, read_values
 from inverse_instruct.errors import ConfigError
-from inverse_instruct.gateway.api_error import ApiError
 from inverse_instruct.loop_service.service import NAME
 from inverse_instruct.run_dir import RunDir
+from inverse_instruct.web.api_error import ApiError
 from inverse_instruct.yaml_file import parse_yaml
 
 REMEDY = "is refused in submitted configs; leave it out, or start the service with --allow-unsafe-configs"

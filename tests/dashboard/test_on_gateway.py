@@ -39,6 +39,8 @@ def test_dashboard_of_the_served_run(growing_run: RunWriter, tmp_path: Path) -> 
         try:
             with httpx.Client(base_url=wait_for_port(log), auth=("anybody", "sk-ada"), follow_redirects=True) as client:
                 assert client.get("/dashboard").url.path == "/dashboard/"
+                assert client.get("/", headers={"accept": "text/html"}).url.path == "/dashboard/"
+                assert "/dashboard/" in client.get("/").json()["contents"]
                 assert client.get("/dashboard/data.json").json()["name"] == "a <b>run</b>"
                 assert client.get("/dashboard/rows", params={"q": "task_7("}).json()["matched"] == 1
                 assert client.get("/dashboard/", auth=("anybody", "sk-eve")).status_code == 401

@@ -48,6 +48,10 @@ class Engine:
             value = float("nan") if self.fault("nan") else self.value
             top = {f"token_id:{label}": value for label in body["logprob_token_ids"]}
             return Response(json.dumps({"choices": [{"index": 0, "logprobs": {"top_logprobs": [top]}}]}))
+        if body.get("tools"):
+            return JSONResponse({"error": {"message": '"auto" tool choice requires --enable-auto-tool-choice and '
+                                           '--tool-call-parser to be set', "type": "BadRequestError",
+                                           "param": None, "code": 400}}, 400)
         prompt = body["prompt"] if "prompt" in body else body["messages"][-1]["content"]
         wanted = dict(part.split("=") for part in prompt.split())
         if "status" in wanted:
@@ -63,8 +67,9 @@ class Engine:
                 return Response()
         if "garbage" in wanted:
             return PlainTextResponse("<html>")
-        return JSONResponse({"model": body["model"], "choices": [{"index": 0, "text": self.text, "finish_reason":
-                             "length"}], "usage": {"prompt_tokens": 2, "completion_tokens": 3}})
+        return JSONResponse({"model": body["model"], "received": body,
+                             "choices": [{"index": 0, "text": self.text, "finish_reason": "length"}],
+                             "usage": {"prompt_tokens": 2, "completion_tokens": 3}})
 
     @property
     def text(self) -> str:

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from inverse_instruct.gateway.api_error import ApiError
 from inverse_instruct.gateway.limits import Admission
+from inverse_instruct.web.api_error import ApiError
 
 
 async def hold(admission: Admission, number: int, order: list[int], seconds: float = 0.01) -> None:

@@ -72,6 +72,91 @@ def test_what_no_engine_should_see_is_400(shared_gateway: Gateway, fields: dict[
     assert reply.status_code == 400 and words in reply.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("value", ['"5000"', "5000.0", "5e3", '"5_000"', '" 5000 "', '"5000.0"', "1e400", "[2]"])
+@pytest.mark.parametrize("field", ["n", "best_of"])
+def test_what_an_engine_reads_as_a_number_is_one(shared_gateway: Gateway, field: str, value: str) -> None:
+    for route, prompt in (("completions", '"prompt": "tokens=1"'),
+                          ("chat/completions", '"messages": [{"role": "user", "content": "tokens=1"}]')):
+        content = f'{{"model": "current", {prompt}, "{field}": 1, "{field}": {value}}}'
+        reply = shared_gateway.http.post(f"/v1/{route}", content=content)
+        assert check_error(reply, 400)["param"] in ("n", field), reply.text
+
+
+SPELLED = {
+    "n": ('"7"', 7), "best_of": ("2.0", 2), "max_tokens": ('"1e1"', None), "max_completion_tokens": ("4e0", 4),
+    "min_tokens": ('"0"', 0), "logprobs": ('"5"', 5), "prompt_logprobs": ("true", 1), "echo": ('"yes"', True),
+    "use_beam_search": ('"off"', False), "ignore_eos": ("1", True), "truncate_prompt_tokens": ("3.0", 3),
+    "logprob_token_ids": ("[]", []), "stream": ('"no"', False),
+}
+
+
+@pytest.mark.parametrize("field", SPELLED)
+def test_what_is_checked_is_what_is_sent(shared_gateway: Gateway, field: str) -> None:
+    spelled, value = SPELLED[field]
+    content = f'{{"model": "current", "prompt": "tokens=1", "{field}": {spelled}, "user": "7", "other": [1.0]}}'
+    reply = shared_gateway.http.post("/v1/completions", content=content)
+    if value is None:
+        assert check_error(reply, 400)["param"] == field
+        return
+    received = reply.json()["received"]
+    assert received[field] == value and type(received[field]) is type(value)
+    assert received["user"] == "7" and received["other"] == [1.0], "what costs nothing is as it was"
+    assert received.keys() == {"model", "prompt", field, "user", "other"}, "nothing is made up"
+
+
+def test_a_stream_is_a_stream_however_it_is_asked_for(gateway: Gateway) -> None:
+    reply = gateway.ask("tokens=2", stream="true")
+    assert read_events(reply.content)[-1] == "[DONE]"
+    assert 'inverse_instruct_tokens_total{kind="completion"} 2.0' in gateway.http.get("/metrics").text
+
+
+def test_each_route_has_types_of_its_own(shared_gateway: Gateway) -> None:
+    chat = {"model": "current", "messages": [{"role": "user", "content": "tokens=1"}]}
+    reply = shared_gateway.http.post("/v1/chat/completions", json=chat | {"logprobs": True, "top_logprobs": "3"})
+    assert reply.json()["received"]["logprobs"] is True and reply.json()["received"]["top_logprobs"] == 3
+    assert check_error(shared_gateway.http.post("/v1/chat/completions", json=chat | {"logprobs": 5}), 400)["param"]
+
+
+@pytest.mark.parametrize("prompt", [["a"] * 513, [[1]] * 513, [["1"]] * 513, ["a"] * 512 + [1]])
+def test_prompts_times_n_are_counted(shared_gateway: Gateway, prompt: list[Any]) -> None:
+    for n in (2, "2", 2.0):
+        reply = shared_gateway.http.post("/v1/completions", json={"model": "current", "prompt": prompt, "n": n})
+        assert "1024 completions" in check_error(reply, 400)["message"]
+    reply = shared_gateway.http.post("/v1/completions", json={"model": "current", "prompt": "", "n": 9,
+                                                              "prompt_embeds": ["x"] * 200})
+    assert "1024 completions" in check_error(reply, 400)["message"]
+
+
+def test_pages_of_other_origins_cost_nothing(shared_gateway: Gateway) -> None:
+    body = json.dumps({"model": "current", "prompt": "tokens=1"})
+    for path in ("/v1/completions", "/v1/chat/completions", "/v1/models", "/", "/engines/0/metrics"):
+        for headers in ({"origin": "http://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}):
+            reply = shared_gateway.http.request("POST" if "completions" in path else "GET", path, content=body,
+                                                headers={"content-type": "text/plain"} | headers)
+            assert check_error(reply, 403)["code"] == "foreign_origin", path
+        preflight = shared_gateway.http.options(path, headers={
+            "origin": "http://evil.example", "access-control-request-method": "POST"})
+        assert preflight.status_code == 403 and not [name for name in preflight.headers if name.startswith("access-")]
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json"):
+        reply = shared_gateway.http.post("/v1/completions", content=body, headers={"content-type": kind})
+        assert "must be application/json" in check_error(reply, 415)["message"]
+    own = {"origin": shared_gateway.url, "sec-fetch-site": "same-origin", "content-type": "application/json; x=y"}
+    assert shared_gateway.http.post("/v1/completions", content=body, headers=own).status_code == 200
+
+
+def test_a_body_that_does_not_come_is_408(shared_gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inverse_instruct.gateway.limits.BODY_SECONDS", 0.3)
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(20):
+            yield b" "
+            time.sleep(0.1)
+
+    started = time.monotonic()
+    check_error(shared_gateway.http.post("/v1/completions", content=pieces()), 408)
+    assert time.monotonic() - started < 1.9 + 0.3
+
+
 def test_a_prompt_of_many_tokens_is_one_prompt(shared_gateway: Gateway) -> None:
     reply = shared_gateway.http.post("/v1/completions", json={"model": "current", "prompt": [1] * 2000, "n": 1024})
     assert reply.status_code != 400
@@ -81,6 +166,27 @@ def test_without_keys_only_names_of_this_machine_are_answered(shared_gateway: Ga
     for path in ("/v1/models", "/ready"):
         assert shared_gateway.http.get(path, headers={"host": "evil.example"}).status_code == 400
         assert shared_gateway.http.get(path, headers={"host": "localhost:1"}).status_code == 200
+
+
+def test_each_model_has_its_card_and_the_root_its_contents(shared_gateway: Gateway) -> None:
+    listed = shared_gateway.http.get("/v1/models").json()["data"]
+    for card in listed:
+        assert shared_gateway.http.get(f"/v1/models/{card['id']}").json() == card
+    assert openai.OpenAI(base_url=f"{shared_gateway.url}/v1", api_key="x").models.retrieve("current").id == "current"
+    for name in ("round-07", "some/other", "current/x"):
+        error = check_error(shared_gateway.http.get(f"/v1/models/{name}"), 404)
+        assert error["code"] == "model_not_found" and "'current' or 'round-00'" in error["message"]
+    contents = shared_gateway.http.get("/", headers={"accept": "text/html"}).json()["contents"]
+    assert {"/v1/models", "/ready", "/metrics"} < contents.keys() and "/dashboard/" not in contents
+    for path in ("/v1", "/docs", "/v1/embeddings"):
+        assert "GET / tells what there is" in check_error(shared_gateway.http.get(path), 404)["message"]
+
+
+def test_tools_are_refused_with_a_key_of_the_config(shared_gateway: Gateway) -> None:
+    reply = shared_gateway.http.post("/v1/chat/completions", json={
+        "model": "current", "messages": [], "tools": [{"type": "function", "function": {"name": "f"}}]})
+    message = check_error(reply, 400)["message"]
+    assert "serve.tool_call_parser" in message and "--" not in message
 
 
 def test_routes_and_methods(shared_gateway: Gateway) -> None:

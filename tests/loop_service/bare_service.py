@@ -11,9 +11,9 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
-from inverse_instruct.gateway.api_error import ApiError, answer_api_error, answer_bug, answer_http_exception
 from inverse_instruct.loop_service.api import api_routes
 from inverse_instruct.loop_service.service import open_loop_service
+from inverse_instruct.web.api_error import ApiError, answer_api_error, answer_bug, answer_http_exception
 
 
 def main() -> None:

@@ -59,7 +59,7 @@ async def answer_api_error(request: Request, error: Exception) -> JSONResponse:
 async def answer_http_exception(request: Request, error: Exception) -> JSONResponse:
     """Reply to what the router refuses: no such route, or not with this method."""
     assert isinstance(error, HTTPException)
-    words = {404: f"there is no {request.url.path} here",
+    words = {404: f"there is no {request.url.path} here; GET / tells what there is",
              405: f"{request.url.path} does not take {request.method}"}
     response = ApiError(error.status_code, words.get(error.status_code, error.detail)).response()
     response.headers.update(error.headers or {})
