@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ from pydantic import BaseModel, ValidationError
 from inverse_instruct.config import RunConfig
 from inverse_instruct.errors import ConfigError
 from inverse_instruct.yaml_file import Key, read_yaml
+
+MAX_PROBLEMS = 100  # that are put in words; to look for what was meant takes a millisecond each
 
 
 @dataclass
@@ -109,8 +112,12 @@ def _parse(result: ConfigFile, tree: dict[str, Any], overrides: Sequence[str], f
     try:
         result.config = RunConfig.model_validate(tree)
     except ValidationError as error:
-        for detail in error.errors():
+        details = error.errors(include_url=False)
+        for detail in details[:MAX_PROBLEMS]:
             result.add(detail["loc"], _explain(detail))
+        if len(details) > MAX_PROBLEMS:
+            result.problems.append((sys.maxsize, f"and {len(details) - MAX_PROBLEMS} more problems"))
+        for detail in details:
             _cut_out(tree, detail["loc"])
         try:
             result.config = RunConfig.model_validate(tree)

@@ -20,7 +20,7 @@ from inverse_instruct.errors import ConfigError
 from inverse_instruct.loop_service.service import NAME
 from inverse_instruct.run_dir import RunDir
 from inverse_instruct.web.api_error import ApiError
-from inverse_instruct.yaml_file import parse_yaml
+from inverse_instruct.yaml_file import check_depth, parse_yaml
 
 REMEDY = "is refused in submitted configs; leave it out, or start the service with --allow-unsafe-configs"
 
@@ -33,6 +33,7 @@ def parse_body(body: bytes, content_type: str) -> dict[str, Any]:
     """
     try:
         tree = json.loads(body) if content_type == "application/json" else parse_yaml(body, "the body")[0]
+        check_depth(tree)
         text = json.dumps(tree, ensure_ascii=False, default=str)
         text.encode()  # JSON can hold half a character, which fits in no file
         if "\\u0000" in text:
