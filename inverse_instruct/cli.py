@@ -218,8 +218,12 @@ def _add_serve_command(commands: Any) -> None:
     serve.add_argument("--run-dir", type=Path, help="folder of the run (default: runs/NAME of the loop's config)")
     serve.add_argument("--with-loop", type=Path, nargs="?", const=Path(), metavar="CONFIG",
                        help="also play runs of the folder that the run is in, as /api is told; CONFIG: begin with this")
+    serve.add_argument("--allow", action="append", default=[], metavar="WHAT",
+                       help="let configs from /api name the files below this folder, this endpoint or this name on the "
+                       "hub, beside what CONFIG names; may be given several times")
     serve.add_argument("--allow-unsafe-configs", action="store_true",
-                       help="take configs from /api that run CODE OF THE SENDER'S CHOICE, such as trust_remote_code")
+                       help="take configs from /api that name any file and address, and run CODE OF THE SENDER'S "
+                       "CHOICE, as trust_remote_code does")
     serve.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
                        help="override a key of its run.yaml, such as serve.mode=in_place; may be given several times")
 
@@ -255,12 +259,13 @@ def _checkpoints(arguments: argparse.Namespace) -> None:
 
 
 def _serve(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.loop_service.allowed import Allowed
     from inverse_instruct.serve import serve, serve_with_loop
 
     if arguments.with_loop is not None:
         config = arguments.with_loop if arguments.with_loop != Path() else None
-        serve_with_loop(arguments.run_dir, arguments.overrides, config,
-                        allow_unsafe_configs=arguments.allow_unsafe_configs)
+        allowed = Allowed.of(arguments.allow, unsafe=arguments.allow_unsafe_configs)
+        serve_with_loop(arguments.run_dir, arguments.overrides, config, allowed)
     elif arguments.run_dir is None:
         raise ConfigError(["--run-dir: name the run to serve, or --with-loop CONFIG"])
     else:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from inverse_instruct.languages import LANGUAGES
+from inverse_instruct.outside import ADDRESS, COMMAND, FILE, KEYS, LISTEN, PROGRAM, Outside, Text
 
 FORBIDDEN_ARGUMENTS = {
     "--trust-remote-code": "set model.trust_remote_code",
@@ -24,6 +25,12 @@ FORBIDDEN_ARGUMENTS = {
 }
 """Of vLLM's command line -> what to do instead."""
 
+Model = Annotated[str, Outside("file", ours=("smollm2-135m",))]
+Benchmark = Annotated[str, Outside("file", ours=("mini",))]
+DeepSpeed = Annotated[str, Outside("program", ours=("zero1", "zero2", "zero3"))]
+File = Annotated[str, FILE]
+Program = Annotated[str, PROGRAM]
+Address = Annotated[str, ADDRESS]
 CorpusFormat = Literal["auto", "alpaca", "instruction_response", "sharegpt", "messages", "code"]
 
 
@@ -46,25 +53,28 @@ def check_urls(urls: list[str]) -> list[str]:
         if "@" in parts.netloc:
             raise ValueError(f"the endpoint on {parts.hostname} holds a password, which would be written to run.yaml; "
                              "leave it out and set INVERSE_INSTRUCT_API_KEY, which is sent as a bearer token")
+        if parts.query or parts.fragment:
+            raise ValueError(f"the endpoint on {parts.hostname} has more than a path; write http://HOST:PORT, and set "
+                             "INVERSE_INSTRUCT_API_KEY where it asks for a key")
     return urls
 
 
 class ModelSection(Section):
     """Which model improves itself, and how it is spoken to."""
 
-    base: str
+    base: Model
     """Base model B, fine-tuned in every round: a folder, a name of `fetch-model`, or a name on the HF hub."""
-    start: str | None = None
+    start: Model | None = None
     """Starting instruct model M0; null: round 0 makes it by training `base` on the original corpus."""
     prompt_format: Literal["chat", "magicoder", "completion"] = "chat"
     """`chat`: the tokenizer's own template; `magicoder`: the published format; `completion`: for base models."""
-    yes_token: str = "Yes"
+    yes_token: Text = "Yes"
     """Reply that counts as YES in scoring; must be a single token."""
-    no_token: str = "No"
+    no_token: Text = "No"
     """Reply that counts as NO in scoring; must be a single token."""
     max_model_len: int = Field(4096, ge=64)
     """Context length that the server is started with, in tokens."""
-    trust_remote_code: bool = False
+    trust_remote_code: Annotated[bool, COMMAND] = False
     """Run Python code that comes with the model. Leave it off unless you have read that code."""
 
     @field_validator("yes_token", "no_token", mode="before")
@@ -78,11 +88,11 @@ class ModelSection(Section):
 class CorpusSource(Section):
     """One source of the original corpus."""
 
-    path: str
+    path: File
     """File (JSONL, JSON, Parquet, also .gz), folder of source code, or data set name on the HF hub."""
     format: CorpusFormat = "auto"
     """Layout of the rows; `auto` decides by the fields of the first row, `code` is a folder of source files."""
-    split: str = "train"
+    split: Text = "train"
     """Split to read of a hub data set."""
     limit: int | None = Field(None, ge=1)
     """Read at most this many rows; null: all."""
@@ -91,7 +101,7 @@ class CorpusSource(Section):
 class PreprocessSection(Section):
     """Corpus to clean snippets."""
 
-    languages: list[str] = sorted(LANGUAGES)
+    languages: list[Text] = sorted(LANGUAGES)
     """Languages to keep; the others are rejected as unsupported."""
     min_characters: int = Field(20, ge=1)
     """Shorter snippets are rejected."""
@@ -99,7 +109,7 @@ class PreprocessSection(Section):
     """Longer snippets are rejected."""
     near_duplicate_threshold: float = Field(0.75, gt=0, le=1)
     """Estimated Jaccard similarity of token 5-shingles from which two snippets are near duplicates."""
-    benchmarks: list[str] = []
+    benchmarks: list[Benchmark] = []
     """Benchmark files (JSONL, also .gz; `mini`: ours) whose texts and solutions must not be in the training data."""
     ngram: int = Field(13, ge=5)
     """Shared run of this many words with a benchmark that counts as contamination."""
@@ -115,9 +125,9 @@ class PreprocessSection(Section):
 class InferenceSection(Section):
     """The engine that summarizes, scores and answers benchmarks."""
 
-    endpoints: list[str] = []
+    endpoints: list[Address] = []
     """Base URLs of servers that run the starting model (`http://host:port`); other checkpoints get one of our own."""
-    port: int = Field(0, ge=0, le=65535)
+    port: Annotated[int, LISTEN] = Field(0, ge=0, le=65535)
     """Port on 127.0.0.1 for the server we start; 0 takes a free one."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Weights in the engine; `auto`: float32 on CPUs, what the checkpoint says on GPUs."""
@@ -141,7 +151,7 @@ class InferenceSection(Section):
     """How often one server is started again after it died; deaths by a row that kills it are not counted."""
     max_failed_share: float = Field(0.03, ge=0, le=1)
     """Share of the last 1000 rows that the server may fail for good; more than that, and more than 10, end the run."""
-    extra_arguments: list[str] = []
+    extra_arguments: list[Annotated[str, COMMAND]] = []
     """Further arguments for the vLLM server, as on its command line."""
 
     @field_validator("endpoints")
@@ -165,7 +175,7 @@ class SummarizeSection(Section):
 
     candidates: int = Field(10, ge=1)
     """Instructions to write for each snippet."""
-    prefixes: list[str] = [
+    prefixes: list[Text] = [
         "Write a", "Create a", "Implement a", "Develop a", "Design a", "Build a", "I want a",
     ]
     """Forced beginnings of the reply, drawn anew for every candidate; the snippet's language follows."""
@@ -177,13 +187,13 @@ class SummarizeSection(Section):
     """Penalty on tokens already seen, those of the prompt included."""
     max_new_tokens: int = Field(2048, ge=1)
     """Longest instruction, in tokens; a reply that reaches it is rejected as cut off."""
-    stop: list[str] = ["```"]
+    stop: list[Text] = ["```"]
     """Texts that end a reply."""
     max_snippet_tokens: int = Field(2048, ge=1)
     """Longer snippets are rejected before anything is sent."""
     max_leaked_lines: int = Field(2, ge=0)
     """An instruction that holds more than this many non-trivial lines of its snippet leaks the code."""
-    template: str | None = None
+    template: File | None = None
     """Jinja file to use in place of `prompts/summarize.jinja`."""
 
     @model_validator(mode="after")
@@ -196,7 +206,7 @@ class SummarizeSection(Section):
 class ScoreSection(Section):
     """Instruction and code to LM-Score (InverseCoder section 3.3)."""
 
-    template: str | None = None
+    template: File | None = None
     """Jinja file to use in place of `prompts/score.jinja`."""
 
 
@@ -226,7 +236,7 @@ class LoraSection(Section):
     """Scale: the update is multiplied by alpha / rank."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Dropout on the adapters' input."""
-    target_modules: list[str] = ["q_proj", "k_proj", "v_proj", "o_proj"]
+    target_modules: list[Text] = ["q_proj", "k_proj", "v_proj", "o_proj"]
     """Names of the linear layers that get an adapter."""
 
 
@@ -270,11 +280,11 @@ class TrainSection(Section):
     """Compute activations again in the backward pass: less memory for about a third more time."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
     """`auto`: bf16 where the hardware does it well, else fp32."""
-    deepspeed: str = "zero2"
+    deepspeed: DeepSpeed = "zero2"
     """`zero1`, `zero2`, `zero3`, or a DeepSpeed JSON file."""
     processes: int | None = Field(None, ge=1)
     """Ranks on this machine; null: one per GPU, or one on a CPU."""
-    hostfile: str | None = None
+    hostfile: Program | None = None
     """DeepSpeed hostfile for several machines."""
     save_steps: int = Field(100, ge=1)
     """Optimizer steps between checkpoints to resume from."""
@@ -283,11 +293,11 @@ class TrainSection(Section):
 class SuiteSection(Section):
     """One benchmark suite, and how it is asked."""
 
-    suite: str = "mini"
+    suite: Text = "mini"
     """Name of the suite; `inverse-instruct suites` lists them. `mini` ships with the program."""
-    data: str | None = None
+    data: File | None = None
     """Its file, or a folder that holds it; null: the Hugging Face hub, where the suite is there."""
-    tasks: str | None = None
+    tasks: Text | None = None
     """Ids, numbers and ranges of tasks, such as `HumanEval/0-9,HumanEval/12`; null: all."""
     limit: int | None = Field(None, ge=1)
     """Only the first so many of these; null: all."""
@@ -318,15 +328,15 @@ class SuiteSection(Section):
 class EvaluateSection(Section):
     """The examination of each round's checkpoint."""
 
-    suites: list[SuiteSection] = Field([SuiteSection()], min_length=1)
+    suites: list[SuiteSection] = Field([SuiteSection()], min_length=1, max_length=100)
     """What is measured, each suite once; promotion is decided on all of their problems together."""
     workers: int = Field(2, ge=1)
     """Programs that are run at once."""
     memory_mib: int = Field(4096, ge=64)
     """Memory limit of one executed program, in MiB."""
-    python: str | None = None
+    python: Program | None = None
     """Interpreter of the environment that DS-1000 needs, made by `launch/ds1000_environment.sh`."""
-    unsandboxed: bool = False
+    unsandboxed: Annotated[bool, COMMAND] = False
     """Run generated code without a sandbox: only where you would run it by hand. The report says so."""
 
     @model_validator(mode="after")
@@ -348,38 +358,38 @@ class PromoteSection(Section):
 class CardSection(Section):
     """What the cards of an exported checkpoint say that a run cannot know."""
 
-    title: str | None = None
+    title: Text | None = None
     """Heading of the model card; null: the names of the run and of the checkpoint."""
-    authors: list[str] = []
+    authors: list[Text] = []
     """Who publishes it."""
-    base_model: str | None = None
+    base_model: Text | None = None
     """Base model by its name on the HF hub; null: `model.base`, of a folder its last part."""
-    datasets: list[str] = []
+    datasets: list[Text] = []
     """The original corpus by its names on the HF hub, where it was read from files."""
-    license: str | None = None
+    license: Text | None = None
     """License of the exported weights, by its identifier on the HF hub, such as `apache-2.0`; null: not stated."""
-    base_license: str | None = None
+    base_license: Text | None = None
     """License of the base model; null: not stated."""
-    data_license: str | None = None
+    data_license: Text | None = None
     """License of the exported rows, whose code is that of the corpus; null: not stated."""
 
 
 class ServeSection(Section):
     """The gateway: the OpenAI-compatible service in front of the promoted checkpoint."""
 
-    host: str = "127.0.0.1"
+    host: Annotated[str, LISTEN] = "127.0.0.1"
     """Address to listen on; others than this machine's own let the network in, so set `api_keys` then."""
-    port: int = Field(8000, ge=0, le=65535)
+    port: Annotated[int, LISTEN] = Field(8000, ge=0, le=65535)
     """Port to listen on; 0 takes a free one."""
     mode: Literal["blue_green", "in_place"] = "blue_green"
     """How a new checkpoint comes in: in a second engine beside the first, or as new weights in the running one."""
     replicas: int = Field(1, ge=1)
     """Engines to start per checkpoint."""
-    endpoints: list[str] = []
+    endpoints: list[Address] = []
     """Base URLs of vLLM servers to use instead, started with VLLM_SERVER_DEV_MODE=1 and untied embeddings."""
-    api_keys: str | None = None
+    api_keys: Annotated[str, KEYS] | None = None
     """File with one key a line (`NAME: KEY`); requests must carry one of them; null: everybody may ask."""
-    tool_call_parser: str | None = None
+    tool_call_parser: Text | None = None
     """Form in which the model writes calls of tools, by vLLM's name for it, such as `hermes`; null: none are read."""
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1)
     """Larger requests are refused with 413."""
@@ -409,7 +419,7 @@ class ServeSection(Section):
 class RunConfig(Section):
     """A whole run."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)
+    name: Text = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)
     """Name of the run; its folder is `runs/NAME` unless --run-dir says otherwise."""
     seed: int = Field(0, ge=0)
     """Everything random is derived from it."""

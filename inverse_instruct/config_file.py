@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from inverse_instruct.config import RunConfig
 from inverse_instruct.errors import ConfigError
+from inverse_instruct.outside import change_outside
 from inverse_instruct.yaml_file import Key, read_yaml
 
 MAX_PROBLEMS = 100  # that are put in words; to look for what was meant takes a millisecond each
@@ -183,37 +184,10 @@ def _known_keys(location: Key) -> list[str]:
 def _with_absolute_paths(config: RunConfig, folder: Path) -> RunConfig:
     """Turn what names an existing file or folder beside the config into an absolute path."""
 
-    def absolute(value: str | None) -> str | None:
+    def absolute(value: str) -> str:
         try:
             return str(folder / value) if value and (folder / value).exists() else value
         except OSError:  # a name that no file system takes
             return value
 
-    return config.model_copy(
-        update={
-            "model": config.model.model_copy(
-                update={"base": absolute(config.model.base), "start": absolute(config.model.start)}
-            ),
-            "corpus": [source.model_copy(update={"path": absolute(source.path)}) for source in config.corpus],
-            "preprocess": config.preprocess.model_copy(
-                update={"benchmarks": [absolute(benchmark) for benchmark in config.preprocess.benchmarks]}
-            ),
-            "summarize": config.summarize.model_copy(update={"template": absolute(config.summarize.template)}),
-            "score": config.score.model_copy(update={"template": absolute(config.score.template)}),
-            "train": config.train.model_copy(
-                update={
-                    "deepspeed": absolute(config.train.deepspeed),
-                    "hostfile": absolute(config.train.hostfile),
-                }
-            ),
-            "serve": config.serve.model_copy(update={"api_keys": absolute(config.serve.api_keys)}),
-            "evaluate": config.evaluate.model_copy(
-                update={
-                    "suites": [
-                        suite.model_copy(update={"data": absolute(suite.data)}) for suite in config.evaluate.suites
-                    ],
-                    "python": absolute(config.evaluate.python),
-                }
-            ),
-        }
-    )
+    return change_outside(config, lambda key, mark, value: absolute(value) if mark.is_path else value)

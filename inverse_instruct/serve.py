@@ -23,6 +23,7 @@ from inverse_instruct.errors import ConfigError, RunDirError
 from inverse_instruct.gateway.app import create_app
 from inverse_instruct.gateway.keys import read_keys
 from inverse_instruct.gateway.service import Service
+from inverse_instruct.loop_service.allowed import Allowed
 from inverse_instruct.loop_service.api import api_routes
 from inverse_instruct.loop_service.service import LoopService, open_loop_service
 from inverse_instruct.loop_service.submission import check_unless_known
@@ -37,15 +38,14 @@ CLIENT_SECONDS = 60  # that a client may take nothing of what is sent to it; the
 logger = logging.getLogger(__name__)
 
 
-def serve_with_loop(path: Path | None, overrides: Sequence[str], loop_config: Path | None, *,
-                    allow_unsafe_configs: bool = False) -> None:
+def serve_with_loop(path: Path | None, overrides: Sequence[str], loop_config: Path | None, allowed: Allowed) -> None:
     """Serve a run, and play it and others of its folder in the background; returns when the process is told to stop.
 
     Args:
         path: folder of the run that is served; None: `runs/NAME` of the config.
         overrides: `a.b=c` pairs that win over the config.
         loop_config: of the run, which is put in the queue unless it was before; None: only what the API submits.
-        allow_unsafe_configs: take configs from the API that run code or programs of the sender's choice.
+        allowed: what configs from the API may name, beside what the configs of these runs name.
 
     Raises:
         RunDirError: there is no such run, it has another config, or another service holds its folder.
@@ -59,30 +59,32 @@ def serve_with_loop(path: Path | None, overrides: Sequence[str], loop_config: Pa
     if path is None:
         raise ConfigError(["--run-dir: name the run that is served, or give --with-loop a config"])
     path = path.absolute()
-    with open_loop_service(path.parent) as loop:
+    with open_loop_service(path.parent, allowed) as loop:
         if result:
             _submit(loop, result, path)
-        serve(path, overrides, loop, allow_unsafe_configs=allow_unsafe_configs)
+        elif RunDir(path).config.is_file() and not loop.is_submitted(path.name):
+            loop.vouch_for(load_config(RunDir(path).config))
+        serve(path, overrides, loop)
 
 
 def _submit(loop: LoopService, result: ConfigFile, path: Path) -> None:
     """Put the run in the queue; one that failed or was stopped is not started again by starting the service again."""
-    loop.submit(check_unless_known(result, RunDir(path)), path.name)
+    config = check_unless_known(result, RunDir(path))
+    loop.vouch_for(config)
+    loop.submit(config, path.name, submitted=False)
     run = loop.describe(path.name)
     if run["state"] in ("failed", "stopped"):
         logger.warning("run %s has %s (%s); POST /api/runs/%s/resume goes on with it", path.name, run["state"],
                        run["reason"], path.name)
 
 
-def serve(path: Path, overrides: Sequence[str], loop: LoopService | None = None, *, allow_unsafe_configs: bool = False
-          ) -> None:
+def serve(path: Path, overrides: Sequence[str], loop: LoopService | None = None) -> None:
     """Serve the promoted checkpoint of a run; returns when the process is told to stop.
 
     Args:
         path: folder of the run.
         overrides: `a.b=c` pairs that win over its config.
         loop: runs to play in the background.
-        allow_unsafe_configs: see `serve_with_loop`.
 
     Raises:
         RunDirError: there is no such run.
@@ -99,7 +101,7 @@ def serve(path: Path, overrides: Sequence[str], loop: LoopService | None = None,
     listener = listen(config)
     service = Service(config, run_dir)
     routes = [Mount("/dashboard", routes=dashboard_routes(lambda request: path)),
-              *(api_routes(loop, allow_unsafe_configs=allow_unsafe_configs) if loop else [])]
+              *(api_routes(loop) if loop else [])]
     background = loop.play(service.pause_engines, service.resume_engines) if loop else None
     logger.info("listening on http://%s:%d", *listener.getsockname()[:2])
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import importlib.metadata
 import json
 import logging
@@ -129,6 +130,43 @@ def test_a_password_in_an_endpoint_is_refused_and_not_repeated(section: type, tm
     with pytest.raises(ConfigError) as caught:
         load_config(tmp_path / "run.yaml")
     assert "s3cret" not in str(caught.value) and "host" in str(caught.value)
+
+
+def test_the_key_for_endpoints_is_for_them_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from inverse_instruct.gateway.engines import Engine
+    from inverse_instruct.inference.client import InferenceClient
+    from inverse_instruct.inference.connect import connect
+    from inverse_instruct.inference.server import VllmServer
+
+    monkeypatch.setenv("INVERSE_INSTRUCT_API_KEY", "the-key")
+    (tmp_path / "config.json").write_text("{}")
+    server = VllmServer(tmp_path, InferenceSection(), max_model_len=64, log=tmp_path / "vllm.log")
+    server.url = "http://127.0.0.1:9"
+    monkeypatch.setattr(VllmServer, "revive", no_time)
+    monkeypatch.setattr("inverse_instruct.inference.connect.GivenServers.common_name", no_time)
+
+    async def keys_of(section: InferenceSection, own: VllmServer | None) -> str | None:
+        async with connect(section, own) as client:
+            return client._http.headers.get("authorization")
+
+    given = InferenceSection(endpoints=["http://127.0.0.1:9"])
+    assert asyncio.run(keys_of(given, None)) == "Bearer the-key"
+    assert asyncio.run(keys_of(given, server)) is None
+    assert Engine(tmp_path, None, "http://127.0.0.1:9").http.headers["authorization"] == "Bearer the-key"
+    assert "authorization" not in Engine(tmp_path, server).http.headers
+    client = InferenceClient(["http://127.0.0.1:9"], "m", concurrency=1, timeout_seconds=1)
+    assert "authorization" not in client._http.headers and not client._http.follow_redirects
+
+
+async def no_time(self: object) -> str:
+    return "m"
+
+
+@pytest.mark.parametrize("url", ["http://host:8000?api_key=s3cret", "http://host/v1?key=s3cret", "http://host#s3cret"])
+def test_a_key_in_an_endpoint_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(ValidationError, match="has more than a path") as caught:
+        InferenceSection(endpoints=[url])
+    assert "s3cret" not in caught.value.errors()[0]["msg"]
 
 
 SECRETS = {

@@ -48,7 +48,8 @@ async def check_canary(engine: Engine, model: ModelSection, *, known: Canary | N
 
 
 async def _ask(engine: Engine, model: ModelSection, known: Canary | None) -> Canary:
-    async with InferenceClient([engine.url], engine.model, concurrency=1, timeout_seconds=CANARY_SECONDS) as client:
+    async with InferenceClient([engine.url], engine.model, concurrency=1, timeout_seconds=CANARY_SECONDS,
+                               key=engine.key) as client:
         try:
             if known:
                 logprobs = await client.label_logprobs([known.prompt], known.labels)

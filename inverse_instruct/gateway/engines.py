@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from inverse_instruct.errors import ServerError
-from inverse_instruct.inference.client import served_name
+from inverse_instruct.inference.client import authorization, base_url, endpoint_key, served_name
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.inference.watch import Heartbeat
 
@@ -44,12 +44,14 @@ class Engine:
         self.ready = False  # whether it takes requests
         self.retiring = False  # it has no successor of its own: nobody starts it again
         self.changing = asyncio.Lock()  # held by whoever starts, stops or reloads it
-        self._url = url.rstrip("/").removesuffix("/v1")
+        self._url = base_url(url)
+        self.key = None if server else endpoint_key()  # of a given engine
         self._requests: dict[asyncio.Timeout, Callable[[], bool]] = {}  # whether each waits for the engine
         self._idle = asyncio.Event()
         self._idle.set()
         # every request has a connection of its own: a kept one may be closed by the engine just when it is used again
         self.http = httpx.AsyncClient(timeout=httpx.Timeout(None, connect=5), trust_env=False,
+                                      headers=authorization(self.key),
                                       limits=httpx.Limits(max_keepalive_connections=0))
 
     @property
@@ -126,7 +128,7 @@ class Engine:
             if asyncio.get_running_loop().time() > deadline:
                 raise ServerError(f"the given engine at {self.url} did not answer within {seconds:.0f} s; start it")
             await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
-        self.model = await served_name(self.url)
+        self.model = await served_name(self.url, self.key)
         await self.load(self.folder)
 
     async def stop(self) -> None:

@@ -41,6 +41,8 @@ SETTLE_SECONDS = 3.0  # an engine that dies answers with errors for so long befo
 MAX_REPLY_BYTES = 64 * 2**20  # far above any reply; one that never ends must not fill the memory
 KILLS = 2  # deaths of the engine with a row alone in flight after which the row is set aside
 MAX_FAILED_SHARE = 0.03
+API_KEY = "INVERSE_INSTRUCT_API_KEY"
+"""Environment variable with the key for endpoints that the config names; servers that we start are asked without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,8 @@ class InferenceClient:
     """Asks one or several equal servers; the endpoint with the fewest requests in flight is next."""
 
     def __init__(self, endpoints: Sequence[str], model: str, *, concurrency: int, timeout_seconds: float,
-                 max_failed_share: float = MAX_FAILED_SHARE, backend: Backend | None = None) -> None:
+                 max_failed_share: float = MAX_FAILED_SHARE, backend: Backend | None = None, key: str | None = None
+                 ) -> None:
         """Prepare the client; `async with` opens it.
 
         Args:
@@ -113,8 +116,9 @@ class InferenceClient:
             timeout_seconds: limit of one attempt, from its first byte to the last.
             max_failed_share: of the rows, that may fail for good.
             backend: is brought back after a failed attempt, if it is not well.
+            key: sent to all of them as a bearer token, so for endpoints that it was given for alone.
         """
-        self._in_flight = {url.rstrip("/").removesuffix("/v1"): 0 for url in endpoints}
+        self._in_flight = {base_url(url): 0 for url in endpoints}
         self.model = model
         self._chat_name = ""  # the name in chat replies: of an alias it is not the one that was asked for
         self._timeout_seconds = timeout_seconds
@@ -125,7 +129,7 @@ class InferenceClient:
         self._share = FailedShare(max_failed_share)
         limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency, keepalive_expiry=2)
         self._http = httpx.AsyncClient(timeout=httpx.Timeout(None, connect=CONNECT_SECONDS), limits=limits,
-                                       headers=_authorization(), trust_env=False)
+                                       headers=authorization(key), trust_env=False)
 
     async def __aenter__(self) -> InferenceClient:
         """Open the connection pool."""
@@ -275,21 +279,30 @@ class InferenceClient:
         return read_reply(url, bytes(content))
 
 
-def _authorization() -> dict[str, str]:
-    """Return the header with the key of the environment; it is in no config, so it is in no run directory."""
-    key = os.environ.get("INVERSE_INSTRUCT_API_KEY")
+def base_url(endpoint: str) -> str:
+    """Return the URL of a server, which may have been given with its `/v1`."""
+    return endpoint.rstrip("/").removesuffix("/v1")
+
+
+def endpoint_key() -> str | None:
+    """Return the key for the endpoints of the config; it is in no config, so it is in no run directory."""
+    return os.environ.get(API_KEY)
+
+
+def authorization(key: str | None) -> dict[str, str]:
+    """Return the header that carries a key."""
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-async def served_name(endpoint: str) -> str:
+async def served_name(endpoint: str, key: str | None) -> str:
     """Return the name of the model that an OpenAI-compatible server runs.
 
     Raises:
         ServerError: it does not answer, or serves nothing.
     """
     try:
-        async with httpx.AsyncClient(timeout=10, headers=_authorization(), trust_env=False) as client:
-            reply = (await client.get(f"{endpoint.rstrip('/').removesuffix('/v1')}/v1/models")).json()
+        async with httpx.AsyncClient(timeout=10, headers=authorization(key), trust_env=False) as client:
+            reply = (await client.get(f"{base_url(endpoint)}/v1/models")).json()
             return str(reply["data"][0]["id"])
     except (httpx.HTTPError, ValueError, KeyError, IndexError, TypeError) as error:
         raise ServerError(f"{endpoint} does not answer as an OpenAI-compatible server ({type(error).__name__}); start "

@@ -1,6 +1,7 @@
 """A client to what the config names: a server of ours, watched, or endpoints that somebody else runs.
 
-Enters: the `inference` section. Leaves: a client that is ready to ask, for the length of a `with` block.
+Enters: the `inference` section. Leaves: a client that is ready to ask, for the length of a `with` block. The key of the
+environment is for the section's endpoints alone.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from contextlib import asynccontextmanager
 
 from inverse_instruct.config import InferenceSection
 from inverse_instruct.errors import ServerError
-from inverse_instruct.inference.client import Backend, InferenceClient, served_name
+from inverse_instruct.inference.client import Backend, InferenceClient, endpoint_key, served_name
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.inference.watch import watch
 
@@ -35,7 +36,7 @@ class GivenServers:
         Raises:
             ServerError: one does not answer, or has another model.
         """
-        names = {url: await served_name(url) for url in self._urls}
+        names = {url: await served_name(url, endpoint_key()) for url in self._urls}
         if len(set(names.values())) > 1:
             told = ", ".join(f"{url}: {name!r}" for url, name in names.items())
             raise ServerError(f"the endpoints do not serve the same model ({told}); start the same one on all of them")
@@ -51,7 +52,7 @@ class GivenServers:
         while True:
             for url in self._urls:
                 try:
-                    await served_name(url)
+                    await served_name(url, endpoint_key())
                     return
                 except ServerError as error:
                     trouble = error
@@ -72,7 +73,7 @@ async def connect(section: InferenceSection, server: VllmServer | None) -> Async
     """
     if server is None:
         given = GivenServers(section.endpoints, section.start_timeout_seconds)
-        async with _client(section, section.endpoints, await given.common_name(), given) as client:
+        async with _client(section, section.endpoints, await given.common_name(), given, endpoint_key()) as client:
             yield client
         return
     await server.revive()  # it may be killed while it starts, like at any other time
@@ -84,6 +85,7 @@ async def connect(section: InferenceSection, server: VllmServer | None) -> Async
             watching.cancel()
 
 
-def _client(section: InferenceSection, urls: Sequence[str], name: str, backend: Backend) -> InferenceClient:
+def _client(section: InferenceSection, urls: Sequence[str], name: str, backend: Backend, key: str | None = None
+            ) -> InferenceClient:
     return InferenceClient(urls, name, concurrency=section.concurrency, max_failed_share=section.max_failed_share,
-                           timeout_seconds=section.request_timeout_seconds, backend=backend)
+                           timeout_seconds=section.request_timeout_seconds, backend=backend, key=key)

@@ -50,14 +50,9 @@ class Promotion(Change):
     checkpoint: str
 
 
-def api_routes(service: LoopService, *, allow_unsafe_configs: bool = False) -> list[BaseRoute]:
-    """Return the routes.
-
-    Args:
-        service: its `play` must be entered with the application.
-        allow_unsafe_configs: take configs that run code or programs of the sender's choice.
-    """
-    api = LoopApi(service, allow_unsafe_configs)
+def api_routes(service: LoopService) -> list[BaseRoute]:
+    """Return the routes; the service's `play` must be entered with the application."""
+    api = LoopApi(service)
     return [Mount("/api", routes=[
         Route("/runs", api.list_runs), Route("/runs", api.submit, methods=["POST"]),
         Route("/runs/{name}", api.show), Route("/runs/{name}/events", api.events),
@@ -88,10 +83,9 @@ def answers_errors(endpoint: Endpoint) -> Endpoint:
 class LoopApi:
     """The endpoints."""
 
-    def __init__(self, service: LoopService, allow_unsafe_configs: bool) -> None:
-        """Take the runs, and whether their configs may run code of the sender's choice."""
+    def __init__(self, service: LoopService) -> None:
+        """Take the runs."""
         self._service = service
-        self._allow_unsafe = allow_unsafe_configs
 
     @answers_errors
     async def list_runs(self, request: Request) -> Response:
@@ -103,7 +97,7 @@ class LoopApi:
         """Queue a run: 201, or 200 for one that is there with this config."""
         body = await _read_change(request, JSON, YAML)
         tree = await run_in_threadpool(parse_body, body, content_type(request))
-        config = await run_in_threadpool(read_submission, tree, self._service.runs, allow_unsafe=self._allow_unsafe)
+        config = await run_in_threadpool(read_submission, tree, self._service.runs, self._service.allowed)
         is_new = await run_in_threadpool(self._service.submit, config, config.name)
         return await self._status(config.name, 201 if is_new else 200)
 

@@ -8,7 +8,7 @@ service that is killed and started again goes on with the same wishes. Configs a
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import Literal
@@ -26,6 +26,7 @@ class Wish:
     wanted: Wanted
     ended: str = ""  # "done", "failed" or "stopped"; "" while it is wanted
     reason: str = ""  # of the end
+    submitted: bool = True  # its config came over HTTP, or from who knows where; False: from who started the service
 
 
 class RunQueue:
@@ -48,17 +49,23 @@ class RunQueue:
             raise RunDirError(f"{path} is damaged ({error}); move it away and submit the runs again, what they did is "
                               "kept") from error
 
-    def want(self, name: str) -> None:
-        """Put a run at the end of the queue, unless it is in it."""
+    def want(self, name: str, *, submitted: bool | None = None) -> None:
+        """Put a run at the end of the queue, unless it is in it.
+
+        Args:
+            name: of the run.
+            submitted: where its config comes from; None: from where it came before.
+        """
         with self._lock:
+            wish = Wish("running", submitted=self._is_submitted(name) if submitted is None else submitted)
             if not self._is_wanted(name):
                 self._wishes.pop(name, None)
-                self._set(name, Wish("running"))
+            self._set(name, wish)
 
     def end(self, name: str, ended: str, reason: str) -> None:
         """Take a run out of the queue and say why."""
         with self._lock:
-            self._set(name, Wish("stopped", ended, reason))
+            self._set(name, Wish("stopped", ended, reason, self._is_submitted(name)))
 
     def get(self, name: str) -> Wish | None:
         """Return what is wanted of a run; None: nobody has said anything."""
@@ -70,6 +77,17 @@ class RunQueue:
         with self._lock:
             return self._is_wanted(name)
 
+    def is_submitted(self, name: str) -> bool:
+        """Tell whether a run's config has to be examined before it is played."""
+        with self._lock:
+            return self._is_submitted(name)
+
+    def vouch_for(self, name: str) -> None:
+        """Note that a run in the queue has a config of the person who starts the service."""
+        with self._lock:
+            if self._is_submitted(name):
+                self._set(name, replace(self._wishes[name], submitted=False))
+
     def waiting(self) -> list[str]:
         """Return the runs that are to be played, the next one first."""
         with self._lock:
@@ -77,6 +95,9 @@ class RunQueue:
 
     def _is_wanted(self, name: str) -> bool:
         return name in self._wishes and self._wishes[name].wanted == "running"
+
+    def _is_submitted(self, name: str) -> bool:
+        return name not in self._wishes or self._wishes[name].submitted
 
     def _set(self, name: str, wish: Wish) -> None:
         wishes = self._wishes | {name: wish}

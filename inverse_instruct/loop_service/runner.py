@@ -16,8 +16,11 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from inverse_instruct.config_file import load_config
 from inverse_instruct.errors import InverseInstructError, RunDirError
+from inverse_instruct.inference.client import API_KEY
 from inverse_instruct.ledger import Ledger
+from inverse_instruct.loop_service.allowed import Allowed
 from inverse_instruct.loop_service.run_queue import RunQueue
 from inverse_instruct.run_dir import RunDir
 from inverse_instruct.supervisor import interrupt_supervised, start_supervised, stop_supervised
@@ -36,17 +39,20 @@ Stages = set[tuple[int, float]]  # round, and time of the last change
 class RunPlayer:
     """Plays the queue until it is cancelled."""
 
-    def __init__(self, runs: Path, queue: RunQueue, *, pause_engines: Pause, resume_engines: Resume) -> None:
+    def __init__(self, runs: Path, queue: RunQueue, allowed: Allowed, *, pause_engines: Pause, resume_engines: Resume
+                 ) -> None:
         """Describe what is to be played; nothing is started yet.
 
         Args:
             runs: the folder of runs.
             queue: what is wanted of them.
+            allowed: what configs that were submitted may name.
             pause_engines: called with a reason when a run begins to train.
             resume_engines: called when it has trained.
         """
         self._runs = runs
         self._queue = queue
+        self._allowed = allowed
         self._pause_engines, self._resume_engines = pause_engines, resume_engines
         self.playing: str | None = None  # the run that has a process
 
@@ -61,12 +67,17 @@ class RunPlayer:
 
     async def _play(self, name: str) -> None:
         run_dir = RunDir(self._runs / name)
+        try:
+            environment = await asyncio.to_thread(self._environment, run_dir, name)
+        except InverseInstructError as error:
+            self._queue.end(name, "failed", str(error))
+            return
         log = run_dir.logs / "run.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         left = _training(run_dir)  # by one that was killed
         with log.open("ab") as stream:
             begin = stream.tell()
-            process = start_supervised(_command(run_dir), env=_environment(), log=stream)
+            process = start_supervised(_command(run_dir), env=environment, log=stream)
         self.playing = name
         logger.info("run %s: started, its output is in %s", name, log)
         sharing = asyncio.create_task(self._share_devices(run_dir, process, left))
@@ -85,6 +96,22 @@ class RunPlayer:
             self._queue.end(name, ended, reason)
             logger.info("run %s: %s %s", name, ended, reason)
         await sharing
+
+    def _environment(self, run_dir: RunDir, name: str) -> dict[str, str]:
+        """Return the environment for a run's process; the key for endpoints only goes to those it was given for.
+
+        Raises:
+            InverseInstructError: its config was submitted, and names what it may not name now.
+        """
+        root = str(Path(__file__).resolve().parents[2])
+        paths = filter(None, [root, os.environ.get("PYTHONPATH")])
+        environment = dict(os.environ) | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+        if self._queue.is_submitted(name):
+            config = load_config(run_dir.config)
+            self._allowed.admit(config)
+            if not self._allowed.knows_endpoints(config):
+                environment.pop(API_KEY, None)
+        return environment
 
     async def _share_devices(self, run_dir: RunDir, process: subprocess.Popen[bytes], left: Stages) -> None:
         """Pause the engines while the process trains; may wait for their requests, which the run does not."""
@@ -107,12 +134,6 @@ class RunPlayer:
 
 def _command(run_dir: RunDir) -> list[str]:
     return [sys.executable, "-m", "inverse_instruct.cli", "run", str(run_dir.config), "--run-dir", str(run_dir.path)]
-
-
-def _environment() -> dict[str, str]:
-    root = str(Path(__file__).resolve().parents[2])
-    paths = filter(None, [root, os.environ.get("PYTHONPATH")])
-    return dict(os.environ) | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
 
 
 def _training(run_dir: RunDir) -> Stages:

@@ -19,6 +19,7 @@ from typing import Any
 from inverse_instruct.config import RunConfig
 from inverse_instruct.config_file import load_config
 from inverse_instruct.errors import NoRunError, NotFoundError, RunDirError
+from inverse_instruct.loop_service.allowed import Allowed
 from inverse_instruct.loop_service.run_queue import RunQueue
 from inverse_instruct.loop_service.runner import Pause, Resume, RunPlayer
 from inverse_instruct.pinned_config import pin_config
@@ -32,23 +33,28 @@ EMPTY_STATUS: dict[str, Any] = {"run": None, "rounds": [], "stages": [], "events
 
 
 @contextmanager
-def open_loop_service(runs: Path) -> Iterator[LoopService]:
+def open_loop_service(runs: Path, allowed: Allowed) -> Iterator[LoopService]:
     """Hold a folder of runs for this process, and give what plays them.
+
+    Args:
+        runs: the folder.
+        allowed: what submitted configs may name.
 
     Raises:
         RunDirError: another service holds it, or its queue is damaged.
     """
     home = RunDir(runs / ".service")
     with home.lock():
-        yield LoopService(runs, RunQueue(home.path / "queue.json"))
+        yield LoopService(runs, RunQueue(home.path / "queue.json"), allowed)
 
 
 class LoopService:
     """The runs of one folder."""
 
-    def __init__(self, runs: Path, queue: RunQueue) -> None:
-        """Take the folder and what was wanted of its runs before; `play` plays them."""
+    def __init__(self, runs: Path, queue: RunQueue, allowed: Allowed) -> None:
+        """Take the folder, what was wanted of its runs before, and what submitted configs may name."""
         self.runs = runs
+        self.allowed = allowed
         self._queue = queue
         self._submitting = Lock()
         self._player: RunPlayer | None = None
@@ -61,7 +67,8 @@ class LoopService:
             pause_engines: called with a reason when a run begins to train.
             resume_engines: called when it has trained.
         """
-        self._player = RunPlayer(self.runs, self._queue, pause_engines=pause_engines, resume_engines=resume_engines)
+        self._player = RunPlayer(self.runs, self._queue, self.allowed, pause_engines=pause_engines,
+                                 resume_engines=resume_engines)
         task = asyncio.create_task(self._player.play())
         task.add_done_callback(_log_end)
         try:
@@ -70,12 +77,21 @@ class LoopService:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    def submit(self, config: RunConfig, name: str) -> bool:
+    def vouch_for(self, config: RunConfig) -> None:
+        """Let submitted configs name what this one names, which is of the person who starts the service."""
+        self.allowed = self.allowed.with_own(config)
+
+    def is_submitted(self, name: str) -> bool:
+        """Tell whether a run's config came over HTTP."""
+        return self._queue.get(name) is not None and self._queue.is_submitted(name)
+
+    def submit(self, config: RunConfig, name: str, *, submitted: bool = True) -> bool:
         """Put a run in the queue; tell whether it is new. One that is known with this very config stays as it is.
 
         Args:
             config: a checked config.
             name: of the run's folder.
+            submitted: whether it came over HTTP, and is examined each time before it is played.
 
         Raises:
             RunDirError: the name is taken by a run with another config, or it is being played.
@@ -84,11 +100,13 @@ class LoopService:
         with self._submitting:
             known = load_config(run_dir.config) if run_dir.config.is_file() else None
             if config == known and self._queue.get(name):
+                if not submitted:
+                    self._queue.vouch_for(name)
                 return False
             if known and self._player and self._queue.is_wanted(name):
                 raise RunDirError(f"the run {name} is being played with another config; stop it first")
             pin_config(config, run_dir)
-            self._queue.want(name)
+            self._queue.want(name, submitted=submitted)
         return known is None
 
     def stop_run(self, name: str) -> None:
@@ -107,8 +125,11 @@ class LoopService:
 
         Raises:
             RunDirError: there is no such run.
+            ConfigError: its config came over HTTP, and names what it may not name now.
         """
-        self.find(name)
+        config = load_config(self.find(name).config)
+        if self._queue.is_submitted(name):
+            self.allowed.admit(config)
         self._queue.want(name)
 
     def find(self, name: str) -> RunDir:

@@ -1,28 +1,25 @@
 """From the body of a request to a config that may be run.
 
 Enters: bytes and a content type. Leaves: values of a config, or every problem at once, with those that `check` would
-find. A submitted config is not fully trusted: what would run code or programs of the sender's choice is refused unless
-the service was started to allow it. Not guaranteed: that its files hold nothing the sender may not see; corpora are
-read with the rights of the service.
+find. A submitted config is not trusted: what it names outside of itself must be `allowed`, and how a run is served is
+not for its sender to say. What is not allowed is not looked at.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from inverse_instruct.check import check_read
-from inverse_instruct.config import RunConfig
+from inverse_instruct.config import RunConfig, ServeSection
 from inverse_instruct.config_file import ConfigFile, load_config, read_values
 from inverse_instruct.errors import ConfigError
+from inverse_instruct.loop_service.allowed import OWN, Allowed
 from inverse_instruct.loop_service.service import NAME
 from inverse_instruct.run_dir import RunDir
 from inverse_instruct.web.api_error import ApiError
 from inverse_instruct.yaml_file import check_depth, parse_yaml
-
-REMEDY = "is refused in submitted configs; leave it out, or start the service with --allow-unsafe-configs"
 
 
 def parse_body(body: bytes, content_type: str) -> dict[str, Any]:
@@ -47,15 +44,13 @@ def parse_body(body: bytes, content_type: str) -> dict[str, Any]:
     return tree
 
 
-def read_submission(tree: dict[str, Any], runs: Path, *, allow_unsafe: bool) -> RunConfig:
+def read_submission(tree: dict[str, Any], runs: Path, allowed: Allowed) -> RunConfig:
     """Return the config, checked against the world; relative paths in it are relative to the service's own folder.
-
-    A run that is there keeps its `serve` section: how it is served is not for the senders of configs to say.
 
     Args:
         tree: the values.
         runs: the folder of runs that it will run in.
-        allow_unsafe: take configs that run code of the sender's choice.
+        allowed: what the config may name.
 
     Raises:
         ConfigError: with every problem.
@@ -66,11 +61,14 @@ def read_submission(tree: dict[str, Any], runs: Path, *, allow_unsafe: bool) -> 
             raise result.error()
         if not NAME.fullmatch(result.config.name):
             raise ConfigError(["name: is longer than 100 characters; choose a shorter one"])
-        if not allow_unsafe:
-            result.add_all(list(_unsafe_settings(result.config)))
         run_dir = RunDir(runs / result.config.name)
-        if run_dir.config.is_file():
-            result.config = result.config.model_copy(update={"serve": load_config(run_dir.config).serve})
+        serve = load_config(run_dir.config).serve if run_dir.config.is_file() else ServeSection()
+        said = result.config.serve
+        refused = [f"serve.{key}: {OWN}" for key in said.model_fields_set if getattr(said, key) != getattr(serve, key)]
+        result.config, not_allowed = allowed.examine(result.config.model_copy(update={"serve": serve}))
+        result.add_all([*not_allowed, *refused])
+        if not_allowed or refused:
+            raise result.error()
         return check_unless_known(result, run_dir)
     except OSError as error:  # a name that no file can have
         raise ConfigError([f"a path in the config cannot be used ({error.strerror}: {str(error.filename)[:200]})"]
@@ -89,16 +87,3 @@ def check_unless_known(result: ConfigFile, run_dir: RunDir) -> RunConfig:
         if load_config(run_dir.config) == result.config:
             return result.config
     return check_read(result, run_dir.path)[0]
-
-
-def _unsafe_settings(config: RunConfig) -> Iterator[str]:
-    settings = {
-        "model.trust_remote_code": config.model.trust_remote_code,
-        "evaluate.unsandboxed": config.evaluate.unsandboxed,
-        "evaluate.python": config.evaluate.python,
-        "inference.extra_arguments": config.inference.extra_arguments,  # they can say --trust-remote-code as well
-        "train.hostfile": config.train.hostfile,
-    }
-    for key, value in settings.items():
-        if value:
-            yield f"{key}: {REMEDY}"

@@ -1,4 +1,4 @@
-"""The loop's API on a bare application: `bare_service.py RUNS PORT PAUSES`; pauses of engines are noted in a file."""
+"""The loop's API on a bare application: `bare_service.py RUNS PORT PAUSES ALLOWED...`; pauses are noted in a file."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
+from inverse_instruct.loop_service.allowed import Allowed
 from inverse_instruct.loop_service.api import api_routes
 from inverse_instruct.loop_service.service import open_loop_service
 from inverse_instruct.web.api_error import ApiError, answer_api_error, answer_bug, answer_http_exception
@@ -29,7 +30,8 @@ def main() -> None:
     async def resume() -> None:
         note("resume")
 
-    with open_loop_service(runs) as service:
+    allowed = Allowed.of([place for place in sys.argv[4:] if place != "unsafe"], unsafe="unsafe" in sys.argv[4:])
+    with open_loop_service(runs, allowed) as service:
 
         @asynccontextmanager
         async def lifespan(app: Starlette) -> AsyncIterator[None]:

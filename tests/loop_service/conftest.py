@@ -28,7 +28,8 @@ JSON = {"content-type": "application/json"}
 class LiveService:
     """The service as a person has it: a process to start, kill and ask."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *allowed: object) -> None:
+        self.allowed = allowed
         self.runs = folder / "runs"
         self.pauses = folder / "pauses.txt"
         self.log = folder / "service.log"
@@ -38,7 +39,7 @@ class LiveService:
     def start(self) -> None:
         port = free_port()
         command = [sys.executable, str(Path(__file__).parent / "bare_service.py"), str(self.runs), str(port),
-                   str(self.pauses)]
+                   str(self.pauses), *map(str, self.allowed)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=log,
                                             stderr=log)
@@ -90,8 +91,9 @@ class LiveService:
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[LiveService]:
-    live = LiveService(tmp_path)
+def service(tmp_path: Path, toy_model: Path, silent_endpoint: str, refusing_endpoint: str) -> Iterator[LiveService]:
+    """A service whose configs may name what the tests name."""
+    live = LiveService(tmp_path, tmp_path, toy_model, silent_endpoint, refusing_endpoint)
     live.start()
     yield live
     if live.process and live.process.poll() is None:

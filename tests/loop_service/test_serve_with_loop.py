@@ -60,6 +60,11 @@ def test_the_config_is_played_behind_the_keys_of_the_gateway(
             assert wait_for_run(url, process, "running")["queue_position"] == 0
             assert httpx.get(f"{url}/api/runs", trust_env=False).status_code == 401
             assert httpx.post(f"{url}/api/runs/served/stop", json={}, trust_env=False).status_code == 401
+            sibling = yaml.safe_load(path.read_text()) | {"name": "sibling", "serve": {}}
+            curious = sibling | {"score": {"template": "/etc/hostname"}}
+            for tree, code in ((sibling, (200, 201)), (curious, (422,))):  # CONFIG says what may be named
+                reply = httpx.post(f"{url}/api/runs", json=tree, headers=KEY, trust_env=False, timeout=30)
+                assert reply.status_code in code, reply.text
             waiting = httpx.get(f"{url}/ready", trust_env=False)
             assert (waiting.status_code, waiting.json()["state"]) == (503, "waiting")
 

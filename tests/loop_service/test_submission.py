@@ -10,6 +10,7 @@ import pytest
 
 from inverse_instruct.config_file import read_values
 from inverse_instruct.errors import ConfigError, RunDirError
+from inverse_instruct.loop_service.allowed import Allowed
 from inverse_instruct.loop_service.run_queue import RunQueue
 from inverse_instruct.loop_service.service import open_loop_service
 from inverse_instruct.loop_service.submission import check_unless_known, read_submission
@@ -23,21 +24,64 @@ def test_unsafe_settings_are_taken_where_the_service_allows_them(toy_model: Path
     tree = config("unsafe", toy_model, URL, tmp_path)
     tree["model"]["trust_remote_code"] = True
     with pytest.raises(ConfigError, match="model.trust_remote_code: is refused"):
-        read_submission(tree, tmp_path, allow_unsafe=False)
-    assert read_submission(tree, tmp_path, allow_unsafe=True).model.trust_remote_code
+        read_submission(tree, tmp_path, Allowed.of([str(tmp_path), str(toy_model), URL]))
+    assert read_submission(tree, tmp_path, Allowed.of([], unsafe=True)).model.trust_remote_code
 
 
-def test_how_a_run_is_served_is_not_for_senders_to_say(toy_model: Path, tmp_path: Path) -> None:
-    served: dict[str, Any] = config("served", toy_model, URL, tmp_path, serve={"api_keys": "/etc/keys"})
-    with open_loop_service(tmp_path) as loop:
-        assert loop.submit(read_submission(served, tmp_path, allow_unsafe=False), "served")
-        open_to_all = served | {"serve": {"host": "0.0.0.0"}, "rounds": 1}
-        again = read_submission(open_to_all, tmp_path, allow_unsafe=False)
-        assert (again.serve.api_keys, again.serve.host, again.rounds) == ("/etc/keys", "127.0.0.1", 1)
+@pytest.mark.parametrize("serve", [
+    {"api_keys": "/etc/keys"}, {"host": "0.0.0.0"}, {"port": 1}, {"endpoints": [URL], "mode": "in_place"},
+    {"max_body_bytes": 10**12}, {"during_training": "stop"},
+])
+def test_how_a_run_is_served_is_not_for_senders_to_say(toy_model: Path, tmp_path: Path, serve: dict[str, Any]) -> None:
+    allowed = Allowed.of([], unsafe=True)
+    tree: dict[str, Any] = config("served", toy_model, URL, tmp_path)
+    with open_loop_service(tmp_path, allowed) as loop:
+        with pytest.raises(ConfigError, match=f"serve.{next(iter(serve))}: is for whoever starts the service to say"):
+            read_submission(tree | {"serve": serve}, tmp_path, allowed)
+        own = read_values(tree | {"serve": serve}, tmp_path).config
+        assert own is not None and loop.submit(own, "served", submitted=False)
+        again = read_submission(tree | {"rounds": 1, "serve": serve}, tmp_path, allowed)
+        assert again.serve == own.serve and again.rounds == 1, "what the run has already may be repeated"
+        assert read_submission(tree | {"serve": {}}, tmp_path, allowed).serve == own.serve
+        assert read_submission(tree, tmp_path, allowed).serve == own.serve, "or left out"
+
+
+def test_what_may_not_be_named_is_not_looked_at(toy_model: Path, tmp_path: Path) -> None:
+    allowed = Allowed.of([str(toy_model)])
+    for name in ("there", "not-there"):
+        (tmp_path / "there").write_text("{% broken")
+        tree = config("curious", toy_model, URL, tmp_path, score={"template": str(tmp_path / name)})
+        with pytest.raises(ConfigError) as caught:
+            read_submission(tree, tmp_path / "runs", allowed)
+        text = str(caught.value)
+        assert "does not exist" not in text and "broken" not in text
+        assert text.count("is not in a folder that this service reads for others") == 2
+        assert f"{URL} is no endpoint of this service" in text
+
+
+def test_where_a_config_came_from_is_kept(toy_model: Path, tmp_path: Path) -> None:
+    values = read_values(config("known", toy_model, URL, tmp_path), tmp_path).config
+    assert values is not None
+    with open_loop_service(tmp_path, Allowed()) as loop:
+        loop.submit(values, "known")
+        assert loop.is_submitted("known")
+        with pytest.raises(ConfigError, match="corpus.0.path"):
+            loop.resume_run("known")
+        loop.stop_run("known")
+        assert loop.is_submitted("known")
+        assert not loop.submit(values, "known", submitted=False) and not loop.is_submitted("known")
+        loop.resume_run("known")
+    with open_loop_service(tmp_path, Allowed()) as loop:
+        assert not loop.is_submitted("known")
+        assert not loop.submit(values, "known"), "to repeat it changes nothing"
+        assert not loop.is_submitted("known")
+        loop.stop_run("known")
+        loop.submit(values.model_copy(update={"rounds": 7}), "known")
+        assert loop.is_submitted("known")
 
 
 def test_a_run_that_holds_its_port_is_no_problem_for_itself(toy_model: Path, tmp_path: Path) -> None:
-    with socket.socket() as listener, open_loop_service(tmp_path) as loop:
+    with socket.socket() as listener, open_loop_service(tmp_path, Allowed()) as loop:
         listener.bind(("127.0.0.1", 0))
         tree = config("busy", toy_model, URL, tmp_path, inference={"port": listener.getsockname()[1]})
         run_dir = RunDir(tmp_path / "busy")
