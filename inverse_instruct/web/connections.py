@@ -137,7 +137,7 @@ class GuardedProtocol(H11Protocol, asyncio.BufferedProtocol):
 
     @property
     def _busy(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        return self.cycle is not None and not self.cycle.response_complete and not self._refused
 
     def _note(self) -> None:
         if self._busy:
@@ -181,8 +181,9 @@ class GuardedProtocol(H11Protocol, asyncio.BufferedProtocol):
             for event in (head, h11.Data(data=bytes(error.body)), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
         self._refused = True
-        if self._busy or not self.transport.can_write_eof():
-            self.transport.close()
-            return
-        self.transport.write_eof()
+        if self.cycle is not None:
+            self.cycle.disconnected = True  # who reads its body hears of it
+            self.cycle.message_event.set()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
         self._end_after(LINGER_SECONDS)
