@@ -71,7 +71,7 @@ def serve(path: Path, host: str, port: int) -> None:
                           ) from error
     shown = f"[{host}]" if ":" in host else host
     print(f"dashboard of {path}: http://{shown}:{listener.getsockname()[1]}/", flush=True)
-    server = GuardedServer(guarded_config(create_app(path, host), log_level="warning"))
+    server = GuardedServer(guarded_config(create_app(path, host), log_config=None, log_level="warning"))
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
 

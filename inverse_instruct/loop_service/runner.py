@@ -22,6 +22,7 @@ from inverse_instruct.inference.client import API_KEY
 from inverse_instruct.ledger import Ledger
 from inverse_instruct.loop_service.allowed import Allowed
 from inverse_instruct.loop_service.run_queue import RunQueue
+from inverse_instruct.redaction import redact
 from inverse_instruct.run_dir import RunDir
 from inverse_instruct.supervisor import interrupt_supervised, start_supervised, stop_supervised
 
@@ -164,4 +165,4 @@ def _failure(log: Path, begin: int, code: int) -> str:
         stream.seek(max(begin, log.stat().st_size - REASON_BYTES))
         lines = [line.strip() for line in stream.read().decode(errors="replace").splitlines() if line.strip()]
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return (errors or lines or [f"ended with exit code {code}"])[-1]
+    return redact((errors or lines or [f"ended with exit code {code}"])[-1])
