@@ -28,7 +28,7 @@ _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2
 _LOAD_WORD, _RETURN = 0x20, 0x06
 _JUMP_IF_EQUAL, _JUMP_IF_NOT_LESS, _JUMP_IF_SET = 0x15, 0x35, 0x45
 _ALLOW, _KILL, _FAIL = 0x7FFF0000, 0x80000000, 0x00050000
-_NUMBER_OFFSET, _ARCHITECTURE_OFFSET, _FIRST_ARGUMENT_OFFSET = 0, 4, 16
+_NUMBER_OFFSET, _ARCHITECTURE_OFFSET, _FIRST_ARGUMENT_OFFSET, _FOURTH_ARGUMENT_OFFSET = 0, 4, 16, 40
 _X32_BIT = 0x40000000
 
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -92,6 +92,8 @@ _ALLOWED_WITH_THREADS = frozenset(("clone", "execve", "execveat", "kill", "tkill
 """Calls of programs that no Python process of ours starts: `clone` for threads only; the signals are those that
 runtimes send their own threads, and reach nothing outside the process namespace."""
 _PRLIMIT = {"x86_64": 302, "aarch64": 261}
+_MMAP = {"x86_64": 9, "aarch64": 222}
+_MAP_SHARED, _MAP_ANONYMOUS = 0x01, 0x20
 
 
 class _FilterProgram(ctypes.Structure):
@@ -162,7 +164,8 @@ def filter_code(machine: str, *, threads: bool = False) -> bytes:
     """Return the filter of system calls in the kernel's classic BPF.
 
     With `threads` it suits a program that is started under it: one more program may take the process's place, and
-    threads may be started, but no processes.
+    threads may be started, but no processes. Shared memory without a file is refused then, because no process is
+    charged for what it holds but does not show.
 
     Raises:
         OSError: there is none for this kind of machine.
@@ -193,6 +196,15 @@ def _filter_code(machine: str, allowed: frozenset[str]) -> bytes:
             (_JUMP_IF_EQUAL, 0, 4, _CLONE[machine]),
             (_LOAD_WORD, 0, 0, _FIRST_ARGUMENT_OFFSET),
             (_JUMP_IF_SET, 1, 0, _CLONE_THREAD),
+            (_RETURN, 0, 0, _FAIL | errno.EPERM),
+            (_RETURN, 0, 0, _ALLOW),
+        ]
+    if "execve" in allowed:
+        steps += [
+            (_JUMP_IF_EQUAL, 0, 5, _MMAP[machine]),
+            (_LOAD_WORD, 0, 0, _FOURTH_ARGUMENT_OFFSET),
+            (_JUMP_IF_SET, 0, 2, _MAP_SHARED),
+            (_JUMP_IF_SET, 0, 1, _MAP_ANONYMOUS),
             (_RETURN, 0, 0, _FAIL | errno.EPERM),
             (_RETURN, 0, 0, _ALLOW),
         ]

@@ -1,8 +1,8 @@
 """The bubblewrap command line: what a process inside sees of this machine.
 
 Enters: a command and what it may read. Leaves: the command line that runs it in new namespaces (user, process, network,
-IPC, mount, host name), without capabilities, on a read-only system, with one small writable folder and none of the
-caller's environment.
+IPC, mount, host name), without capabilities, on a read-only system, with one small writable folder or none, and none of
+the caller's environment.
 Not guaranteed: limits on memory, time or processes; who starts the command sets those.
 """
 
@@ -18,7 +18,8 @@ SCRATCH = "/tmp"
 
 _PACKAGE = Path(__file__).resolve().parent
 _SYSTEM_FOLDERS = ("/lib", "/lib32", "/lib64", "/libx32")
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
+_DEVICES = ("/dev/null", "/dev/urandom")
+"""Not /dev/zero: memory mapped from it is the kernel's, and no process is charged for it."""
 _ENVIRONMENT = {"HOME": SCRATCH, "TMPDIR": SCRATCH, "LANG": "C.UTF-8", "PATH": "/usr/local/bin:/usr/bin:/bin"}
 
 
@@ -33,7 +34,8 @@ def isolated(
     """Return the command line that runs `command` in isolation.
 
     `readable` maps folders or files of this machine to the places where they are seen inside, besides /usr and the
-    system libraries. `options` are further ones of bubblewrap, put before the last mounts.
+    system libraries. Without `scratch_bytes` nothing can be written. `options` are further ones of bubblewrap, put
+    before the last mounts.
 
     Raises:
         SandboxUnavailable: bubblewrap is not installed.
@@ -52,7 +54,8 @@ def isolated(
         if _PACKAGE.is_relative_to(folder):  # an installed copy of this package holds the benchmark's answers
             hidden = str(Path(place, _PACKAGE.relative_to(folder)))
             line += ["--tmpfs", hidden, "--remount-ro", hidden]
-    line += [*options, "--size", str(scratch_bytes), "--tmpfs", SCRATCH, "--chdir", SCRATCH, "--remount-ro", "/"]
+    scratch = ["--size", str(scratch_bytes), "--tmpfs", SCRATCH] if scratch_bytes else ["--dir", SCRATCH]
+    line += [*options, *scratch, "--chdir", SCRATCH, "--remount-ro", "/"]
     for name, value in (_ENVIRONMENT | dict(environment or {})).items():
         line += ["--setenv", name, value]
     return [*line, *command]

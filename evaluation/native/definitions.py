@@ -1,17 +1,26 @@
 """Finds the definitions of a program at its top level (in Java: of a class), in any of the languages.
 
-Enters: syntax trees, also of text that is only partly a program. Leaves: the definitions, with the names they give.
+Enters: syntax trees, also of text that is only partly a program. Leaves: the definitions, and the statements that run
+before anything is called, with the names they give or change.
 Not guaranteed: scoping as exact as a compiler's.
 """
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from tree_sitter import Node
 
-from evaluation.native.sources import name_of, parse, text_of, walk
+from evaluation.native.names import (
+    STATEMENTS,
+    assigned_names,
+    called_names,
+    changed_names,
+    given_names,
+    is_output,
+    words_of,
+)
+from evaluation.native.sources import parse, text_of, walk
 
 FUNCTIONS = {
     "function_definition",
@@ -52,37 +61,38 @@ TYPES = {
     "type_definition",
     "type_item",
     "typealias_declaration",
+    "union_item",
     "union_specifier",
 }
 ALWAYS_KEPT = {
+    "concept_definition",
+    "declare_statement",
     "extern_crate_declaration",
+    "foreign_mod_item",
     "import_declaration",
     "import_statement",
     "inner_attribute_item",
+    "linkage_specification",
     "macro_definition",
     "namespace_definition",
     "namespace_use_declaration",
+    "operator_declaration",
     "php_tag",
+    "precedence_group_declaration",
     "preproc_call",
     "preproc_def",
     "preproc_function_def",
     "preproc_if",
     "preproc_ifdef",
     "preproc_include",
+    "static_assert_declaration",
+    "template_instantiation",
     "use_declaration",
     "using_declaration",
 }
-_NAMED_INSIDE = {
-    "variable_declarator",
-    "init_declarator",
-    "type_spec",
-    "const_spec",
-    "var_spec",
-    "const_element",
-    "function_declarator",
-    "class_specifier",
-    "struct_specifier",
-}
+
+_RUNNING_TOPS = ("javascript", "php", "swift")
+"""Languages in which what stands at the top level runs in its order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,22 +101,47 @@ class Definition:
 
     kind: str
     names: frozenset[str]
+    """What it gives."""
     parameters: str
     text: str
     broken: bool
     """The parser met an error in it."""
+    calls: frozenset[str] = frozenset()
+    """The functions that are called in it by a plain name."""
+    changes: frozenset[str] = frozenset()
+    """The names of what it may change when it runs."""
+    assigns: frozenset[str] = frozenset()
+    """Of these, the names to the left of an assignment, if that is all that a statement does."""
+    is_statement: bool = False
+    """It runs where it stands, and gives no names."""
+    starts: bool = False
+    """It runs, or is used, though nothing mentions it by a name."""
 
     @property
     def has_body(self) -> bool:
         """Whether it is a function, or a value that is one."""
         return self.kind in FUNCTIONS or "=>" in self.text or "function" in self.text or "lambda" in self.text
 
+    def defines(self, name: str) -> bool:
+        """Tell whether it is a definition of a name."""
+        return self.assigns == {name} if self.is_statement else name in self.names
+
+    def mentions(self, names: Collection[str]) -> bool:
+        """Tell whether one of some names is in its text."""
+        return not words_of(self.text).isdisjoint(names)
+
 
 def entry_of(language: str, head: str) -> str:
     """Return the name of the function that the head ends in; empty where there is none."""
-    nodes = _members_or_top(language, parse(language, close(language, head)))
-    found = [name for node in nodes if node.type in FUNCTIONS | VALUES for name in define(language, node).names]
-    return found[-1] if found else ""
+    found = find_last_function(language, parse(language, close(language, head)))
+    return found[1] if found else ""
+
+
+def find_last_function(language: str, root: Node) -> tuple[Node, str] | None:
+    """Return the last definition of a head that gives a name, with the name."""
+    nodes = [node for node in _members_or_top(language, root) if node.type in FUNCTIONS | VALUES]
+    found = [(node, name) for node in nodes for name in define(language, node).names]
+    return found[-1] if found else None
 
 
 def defined_names(language: str, head: str) -> frozenset[str]:
@@ -128,21 +163,24 @@ def closings(language: str) -> Sequence[str]:
 def find_entries(language: str, root: Node, entry_point: str, *, strict: bool) -> Iterator[Node]:
     """Yield definitions of the entry point, those at the top level first."""
     for node in chain(root.children, walk(root)):
-        if node.type in FUNCTIONS or node.type in VALUES:
+        if node.type in FUNCTIONS | VALUES and (node.type != "method_declaration" or node.child_by_field_name("body")):
             item = define(language, unwrap(node))
-            if entry_point in item.names and item.has_body and not (strict and item.broken):
+            if item.defines(entry_point) and item.has_body and not (strict and item.broken):
                 yield node
 
 
 def find_definitions(language: str, root: Node) -> list[Definition]:
     """Return the parts of a program, with Rust's attributes before what they belong to."""
+    kinds = FUNCTIONS | VALUES | TYPES | ALWAYS_KEPT | {"macro_invocation"}
+    if language in _RUNNING_TOPS:
+        kinds |= STATEMENTS
     items: list[Definition] = []
     attributes = ""
     for node in _members_or_top(language, root):
         if node.type == "attribute_item":
             attributes += text_of(node) + "\n"
             continue
-        if node.type in FUNCTIONS | VALUES | TYPES | ALWAYS_KEPT:
+        if node.type in kinds and not (node.type in STATEMENTS and is_output(node)):
             items.append(define(language, node, attributes))
         attributes = ""
     return items
@@ -169,29 +207,29 @@ def define(language: str, node: Node, attributes: str = "") -> Definition:
     inner = node
     if node.type == "template_declaration":
         inner = next((child for child in node.children if child.type in FUNCTIONS | TYPES | VALUES), node)
+    runs = language in _RUNNING_TOPS
+    is_statement = runs and node.type in STATEMENTS
+    names = frozenset[str]() if is_statement else given_names(inner)
+    listed = inner
     if language == "cpp" and inner.type == "function_definition":
-        inner = next((part for part in walk(inner) if part.type == "function_declarator"), inner)
+        listed = next((part for part in walk(inner) if part.type == "function_declarator"), inner)
     ending = ";" if node.next_sibling is not None and node.next_sibling.type == ";" else ""
-    parameters = text_of(inner.child_by_field_name("parameters"))
-    return Definition(node.type, _names(inner), parameters, f"{attributes}{text_of(node)}{ending}", node.has_error)
-
-
-def _names(node: Node) -> frozenset[str]:
-    if node.type in ("class_specifier", "function_declaration", "class_declaration", "property_declaration"):
-        return frozenset({name_of(node)})
-    direct = node.child_by_field_name("name") or (
-        node.child_by_field_name("type") if node.type == "impl_item" else node.child_by_field_name("declarator")
+    return Definition(
+        kind=node.type,
+        names=names,
+        parameters=text_of(listed.child_by_field_name("parameters")),
+        text=f"{attributes}{text_of(node)}{ending}",
+        broken=node.has_error,
+        calls=called_names(node) if runs else frozenset(),
+        changes=changed_names(node) if runs and (is_statement or node.type in FUNCTIONS) else frozenset(),
+        assigns=assigned_names(node) if is_statement else frozenset(),
+        is_statement=is_statement,
+        starts=not is_statement and (not names or _runs_by_itself(language, inner, names)),
     )
-    inside = [child for child in node.children if child.type in _NAMED_INSIDE]
-    if node.type == "expression_statement":  # a PHP global, or a method that JavaScript adds to a built-in
-        left = node.children[0].child_by_field_name("left") if node.children else None
-        return frozenset({text_of(left).lstrip("$")} if left else ())
-    names = {text_of(part.child_by_field_name("name") or part.child_by_field_name("declarator")) for part in inside}
-    if direct is not None and direct.type not in _NAMED_INSIDE:
-        names.add(text_of(direct))
-    return frozenset(name.partition("(")[0].strip("*& ") for name in names)
 
 
-def is_example(item: Definition, entry_point: str) -> bool:
-    """Tell a value that is computed by calling the entry point from one that the entry point may need."""
-    return item.kind in VALUES and not item.has_body and bool(re.search(rf"\b{re.escape(entry_point)}\b", item.text))
+def _runs_by_itself(language: str, node: Node, names: frozenset[str]) -> bool:
+    if language == "go":
+        return node.type == "function_declaration" and "init" in names
+    marks = (child for child in node.children if child.type in ("attribute_specifier", "attribute_declaration"))
+    return language == "cpp" and any("constructor" in text_of(mark) for mark in marks)

@@ -1,8 +1,14 @@
-"""How Go programs are compiled and run, without a `go` command in the sandbox: compiler, vet and linker alone.
+"""How Go is compiled and run, without a `go` command in the sandbox: compiler, vet and linker alone.
 
-As `go test` does, vet's few sure checks come before the tests, and a complaint of theirs is a failure. Imports are
-those of the solution and of the tests that are used, and those of a few common packages where a solution forgot them,
-as in the official harness; what is imported but not used is dropped rather than refused.
+The tests and a program become an executable each, in a process and a sandbox of its own. In the one of the tests the
+declared function only sends its arguments and takes the reply; testify and the helpers of the declaration are compiled
+there from trusted text. So `init`, `unsafe`, goroutines and `os.Exit` of a program reach its own process alone.
+A value crosses with the name of its type, since testify tells types apart; of a type that a solution defines nothing
+but a stranger arrives, which is equal to nothing.
+
+As `go test` does, vet's few sure checks come before a program is run, and a complaint of theirs is a failure. Imports
+are those of the declaration and of the tests that are used, and those of a few common packages where a solution forgot
+them, as in the official harness; what is imported but not used is dropped rather than refused.
 Not guaranteed: that a local variable named like a package is told from the package.
 """
 
@@ -16,8 +22,9 @@ from pathlib import Path
 from tree_sitter import Node
 
 from evaluation.errors import BenchmarkError
+from evaluation.native.signatures import signature_of, with_body
 from evaluation.native.sources import edit, name_of, parse, text_of, walk
-from evaluation.native.toolchain import HARNESSES, Places, Recipe, first_match, run_trusted
+from evaluation.native.toolchain import Places, Recipe, Task, copy_harness, first_match, run_trusted
 from evaluation.programs import Reason
 
 _TESTIFY = "github.com/stretchr/testify/assert"
@@ -34,7 +41,7 @@ _COMMON_PACKAGES = (
     "time",
 )
 _VET_CHECKS = ("-atomic", "-bool", "-buildtags", "-errorsas", "-ifaceassert", "-nilfunc", "-printf", "-stringintconv")
-_MAIN = """\
+_TESTING = """\
 package main
 
 import (
@@ -44,12 +51,13 @@ import (
 )
 
 func main() {
+	harness.Connect()
 	testing.Main(
 		func(string, string) (bool, error) { return true, nil },
 		[]testing.InternalTest{{Name: "%(test)s", F: func(t *testing.T) {
 			program.%(test)s(t)
 			if !t.Failed() {
-				harness.Answer()
+				harness.HandBack()
 			}
 		}}},
 		nil,
@@ -57,25 +65,39 @@ func main() {
 	)
 }
 """
+_ANSWERING = """\
+package main
+
+import (
+	"harness"
+	"program"
+)
+
+func main() {
+	harness.Serve(program.HarnessFunction())
+}
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """Go with testify; the program and its tests are one package."""
+    """Go with testify."""
 
     language: str = "go"
+    silent: bool = False
     readable: Sequence[str] = ()
     environment: dict[str, str] = field(default_factory=dict)
     _packages: dict[str, str] = field(default_factory=dict)
     """Import path -> compiled package; filled by `prepare`, `{prepared}` stands for its folder."""
 
     @property
-    def probe(self) -> tuple[str, str]:
+    def probe(self) -> tuple[str, Task]:
         """Return a program that passes."""
-        return "", 'import "testing"\nfunc TestProbe(t *testing.T) {}'
+        tests = f'import "testing"\nimport "{_TESTIFY}"\nfunc TestOne(t *testing.T) {{ assert.Equal(t, 1, One()) }}'
+        return "func One() int { return 1 }", Task("func One() int {", tests)
 
     def prepare(self, prepared: Path) -> None:
-        """Compile the standard library, testify and the harness."""
+        """Compile the standard library, testify and the wire."""
         environment = {
             "GO111MODULE": "off",
             "GOPATH": "/usr/share/gocode",
@@ -89,33 +111,47 @@ class Go:
         [tools] = run_trusted(["go", "env", "GOTOOLDIR"], prepared, environment).split()
         (prepared / "tools").symlink_to(tools)
         (prepared / "importcfg").write_text(self._configuration(str(prepared)))
+        copy_harness("go", prepared)
         compiling = [f"{tools}/compile", "-p", "harness", "-pack", "-importcfg", "importcfg", "-o", "harness.a"]
-        run_trusted([*compiling, str(HARNESSES / "harness.go")], prepared)
+        run_trusted([*compiling, "wire.go", "read.go"], prepared)
+        self._packages["harness"] = "{prepared}/harness.a"
 
-    def recipe(self, solution: str, tests: str, places: Places, memory_bytes: int) -> Recipe:
-        """Compile program and tests as one package, vet it, and link it with a main function of ours."""
+    def tests(self, task: Task, places: Places, memory_bytes: int) -> Recipe:
+        """Compile the tests and a function that calls the program as one package, and link it with a main function."""
+        signature = signature_of("go", task.head)
+        names = ", ".join(["&result", *(parameter.name for parameter in signature.parameters)])
+        body = f"{{\n\tvar result {signature.result}\n\tharness.Call({names})\n\treturn result\n}}"
+        package = _one_package(with_body("go", task.head, body), task.tests)
+        return self._recipe(package, _TESTING % {"test": _test_name(task.tests)}, places, vetted=False)
+
+    def program(self, solution: str, head: str, places: Places, memory_bytes: int) -> Recipe:
+        """Compile the solution as one package, vet it, and link it with a main function that answers calls."""
+        function = f"func HarnessFunction() interface{{}} {{ return {signature_of('go', head).name} }}"
+        return self._recipe(_one_package(solution, function), _ANSWERING, places, vetted=True)
+
+    def reason(self, output: str) -> Reason | None:
+        """Tell full memory from other errors."""
+        return first_match(output, (("memory", "out of memory"),))
+
+    def _recipe(self, package: str, main: str, places: Places, *, vetted: bool) -> Recipe:
         files = {
-            "program.go": _one_package(solution, tests),
-            "main.go": _MAIN % {"test": _test_name(tests)},
+            "program.go": package,
+            "main.go": main,
             "vet.cfg": self._vet_configuration(places),
-            "importcfg": self._configuration(places.prepared)
-            + f"packagefile harness={places.prepared}/harness.a\npackagefile program={places.build}/program.a\n",
+            "importcfg": self._configuration(places.prepared) + f"packagefile program={places.build}/program.a\n",
         }
         tools, sources, build = f"{places.prepared}/tools", places.sources, places.build
         configured = ["-importcfg", f"{sources}/importcfg"]
         compiling = [
             [f"{tools}/compile", "-p", "program", "-complete", "-pack", *configured]
             + ["-o", f"{build}/program.a", f"{sources}/program.go"],
-            [f"{tools}/vet", *_VET_CHECKS, f"{sources}/vet.cfg"],
             [f"{tools}/compile", "-p", "main", "-complete", "-pack", *configured]
             + ["-o", f"{build}/main.a", f"{sources}/main.go"],
             [f"{tools}/link", "-s", "-w", *configured, "-o", f"{build}/program", f"{build}/main.a"],
         ]
+        if vetted:
+            compiling.insert(1, [f"{tools}/vet", *_VET_CHECKS, f"{sources}/vet.cfg"])
         return Recipe(files, compiling, [f"{build}/program"])
-
-    def reason(self, output: str) -> Reason | None:
-        """Tell failed assertions and full memory from other errors."""
-        return first_match(output, (("assertion", r"^\s*Error Trace:"), ("memory", "out of memory")))
 
     def _configuration(self, prepared: str) -> str:
         return "".join(
@@ -131,7 +167,7 @@ class Go:
                 "Dir": places.sources,
                 "ImportPath": "program",
                 "GoFiles": [f"{places.sources}/program.go"],
-                "ImportMap": {path: path for path in files},
+                "ImportMap": {path: path for path in (*files, "unsafe")},
                 "PackageFile": files,
                 "VetxOutput": f"{places.build}/vet.out",
             }
@@ -139,8 +175,8 @@ class Go:
 
 
 def _one_package(solution: str, tests: str) -> str:
-    """Return one file of the solution and the tests, with the imports that it uses."""
-    imports: dict[str, str] = {path.rpartition("/")[2]: f'"{path}"' for path in _COMMON_PACKAGES}
+    """Return one file of two texts, with the imports that they use."""
+    imports: dict[str, str] = {path.rpartition("/")[2]: f'"{path}"' for path in (*_COMMON_PACKAGES, "harness")}
     parts: list[str] = []
     used: set[str] = set()
     for text in (tests, solution):

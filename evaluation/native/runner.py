@@ -1,60 +1,53 @@
-"""Compiles and runs programs with their tests, several at once.
+"""Judges programs: the tests of a task in one process, a program in another, joined by nothing but a pair of sockets.
 
-Enters: a toolchain (see `toolchain`), solutions with their tests. Leaves: the reason why each failed, if it did.
+Enters: a toolchain (see `toolchain`), solutions and what tests them. Leaves: the reason why each failed, if it did.
 Not guaranteed: see the package.
 """
 
-import glob
-import os
 import secrets
 import shutil
+import signal
+import socket
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from evaluation.confinement import filter_code
 from evaluation.errors import BenchmarkError, SandboxUnavailable
 from evaluation.execution import USER_NAMESPACE_REMEDY, completed
-from evaluation.isolation import SCRATCH, isolated
-from evaluation.native.sources import MAX_CHARACTERS, redefinitions
-from evaluation.native.toolchain import ASSERTION_FAILED, CANNOT_LOAD, Places, Recipe, Toolchain
-from evaluation.native.watching import Allowance, Ended, run_watched
-from evaluation.programs import Reason, ResourceLimits
+from evaluation.isolation import SCRATCH
+from evaluation.native.boxes import Boxes, Folders
+from evaluation.native.shelf import Shelf
+from evaluation.native.sources import MAX_CHARACTERS
+from evaluation.native.toolchain import CALL_FAILED, CANNOT_LOAD, TOO_LARGE, WRONG_VALUE, Recipe, Task, Toolchain
+from evaluation.native.watching import Ended, run_watched
+from evaluation.programs import Reason
 from evaluation.suite import Examiner, Execution, Sample, Verdict
-from evaluation.toolchains import SYSTEM_PATH
 
 Item = TypeVar("Item")
 
-_INSIDE = Places("/sources", "/build", "/prepared")
-_COMPILING_SECONDS = 60.0
-_COMPILING_MEMORY_BYTES = 2 << 30
 _PROBE_SECONDS = 30.0
+_KEPT_TESTS = 32
 _BUBBLEWRAP_COMPLAINT = "bwrap: "
-_MOST_THREADS = 256
-_OUTPUT_BYTES = 1 << 20
 _DETAIL_CHARACTERS = 300
-_LIMITED = ("/usr/bin/prlimit", "--core=0", "--fsize=268435456")
-_ALTERNATIVES = "/etc/alternatives"
-"""Links by which Debian finds many executables of /usr."""
 _SIGNALED = 128
 """Added to the number of a signal, it is the status bubblewrap ends with."""
 
 
 @dataclass(frozen=True, slots=True)
 class TestedProgram:
-    """A solution and its tests, apart: what each toolchain makes of the two differs."""
+    """A solution and what tests it, which never meet in one process."""
 
     __test__ = False  # for pytest, which takes names that begin so for tests
 
     solution: str
-    tests: str
+    task: Task
     seconds: float
-    """Limit of the run; compiling has its own."""
+    """Limit of the run, for the solution and for the tests; compiling has its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +61,33 @@ class TestResult:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """Tests or a program, ready to run, or the result that this was not to be."""
+
+    folders: Folders
+    recipe: Recipe
+    failure: TestResult | None
+
+
 class NativeRunner:
     """Runs programs of one language; made by `open_runner`."""
 
-    def __init__(self, toolchain: Toolchain, execution: Execution, prepared: Path, pool: ThreadPoolExecutor) -> None:
-        """Take what is prepared."""
+    def __init__(
+        self, toolchain: Toolchain, execution: Execution, prepared: Path, folder: Path, pool: ThreadPoolExecutor
+    ) -> None:
+        """Take what is prepared; programs are built in `folder`."""
         self._toolchain = toolchain
         self._execution = execution
-        self._prepared = prepared
+        self._boxes = Boxes(toolchain, execution, prepared)
+        self._folder = folder
         self._pool = pool
         self._abandoned = threading.Event()
-        self._limits = ResourceLimits(memory_bytes=execution.memory_bytes)
+        self._tests = Shelf(self._build_tests, _remove, _KEPT_TESTS)
 
     def run(self, items: Iterable[Item], build: Callable[[Item], TestedProgram]) -> Iterator[tuple[Item, TestResult]]:
         """Yield each item with the result of the program that `build` makes of it, in the order of completion."""
-        return completed(self._pool, items, lambda item: (item, self._run_one(build(item))))
+        return completed(self._pool, items, lambda item: (item, self.judge(build(item))))
 
     def prove(self) -> None:
         """See that a right program passes, so that no fault of the machine counts as one of a solution.
@@ -104,99 +109,85 @@ class NativeRunner:
         self._abandoned.set()
         self._pool.shutdown(cancel_futures=True)
 
-    def _run_one(self, program: TestedProgram) -> TestResult:
+    def judge(self, program: TestedProgram) -> TestResult:
+        """Return what comes of one program."""
         if len(program.solution) > MAX_CHARACTERS:
             return TestResult("refused", f"a solution of more than {MAX_CHARACTERS} characters", 0.0)
-        taken = redefinitions(self._toolchain.language, program.solution, program.tests)
-        if taken:
-            return TestResult("refused", f"redefines what the tests use: {', '.join(taken)}", 0.0)
-        with tempfile.TemporaryDirectory(prefix="program-") as name:
-            sources, build = Path(name, "sources"), Path(name, "build")
-            places = Places(str(sources), str(build), str(self._prepared)) if self._execution.unsandboxed else _INSIDE
-            recipe = self._toolchain.recipe(program.solution, program.tests, places, self._execution.memory_bytes)
-            for folder in (sources, build):
-                folder.mkdir()
-            for file, text in recipe.files.items():
-                (sources / file).write_text(text, encoding="utf-8", errors="replace")
-            return self._compile_and_run(recipe, sources, build, program.seconds)
+        built = self._build_program(program)
+        try:
+            if built.failure:
+                return built.failure
+            with self._tests.use(program.task) as tests:
+                return tests.failure or self._run(tests, built, program.seconds)
+        finally:
+            _remove(built)
 
-    def _compile_and_run(self, recipe: Recipe, sources: Path, build: Path, seconds: float) -> TestResult:
-        for command in recipe.compiling:
-            compiling = Allowance(
-                _COMPILING_SECONDS, self._limits.patience, _COMPILING_MEMORY_BYTES, _MOST_THREADS, _OUTPUT_BYTES
-            )
-            seen = {sources: _INSIDE.sources}
-            ended = self._start(command, compiling, seen, writable=build)
+    def _build_program(self, program: TestedProgram) -> _Built:
+        folders = self._new_folders()
+        places, memory = self._boxes.places(folders), self._execution.memory_bytes
+        return self._build(folders, self._toolchain.program(program.solution, program.task.head, places, memory))
+
+    def _build_tests(self, task: Task) -> _Built:
+        folders = self._new_folders()
+        places, memory = self._boxes.places(folders), self._execution.memory_bytes
+        built = self._build(folders, self._toolchain.tests(task, places, memory))
+        if built.failure and built.failure.reason not in ("syntax", "not_run"):
+            raise BenchmarkError(f"the tests of {task.head[-80:]!r} cannot be compiled here: {built.failure.detail}")
+        return built
+
+    def _new_folders(self) -> Folders:
+        folders = Folders(Path(tempfile.mkdtemp(dir=self._folder)))
+        folders.make()
+        return folders
+
+    def _build(self, folders: Folders, recipe: Recipe) -> _Built:
+        for file, text in recipe.files.items():
+            (folders.sources / file).write_text(text, encoding="utf-8", errors="replace")
+        for line in recipe.compiling:
+            [ended] = run_watched([self._boxes.compiling(line, folders)], self._abandoned)
             if ended.stopped or ended.status:
-                reason: Reason = ended.stopped or "syntax"
-                return TestResult(reason, ended.detail or f"not compiled: {_brief(ended)}", ended.seconds)
-        running = Allowance(seconds, self._limits.patience, self._limits.memory_bytes, _MOST_THREADS, _OUTPUT_BYTES)
-        seen = {build: _INSIDE.build} if recipe.compiling else {sources: _INSIDE.sources}
+                detail = ended.detail or f"not compiled: {_brief(ended)}"
+                return _Built(folders, recipe, TestResult(ended.stopped or "syntax", detail, ended.seconds))
+        return _Built(folders, recipe, None)
+
+    def _run(self, tests: _Built, program: _Built, seconds: float) -> TestResult:
         token = secrets.token_hex(16).encode("ascii")
-        ended = self._start(recipe.running, running, seen, sent=token + recipe.sent.encode("utf-8", "replace"))
-        reason_found, detail = self._judge(ended, token, recipe.silent)
-        return TestResult(reason_found, detail, ended.seconds)
+        commands = []
+        joints = [end.detach() for end in socket.socketpair()]
+        for built, joint, sent in zip((tests, program), joints, (token, None), strict=True):
+            compiled, line = bool(built.recipe.compiling), built.recipe.running
+            commands.append(self._boxes.running(line, built.folders, seconds, joint, compiled=compiled, sent=sent))
+        tested, answered = run_watched(commands, self._abandoned)
+        return TestResult(*self._conclude(tested, answered, token), tested.seconds)
 
-    def _judge(self, ended: Ended, token: bytes, silent: bool) -> tuple[Reason | None, str]:
-        if ended.stopped:
-            return ended.stopped, ended.detail
-        if ended.status == 0 and ended.answer == token:
-            if silent and ended.output:
-                return "assertion", f"printed something, which counts as a failed test: {_brief(ended)}"
+    def _conclude(self, tested: Ended, answered: Ended, token: bytes) -> tuple[Reason | None, str]:
+        """Return the verdict: a pass is the word of the tests alone, of which nothing of the program is part."""
+        for ended in (answered, tested):
+            if ended.stopped:
+                return ended.stopped, ended.detail
+        if tested.status == 0 and tested.answer == token:
+            if self._toolchain.silent and (answered.output or tested.output):
+                return "assertion", f"printed something, which counts as a failed test: {_brief(answered)}"
             return None, ""
-        output = ended.output.decode("utf-8", "replace")
-        if ended.status == CANNOT_LOAD:
-            return "syntax", _brief(ended)
-        reason = "assertion" if ended.status == ASSERTION_FAILED else self._toolchain.reason(output)
-        if reason:
-            return reason, _brief(ended)
-        if ended.status == 0:
-            return "exited", "it ended before the last test"
-        return "exception", _brief(ended) or _describe(ended.status)
+        if tested.status == CALL_FAILED:
+            return self._why_it_left(answered)
+        if tested.status == CANNOT_LOAD:
+            return "syntax", f"the tests: {_brief(tested)}"
+        if tested.status == TOO_LARGE:
+            return "memory", _brief(tested)
+        return "assertion", _brief(tested) or _describe(tested.status)
 
-    def _start(
-        self,
-        command: Sequence[str],
-        allowance: Allowance,
-        seen: Mapping[Path, str],
-        *,
-        writable: Path | None = None,
-        sent: bytes = b"",
-    ) -> Ended:
-        """Run one command in isolation; only the run of a program, which may write nothing, is kept from forking."""
-        if self._execution.unsandboxed:
-            environment = {"PATH": SYSTEM_PATH, "LANG": "C.UTF-8"} | dict(self._toolchain.environment)
-            with tempfile.TemporaryDirectory(prefix="scratch-") as scratch:
-                environment |= {"HOME": scratch, "TMPDIR": scratch}
-                return run_watched(
-                    [*_LIMITED, *command],
-                    allowance,
-                    sent=sent,
-                    environment=environment,
-                    folder=Path(scratch),
-                    abandoned=self._abandoned,
-                )
-        # There is no /proc inside; compilers and the JDK find their libraries by this one link in it.
-        found = shutil.which(command[0], path=SYSTEM_PATH)
-        options = ["--symlink", str(Path(found).resolve()), "/proc/self/exe"] if found else []
-        if writable:
-            options += ["--bind", str(writable), _INSIDE.build]
-        patterns = (_ALTERNATIVES, *self._toolchain.readable)
-        readable = {path: path for pattern in patterns for path in glob.glob(pattern)}
-        readable |= {str(folder): place for folder, place in seen.items()}
-        readable[str(self._prepared)] = _INSIDE.prepared
-        with _system_call_filter() as descriptor:
-            if not writable:
-                options += ["--seccomp", str(descriptor)]
-            line = isolated(
-                [*_LIMITED, *command],
-                scratch_bytes=self._limits.scratch_bytes,
-                readable=readable,
-                environment=self._toolchain.environment,
-                options=options,
-            )
-            kept_open = () if writable else (descriptor,)
-            return run_watched(line, allowance, sent=sent, kept_open=kept_open, abandoned=self._abandoned)
+    def _why_it_left(self, answered: Ended) -> tuple[Reason, str]:
+        """Return why a program did not answer a call; how it ended and what it wrote is all there is to go by."""
+        known: dict[int, Reason] = {CANNOT_LOAD: "syntax", WRONG_VALUE: "exception", TOO_LARGE: "memory"}
+        detail = _brief(answered) or _describe(answered.status)
+        if answered.status == 0:
+            return "exited", "it ended before the last test"
+        if answered.status == -signal.SIGKILL:
+            return "exited", "it stopped to answer before the last test"
+        if answered.status in known:
+            return known[answered.status], detail
+        return self._toolchain.reason(answered.output.decode("utf-8", "replace")) or "exception", detail
 
 
 @contextmanager
@@ -207,10 +198,13 @@ def open_runner(toolchain: Toolchain, execution: Execution) -> Iterator[NativeRu
         SandboxUnavailable: programs cannot be isolated here.
         BenchmarkError: the toolchain does not work.
     """
-    with tempfile.TemporaryDirectory(prefix="toolchain-") as name:
-        toolchain.prepare(Path(name))
+    with tempfile.TemporaryDirectory(prefix="native-") as name:
+        prepared, folder = Path(name, "prepared"), Path(name, "programs")
+        prepared.mkdir()
+        folder.mkdir()
+        toolchain.prepare(prepared)
         with ThreadPoolExecutor(execution.workers, "native") as pool:
-            runner = NativeRunner(toolchain, execution, Path(name), pool)
+            runner = NativeRunner(toolchain, execution, prepared, folder, pool)
             try:
                 runner.prove()
                 yield runner
@@ -238,17 +232,8 @@ def native_examiner(
         yield examine
 
 
-@contextmanager
-def _system_call_filter() -> Iterator[int]:
-    """Yield a descriptor from which bubblewrap reads the filter of one run."""
-    try:
-        code = filter_code(os.uname().machine, threads=True)
-    except OSError as error:
-        raise SandboxUnavailable(f"programs cannot be isolated here: {error}") from None
-    with tempfile.TemporaryFile() as file:
-        file.write(code)
-        file.seek(0)
-        yield file.fileno()
+def _remove(built: _Built) -> None:
+    shutil.rmtree(built.folders.root, ignore_errors=True)
 
 
 def _brief(ended: Ended) -> str:

@@ -1,12 +1,10 @@
 """Small changes to the source text of tests, made by parsing.
 
-Enters: source text of a known language. Leaves: the same text with a function renamed, opened to callers or taken out,
-or the names a solution takes away from its tests.
+Enters: source text of a known language. Leaves: the same text with a function renamed, opened to callers or taken out.
 Not guaranteed: anything for text that does not parse; it is left as it is where nothing is found.
 """
 
 import importlib
-import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 
@@ -23,17 +21,6 @@ _GRAMMARS = {
 }
 MAX_CHARACTERS = 1 << 15
 """Solutions that are longer are not parsed: Java's parser takes quadratic time, and crashes, on deeply nested text."""
-_MACRO = re.compile(r"(?:#|%:|\?\?=)\s*define\s+(\w+)")
-_OF_NO_USE = {"assert", "NDEBUG"}
-"""C++ macros that our own assert does not heed."""
-_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-_DECLARED_TYPES = (
-    "class_declaration",
-    "interface_declaration",
-    "enum_declaration",
-    "record_declaration",
-    "annotation_type_declaration",
-)
 
 
 @cache
@@ -78,22 +65,3 @@ def edit(text: str, edits: Iterable[tuple[int, int, str]]) -> str:
     for start, end, replacement in sorted(edits, reverse=True):
         content = content[:start] + replacement.encode("utf-8") + content[end:]
     return content.decode("utf-8", "surrogatepass")
-
-
-def redefinitions(language: str, solution: str, tests: str) -> list[str]:
-    """Return the names that a solution takes from its tests: macros, or in Java types.
-
-    C++ macros, Rust macros and Java types of a solution come before those of the language and its library, so with them
-    an assert can be made to do nothing.
-    """
-    if language == "cpp":
-        plain = _COMMENT.sub(" ", solution.replace("\\\n", ""))
-        defined = set(_MACRO.findall(plain)) - _OF_NO_USE
-    elif language in ("java", "rust"):
-        kinds = _DECLARED_TYPES if language == "java" else ("macro_definition",)
-        defined = {name_of(node) for node in walk(parse(language, solution)) if node.type in kinds}
-    else:
-        return []
-    used = set(re.findall(r"\w+", tests))
-    own = {name_of(node) for node in walk(parse(language, tests)) if node.type in _DECLARED_TYPES}
-    return sorted((defined & used) - own - {"Solution", "Problem"})

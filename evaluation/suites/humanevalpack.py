@@ -5,9 +5,9 @@ HumanEvalSynthesize gives a description. HumanEvalExplain asks twice: first for 
 conversation that knows nothing of the first, for the function by that description alone; the function's name and code
 blocks are taken out of the description.
 
-A sample is a whole program without its tests. As in the official harness, common imports are put before Python and C++
-programs, imports of Go programs are completed, and JavaScript that prints anything has failed. C++ is compiled as
-C++17.
+A sample is a whole program without its tests, which run in a process of their own (see `scripts` for Python,
+`native` for the other languages). As in the official harness, common imports are put before Python and C++ programs,
+imports of Go programs are completed, and JavaScript that prints anything has failed. C++ is compiled as C++17.
 
 Not guaranteed: the same verdict twice where the tests or the solution leave something to chance. Two canonical
 solutions do: that of Go/95 depends on the order in which a map is walked and passes most of the time, that of Rust/32
@@ -22,13 +22,17 @@ from functools import partial
 from typing import Literal, get_args
 
 from evaluation.errors import BenchmarkError
-from evaluation.native.compiled import Cpp, Java, Rust
-from evaluation.native.definitions import defined_names, entry_of
+from evaluation.native.cpp import Cpp
+from evaluation.native.definitions import TYPES, defined_names, entry_of, find_definitions
 from evaluation.native.extraction import extract_program
 from evaluation.native.golang import Go
 from evaluation.native.interpreted import JavaScript
+from evaluation.native.java import Java
 from evaluation.native.runner import TestedProgram, native_examiner
+from evaluation.native.rust import Rust
+from evaluation.native.signatures import signature_of
 from evaluation.native.sources import parse
+from evaluation.native.toolchain import Task as TestedTask
 from evaluation.native.toolchain import Toolchain
 from evaluation.rows import Origin, Row, content_digest, find_rows
 from evaluation.sanitize import extract_code
@@ -90,6 +94,8 @@ class Task:
     instruction: str
     docstring: str
     test: str
+    types: str
+    """Definitions of types that the declaration names and the canonical solution makes."""
     needs: str
     """Code that tells which libraries the task needs."""
 
@@ -156,8 +162,9 @@ class HumanEvalPackSuite:
 
     def _program(self, sample: Sample) -> TestedProgram:
         before = "using namespace std;\n" if self.language == "cpp" else ""
-        test = self.tasks[sample.task_id].test
-        return TestedProgram(before + sample.solution, test, _DIALECTS[self.language].seconds)
+        task = self.tasks[sample.task_id]
+        tested = TestedTask(before + task.head, task.test, task.types)
+        return TestedProgram(before + sample.solution, tested, _DIALECTS[self.language].seconds)
 
 
 def load(mode: Mode, language: Language, data: str | None) -> HumanEvalPackSuite:
@@ -183,8 +190,8 @@ def _read_task(row: Row, language: Language) -> Task:
     test = row.text("test_setup") + row.text("test") if language == "go" else row.text("test")
     entry_point = row.text("entry_point")
     prompt = row.text("prompt")
+    grammar = _DIALECTS[language].grammar
     if language != "python":
-        grammar = _DIALECTS[language].grammar
         if _is_damaged(grammar, declaration, prompt, canonical):
             declaration, imports = prompt, ""
         entry_point = entry_of(grammar, declaration)  # the field has another name in JavaScript/114 and a dozen others
@@ -200,6 +207,7 @@ def _read_task(row: Row, language: Language) -> Task:
         instruction=row.text("instruction"),
         docstring=row.text("docstring"),
         test=test,
+        types="" if language == "python" else _types_made_by(canonical, grammar, imports + declaration),
         needs=declaration + canonical + test,
     )
 
@@ -209,6 +217,15 @@ def _is_damaged(grammar: str, declaration: str, prompt: str, canonical: str) -> 
     if parse(grammar, declaration + canonical).has_error and not parse(grammar, prompt + canonical).has_error:
         return True
     return not defined_names(grammar, prompt) <= defined_names(grammar, declaration)
+
+
+def _types_made_by(canonical: str, grammar: str, head: str) -> str:
+    """Return the definitions of types that a declaration names and leaves to its solution (Rust/137)."""
+    signature = signature_of(grammar, head)
+    named = re.findall(r"\w+", " ".join([signature.result, *(parameter.type for parameter in signature.parameters)]))
+    made = find_definitions(grammar, parse(grammar, head + canonical))
+    wanted = set(named) - defined_names(grammar, head)
+    return "\n".join(item.text for item in made if item.kind in TYPES and item.names & wanted)
 
 
 def _repair_request(task: Task, dialect: _Dialect) -> str:

@@ -5,7 +5,8 @@ that the tests bring along, or a whole function as chat models write it. Whether
 
 As upstream: Java with assertions and javatuples, C++17 without NDEBUG, Rust in its default edition (2015) without
 crates. As DeepSeek-Coder does: standard headers come before C++ programs, and `<?php` where it is missing.
-Unlike upstream, the test of an assert is our own in C++ and cannot be compiled away.
+Unlike upstream, tests and program are two processes (see `native`). Rows whose own text cannot be compiled with any
+program fail here as there: HumanEval/137 in C++, whose union has a value for a type.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,12 +16,16 @@ from functools import partial
 from typing import Literal
 
 from evaluation.errors import BenchmarkError
-from evaluation.native.compiled import Cpp, Java, Rust, Swift
+from evaluation.native.cpp import Cpp
 from evaluation.native.definitions import entry_of
 from evaluation.native.extraction import extract_program
 from evaluation.native.interpreted import JavaScript, Php
+from evaluation.native.java import Java
 from evaluation.native.runner import TestedProgram, native_examiner
-from evaluation.native.sources import name_of, open_braces, parse
+from evaluation.native.rust import Rust
+from evaluation.native.sources import open_braces
+from evaluation.native.swift import Swift
+from evaluation.native.toolchain import Task as TestedTask
 from evaluation.native.toolchain import Toolchain
 from evaluation.rows import Origin, Row, content_digest, find_rows
 from evaluation.suite import Examiner, Execution, Prompt, Sample
@@ -62,6 +67,8 @@ class Task:
     task_id: str
     entry_point: str
     prompt: str
+    head: str
+    """The prompt as the beginning of a program."""
     tests: str
     """Without the brace that closes the prompt's function."""
     stop: tuple[str, ...]
@@ -106,14 +113,10 @@ class MultiPlESuite:
         return native_examiner(_DIALECTS[self.language].toolchain(), execution, self._program)
 
     def _program(self, sample: Sample) -> TestedProgram:
-        tests = self.tasks[sample.task_id].tests
-        solution = sample.solution
-        if self.language == "java":
-            return TestedProgram(_open_class(solution), tests, _SECONDS)
-        if self.language == "php" and "<?php" not in solution:
-            solution = f"<?php\n{solution}"
-        closing = "\n}" * open_braces(_DIALECTS[self.language].grammar, solution)
-        return TestedProgram(solution + closing, tests, _SECONDS)
+        task = self.tasks[sample.task_id]
+        before = "<?php\n" if self.language == "php" and "<?php" not in sample.solution else ""
+        closing = "\n}" * open_braces(_DIALECTS[self.language].grammar, sample.solution)
+        return TestedProgram(before + sample.solution + closing, TestedTask(task.head, task.tests), _SECONDS)
 
 
 def load(language: Language, data: str | None) -> MultiPlESuite:
@@ -142,19 +145,5 @@ def _read_task(row: Row, dialect: _Dialect) -> Task:
         raise BenchmarkError(f"{row.where}: prompt: does not end inside a function")
     # where the tests open fewer braces than they close, the first one closes the function
     closes = open_braces(dialect.grammar, tests) < 0 and tests.lstrip().startswith("}")
-    return Task(row.text("name"), entry_point, prompt, tests.lstrip()[1:] if closes else tests, tuple(stop))
-
-
-def _open_class(solution: str) -> str:
-    """Return a Java program that ends inside its class `Problem`, where the tests, a main method, follow."""
-    still_open = open_braces("java", solution)
-    if still_open:
-        return solution + "\n}" * (still_open - 1)
-    content = solution.encode("utf-8", "surrogatepass")
-    for node in parse("java", solution).children:
-        body = node.child_by_field_name("body") if node.type == "class_declaration" else None
-        if body is not None and name_of(node) == "Problem":
-            before, after = content[: node.start_byte], content[node.end_byte :]
-            opened = content[node.start_byte : body.end_byte - 1]
-            return (before + after + b"\n" + opened).decode("utf-8", "surrogatepass")
-    return solution
+    head = f"<?php\n{prompt}" if dialect.grammar == "php" and "<?php" not in prompt else prompt
+    return Task(row.text("name"), entry_point, prompt, head, tests.lstrip()[1:] if closes else tests, tuple(stop))

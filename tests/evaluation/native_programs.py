@@ -6,10 +6,13 @@ Most hostile programs give the right answer only where the forbidden thing succe
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from evaluation.native.compiled import Cpp, Java, Rust, Swift
+from evaluation.native.cpp import Cpp
 from evaluation.native.golang import Go
 from evaluation.native.interpreted import JavaScript, Php
-from evaluation.native.toolchain import Toolchain
+from evaluation.native.java import Java
+from evaluation.native.rust import Rust
+from evaluation.native.swift import Swift
+from evaluation.native.toolchain import Task, Toolchain
 
 Hostile = dict[str, tuple[str, set[str]]]
 
@@ -21,6 +24,7 @@ class Case:
     """One language: a function `twice`, right and wrong, with its tests, and programs that attack."""
 
     toolchain: Callable[[], Toolchain]
+    head: str
     right: str
     wrong: str
     tests: str
@@ -28,10 +32,16 @@ class Case:
     before: str = ""
     """Put before every program."""
 
+    @property
+    def task(self) -> Task:
+        """What the programs are tested by."""
+        return Task(self.head, self.tests)
+
 
 CASES = {
     "javascript": Case(
         lambda: JavaScript(silent=False),
+        "const twice = (x) => {\n",
         "const twice = (x) => {\n  return 2 * x;\n}\n",
         "const twice = (x) => {\n  return x;\n}\n",
         "const test = () => {\n  console.assert(twice(3) === 6);\n};\ntest()\n",
@@ -42,9 +52,9 @@ CASES = {
             "replaces console.assert": ("console.assert = () => {}; const twice = (x) => x", ASSERTION),
             "defines console.assert anew": (
                 "Object.defineProperty(console, 'assert', {value: () => {}}); const twice = (x) => x",
-                EXCEPTION,
+                ASSERTION,
             ),
-            "hides console": ("const console = {assert() {}}; const twice = (x) => x", EXCEPTION),
+            "hides console": ("const console = {assert() {}}; const twice = (x) => x", ASSERTION),
             "replaces the global console": (
                 "globalThis.console = {assert() {}}; const twice = (x) => x",
                 ASSERTION,
@@ -69,13 +79,19 @@ CASES = {
                 "const twice = (x) => require('fs').existsSync('{secret}') ? 2 * x : 0",
                 ASSERTION,
             ),
-            "connects": ("require('net').connect(9, '127.0.0.1'); const twice = (x) => 2 * x", EXCEPTION),
+            "listens": (
+                "let open = 0; try { open = new (process.binding('tcp_wrap').TCP)(0).bind('127.0.0.1', 0) === 0 }"
+                " catch {} const twice = (x) => open ? 2 * x : 0",
+                ASSERTION,
+            ),
             "writes into the system": ("require('fs').writeFileSync('/usr/x', 'x')", EXCEPTION),
+            "writes anywhere": ("require('fs').writeFileSync('/tmp/x', 'x')", EXCEPTION),
             "does not parse": ("const twice = (x => {", {"syntax"}),
         },
     ),
     "php": Case(
         Php,
+        "<?php\nfunction twice($x) {\n",
         "<?php\nfunction twice($x) {\n  return 2 * $x;\n}\n",
         "<?php\nfunction twice($x) {\n  return $x;\n}\n",
         'function test(): void {\n  if (twice(3) !== 6) { throw new Exception("Test failed!"); }\n}\ntest();\n',
@@ -84,7 +100,8 @@ CASES = {
             "returns at the top": ("<?php\nfunction twice($x) { return $x; }\nreturn;", ASSERTION),
             "exits in the call": ("<?php\nfunction twice($x) { exit(0); }", {"exited"}),
             "swallows exceptions": (
-                "<?php\nset_exception_handler(function () { exit(0); }); function twice($x) { return $x; }",
+                "<?php\nset_exception_handler(function () { exit(0); });"
+                " function twice($x) { throw new Exception('x'); }",
                 {"exited"},
             ),
             "writes for ever": ("<?php\nwhile (true) { echo str_repeat('x', 9999); }", MEMORY),
@@ -104,6 +121,7 @@ CASES = {
     ),
     "cpp": Case(
         Cpp,
+        "int twice(int x){\n",
         "#include <vector>\nusing namespace std;\nint twice(int x){\n  return 2 * x;\n}\n",
         "int twice(int x){\n  return x;\n}\n",
         "#undef NDEBUG\n#include<assert.h>\nint main(){\n  assert (twice(3) == 6);\n}\n",
@@ -120,8 +138,35 @@ CASES = {
                 "int twice(int x) { return x; }",
                 ASSERTION | {"syntax"},
             ),
-            "renames main": ("#define main other\nint twice(int x) { return x; }", {"refused"}),
-            "hides a macro": ("#def\\\nine twice(x) 6\n", {"refused"}),
+            "renames main": ("#define main other\nint twice(int x) { return x; }", ASSERTION),
+            "makes files": ('int twice(int x) { return ofstream("/tmp/x").good() ? 2 * x : 0; }', ASSERTION),
+            "makes links": ('int twice(int x) { return symlink("/tmp", "/tmp/x") == 0 ? 2 * x : 0; }', ASSERTION),
+            "eats memory that it does not show": (
+                "#include <sys/mman.h>\nint twice(int x) { size_t n = 1 << 26; for (int i = 0; i < 9; i++) {"
+                " char *p = (char *)mmap(0, n, 3, MAP_SHARED | MAP_ANONYMOUS, -1, 0); if (p == MAP_FAILED) return 0;"
+                " memset(p, 1, n); madvise(p, n, MADV_DONTNEED); } return 2 * x; }",
+                ASSERTION,
+            ),
+            "maps memory of the kernel": (
+                '#include <sys/mman.h>\n#include <fcntl.h>\nint twice(int x) { int zero = open("/dev/zero", O_RDWR);'
+                " return mmap(0, 4096, 3, MAP_SHARED, zero, 0) == MAP_FAILED ? 0 : 2 * x; }",
+                ASSERTION,
+            ),
+            "eats tables of pages": (
+                "#include <sys/mman.h>\nint twice(int x) { size_t n = 1ul << 40; volatile char *p = (char *)mmap(0, n,"
+                " 1, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0); long s = 0;"
+                " for (size_t i = 0; i < n; i += 1 << 21) s += p[i]; sleep(99); return 2 * x + s; }",
+                MEMORY,
+            ),
+            "eats memory behind an ended thread": (
+                "void eat() { for (;;) { char *p = new char[1 << 24]; memset(p, 1, 1 << 24); usleep(5000); } }\n"
+                "int twice(int x) { thread(eat).detach(); pthread_exit(0); }",
+                MEMORY,
+            ),
+            "opens many pipes": (
+                "int twice(int x) { int n = 0, ends[2]; while (pipe(ends) == 0) n++; return n > 200 ? 2 * x : 0; }",
+                ASSERTION,
+            ),
             "goes on after signals": (
                 "void quit(int) { _exit(0); }\nint twice(int x) { for (int s = 1; s < 32; s++) signal(s, quit);"
                 " return x; }",
@@ -156,7 +201,7 @@ CASES = {
                 ASSERTION,
             ),
             "writes into its own library": (
-                'int twice(int x) { return ofstream("/build/program.so").good() ? 2 * x : 0; }',
+                'int twice(int x) { return ofstream("/build/library.so").good() ? 2 * x : 0; }',
                 ASSERTION,
             ),
             "finds its environment": ('int twice(int x) { return getenv("USER") ? 2 * x : 0; }', ASSERTION),
@@ -167,6 +212,7 @@ CASES = {
     ),
     "java": Case(
         lambda: Java("Main"),
+        "import java.util.*;\nclass Solution {\n  public int twice(int x) {\n",
         "import java.util.*;\nclass Solution {\n  public int twice(int x) {\n    return 2 * x;\n  }\n}\n",
         "import java.util.*;\nclass Solution {\n  public int twice(int x) {\n    return x;\n  }\n}\n",
         "public class Main {\n  public static void main(String[] args) {\n    Solution s = new Solution();\n"
@@ -184,7 +230,7 @@ CASES = {
             "hides a class": (
                 "class Objects { static boolean equals(Object a, Object b) { return true; } }\n"
                 "class Solution { int twice(int x) { return x == 4 ? 8 : 0; } }",
-                {"refused"},
+                ASSERTION,
             ),
             "writes for ever": (
                 "import java.util.*; class Solution { int twice(int x) {"
@@ -222,6 +268,7 @@ CASES = {
     ),
     "rust": Case(
         lambda: Rust("2021", ()),
+        "fn twice(x: i32) -> i32 {\n",
         "fn twice(x: i32) -> i32 {\n    2 * x\n}\n",
         "fn twice(x: i32) -> i32 {\n    x\n}\n",
         "#[cfg(test)]\nmod tests {\n    use super::*;\n\n    #[test]\n    // why\n    fn test_twice() {\n"
@@ -230,10 +277,10 @@ CASES = {
             "exits in the call": ("fn twice(x: i32) -> i32 { std::process::exit(0) }", {"exited"}),
             "hides a macro": (
                 "macro_rules! assert_eq { ($a:expr, $b:expr) => {} }\nfn twice(x: i32) -> i32 { x }",
-                {"refused"},
+                ASSERTION,
             ),
             "panics quietly": (
-                "fn twice(x: i32) -> i32 { std::panic::set_hook(Box::new(|_| std::process::exit(0))); x }",
+                "fn twice(x: i32) -> i32 { std::panic::set_hook(Box::new(|_| std::process::exit(0))); panic!() }",
                 {"exited"},
             ),
             "eats memory": (
@@ -259,6 +306,7 @@ CASES = {
     ),
     "go": Case(
         Go,
+        "func twice(x int) int {\n",
         "func twice(x int) int {\n\treturn 2 * x\n}\n",
         "func twice(x int) int {\n\treturn x\n}\n",
         'package main\n\nimport (\n\t"testing"\n\t"github.com/stretchr/testify/assert"\n)\n\n'
@@ -311,6 +359,7 @@ CASES = {
     ),
     "swift": Case(
         Swift,
+        "func twice(x: Int) -> Int {\n",
         "func twice(x: Int) -> Int {\n    return 2 * x\n}\n",
         "func twice(x: Int) -> Int {\n    return x\n}\n",
         "\nassert(twice(x: 3) == 6)\n",

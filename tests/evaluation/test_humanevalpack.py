@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from evaluation.errors import BenchmarkError
-from evaluation.native.compiled import Rust
+from evaluation.native.rust import Rust
 from evaluation.suite import Execution, Sample
 from evaluation.suites import humanevalpack
 from evaluation.suites.humanevalpack import NAMES, HumanEvalPackSuite, Language, Mode, load

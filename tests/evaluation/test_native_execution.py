@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 
 from evaluation.errors import BenchmarkError, SandboxUnavailable
-from evaluation.native.compiled import Cpp, Rust
+from evaluation.native.cpp import Cpp
 from evaluation.native.golang import Go
 from evaluation.native.interpreted import JavaScript
 from evaluation.native.runner import TestedProgram, TestResult, open_runner
-from evaluation.native.toolchain import Places, Toolchain
+from evaluation.native.rust import Rust
+from evaluation.native.toolchain import Places, Task, Toolchain
 from evaluation.suite import Execution
 from evaluation.toolchains import missing
 from tests.evaluation.native_programs import CASES
 
 SECONDS = 0.7
 SECRET = "in the caller's folder"
-
 
 
 def _cases() -> Iterator[object]:
@@ -35,7 +35,7 @@ def test_only_right_programs_pass(language: str, tmp_path: Path) -> None:
     case = CASES[language]
     programs = [case.right, case.wrong, *(text for text, _ in case.hostile.values()), case.right]
     programs = [case.before + text.replace("{secret}", str(secret)) for text in programs]
-    results = run_all(case.toolchain(), programs, case.tests, Execution(memory_bytes=256 << 20), _seconds(language))
+    results = run_all(case.toolchain(), programs, case.task, Execution(memory_bytes=256 << 20), _seconds(language))
     first, wrong, *hostile, last = results
     assert (first.reason, last.reason) == (None, None), (first, last)
     assert wrong.reason == "assertion", wrong
@@ -49,11 +49,11 @@ def test_only_right_programs_pass(language: str, tmp_path: Path) -> None:
 
 
 def run_all(
-    toolchain: Toolchain, programs: Sequence[str], tests: str, execution: Execution, seconds: float = 5.0
+    toolchain: Toolchain, programs: Sequence[str], task: Task, execution: Execution, seconds: float = 5.0
 ) -> list[TestResult]:
     """Return the results in the order of the programs."""
     with open_runner(toolchain, execution) as runner:
-        found = runner.run(range(len(programs)), lambda number: TestedProgram(programs[number], tests, seconds))
+        found = runner.run(range(len(programs)), lambda number: TestedProgram(programs[number], task, seconds))
         return [result for _, result in sorted(found, key=lambda pair: pair[0])]
 
 
@@ -64,14 +64,15 @@ def _seconds(language: str) -> float:
 @pytest.mark.parametrize("language", _cases())
 def test_an_overlong_solution_is_refused_and_not_parsed(language: str) -> None:
     case = CASES[language]
-    [result] = run_all(case.toolchain(), [case.right + "a<" * 200_000], case.tests, Execution(), SECONDS)
+    [result] = run_all(case.toolchain(), [case.right + "a<" * 200_000], case.task, Execution(), SECONDS)
     assert result.reason == "refused" and "32768 characters" in result.detail
 
 
 @pytest.mark.skipif(bool(missing("javascript", "")), reason="needs Node")
 def test_printing_counts_as_a_failed_test_only_where_the_suite_says_so() -> None:
-    program, tests = "const f = (x) => { console.log(x); return x }", "console.assert(f(1) === 1)"
-    results = [run_all(JavaScript(silent), [program], tests, Execution(workers=1))[0] for silent in (False, True)]
+    program = "const f = (x) => { console.log(x); return x }"
+    task = Task("const f = (x) => {", "console.assert(f(1) === 1)")
+    results = [run_all(JavaScript(silent), [program], task, Execution(workers=1))[0] for silent in (False, True)]
     assert [result.reason for result in results] == [None, "assertion"]
 
 
@@ -79,36 +80,29 @@ def test_printing_counts_as_a_failed_test_only_where_the_suite_says_so() -> None
 def test_without_a_sandbox_limits_and_evidence_hold_all_the_same() -> None:
     case = CASES["javascript"]
     programs = [case.right, case.wrong, "process.exit(0)", "for (;;);"]
-    results = run_all(case.toolchain(), programs, case.tests, Execution(unsandboxed=True), SECONDS)
+    results = run_all(case.toolchain(), programs, case.task, Execution(unsandboxed=True), SECONDS)
     assert [result.reason for result in results] == [None, "assertion", "exited", "time"]
 
 
 @pytest.mark.skipif(bool(missing("cpp", "")), reason="needs g++")
 def test_a_function_named_like_one_of_c_is_the_one_that_is_tested() -> None:
     program = "using namespace std;\nint strlen(string s) { return s.size() - 1; }\n"
-    [result] = run_all(Cpp(), [program], 'int main() { assert(strlen("a") == 1); }', Execution(workers=1))
+    task = Task("using namespace std;\nint strlen(string s) {", 'int main() { assert(strlen("a") == 1); }')
+    [result] = run_all(Cpp(), [program], task, Execution(workers=1))
     assert result.reason == "assertion"
 
 
-@pytest.mark.skipif(bool(missing("javascript", "")), reason="needs Node")
-def test_what_a_program_leaves_behind_is_not_there_for_the_next() -> None:
-    leaves = "require('fs').writeFileSync('/tmp/left', 'x'); const f = () => 1"
-    finds = "const f = () => require('fs').existsSync('/tmp/left') ? 1 : 0"
-    results = run_all(JavaScript(True), [leaves, finds], "console.assert(f() === 1)", Execution(workers=1))
-    assert [result.reason for result in results] == [None, "assertion"]
-
-
 @pytest.mark.parametrize(
-    ("toolchain", "tests"),
+    ("toolchain", "head", "tests"),
     [
-        (Cpp(), "int g() { return 1; }"),
-        (Rust("2021", ()), "mod tests { fn g() {} }"),
-        (Go(), "func TestA() {}\nfunc TestB() {}\n"),
+        (Cpp(), "int f() {", "int g() { return 1; }"),
+        (Rust("2021", ()), "fn f() {", "mod tests { fn g() {} }"),
+        (Go(), "func F() int {", "func TestA() {}\nfunc TestB() {}\n"),
     ],
 )
-def test_tests_that_cannot_be_called_are_refused(toolchain: Toolchain, tests: str) -> None:
+def test_tests_that_cannot_be_called_are_refused(toolchain: Toolchain, head: str, tests: str) -> None:
     with pytest.raises(BenchmarkError, match="tests have"):
-        toolchain.recipe("", tests, Places("/sources", "/build", "/prepared"), 1 << 30)
+        toolchain.tests(Task(head, tests), Places("/sources", "/build", "/prepared"), 1 << 30)
 
 
 @pytest.mark.skipif(bool(missing("javascript", "")), reason="needs Node")
@@ -128,7 +122,7 @@ def test_a_sandbox_that_does_not_work_is_no_failure_of_programs(
 
 @pytest.mark.skipif(bool(missing("javascript", "")), reason="needs Node")
 def test_a_toolchain_that_does_not_work_is_no_failure_of_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(JavaScript, "probe", ("", "throw 'broken'"))
+    monkeypatch.setattr(JavaScript, "probe", ("", Task("const f = () => {", "throw 'broken'")))
     with pytest.raises(BenchmarkError, match="javascript: its toolchain does not work"):
         with open_runner(JavaScript(True), Execution()):
             pass
@@ -138,7 +132,8 @@ def test_a_toolchain_that_does_not_work_is_no_failure_of_programs(monkeypatch: p
 def test_stopping_does_not_wait_for_running_programs() -> None:
     started = time.monotonic()
     with open_runner(JavaScript(True), Execution(workers=2)) as runner:
-        texts = ["1", "for (;;);", "for (;;);", "for (;;);"]
-        first, _ = next(runner.run(texts, lambda text: TestedProgram(text, "", 1000.0)))
-        assert first == "1"
+        texts = ["const f = () => 1", *(3 * ["for (;;);"])]
+        task = Task("const f = () => {", "f()")
+        first, _ = next(runner.run(texts, lambda text: TestedProgram(text, task, 1000.0)))
+        assert first == texts[0]
     assert time.monotonic() - started < 100

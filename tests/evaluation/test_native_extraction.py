@@ -4,7 +4,7 @@ import pytest
 
 from evaluation.native.definitions import defined_names, entry_of
 from evaluation.native.extraction import extract_program
-from evaluation.native.sources import edit, open_braces, parse, redefinitions
+from evaluation.native.sources import edit, open_braces, parse
 
 HEADS = {
     "javascript": "const addOne = (x) => {\n",
@@ -198,11 +198,3 @@ def test_prose_around_bare_code_does_not_hide_it() -> None:
 
 def test_edits_count_bytes() -> None:
     assert edit("ä = 1; b", [(0, 2, "a"), (8, 9, "cc")]) == "a = 1; cc"
-
-
-def test_only_names_that_tests_use_are_redefinitions() -> None:
-    tests = "int main() { assert(f(1) == abs(2)); }"
-    assert redefinitions("cpp", "#define ll long long\n#define assert(x)\n", tests) == []
-    assert redefinitions("cpp", "%: define abs(x) 0\n#\\\ndefine main x\n", tests) == ["abs", "main"]
-    assert redefinitions("java", "class List {} class Pair {}", "class Main { List l; }") == ["List"]
-    assert redefinitions("rust", "macro_rules! assert { () => {} }", "fn t() { assert!(false); }") == ["assert"]
