@@ -163,10 +163,13 @@ def closings(language: str) -> Sequence[str]:
 def find_entries(language: str, root: Node, entry_point: str, *, strict: bool) -> Iterator[Node]:
     """Yield definitions of the entry point, those at the top level first."""
     for node in chain(root.children, walk(root)):
-        if node.type in FUNCTIONS | VALUES and (node.type != "method_declaration" or node.child_by_field_name("body")):
-            item = define(language, unwrap(node))
-            if item.defines(entry_point) and item.has_body and not (strict and item.broken):
-                yield node
+        if node.type not in FUNCTIONS | VALUES or f"{entry_point}".encode() not in (node.text or b""):
+            continue
+        if node.type == "method_declaration" and node.child_by_field_name("body") is None:
+            continue
+        item = define(language, unwrap(node))
+        if item.defines(entry_point) and item.has_body and not (strict and item.broken):
+            yield node
 
 
 def find_definitions(language: str, root: Node) -> list[Definition]:

@@ -5,6 +5,7 @@ Not guaranteed: scoping as exact as a compiler's; where it is in doubt a name to
 """
 
 import re
+from itertools import islice
 
 from tree_sitter import Node
 
@@ -78,6 +79,8 @@ _NAMED = {
 _LISTS = {"enumerator_list", "var_spec_list"}
 _NAMELESS = {"default_value", "key", "parameters", "right", "size", "value"}
 """Fields of declarators that give no name."""
+_LONG = 200
+"""Of so many nodes is an expression of which no more is looked at: answers must not keep their examiner busy."""
 _QUIET = {"console", "process", "print", "printf", "print_r", "var_dump", "debugPrint", "dump", "alert"}
 
 
@@ -133,10 +136,10 @@ def called_names(node: Node) -> frozenset[str]:
 
 def is_output(node: Node) -> bool:
     """Tell whether a statement does nothing but print."""
-    calls = [part for part in walk(node) if part.type in _CALLS]
-    if node.type not in ("expression_statement", "call_expression") or not calls:
+    call = next((part for part in walk(node) if part.type in _CALLS), None)
+    if node.type not in ("expression_statement", "call_expression") or call is None:
         return False
-    return bool(words_of(text_of(calls[0]).partition("(")[0]) & _QUIET)
+    return bool(words_of(text_of(call).partition("(")[0]) & _QUIET)
 
 
 def _parts_named(node: Node) -> set[str]:
@@ -170,10 +173,11 @@ def _types_in(node: Node | None) -> set[str]:
 
 
 def _names_in(node: Node) -> set[str]:
-    """Return the names in an expression, and the keys of PHP's `$GLOBALS`."""
-    names = {text_of(part) for part in walk(node) if part.type in _LEAVES}
+    """Return the names at the beginning of an expression, and the keys of PHP's `$GLOBALS`."""
+    parts = list(islice(walk(node), _LONG))
+    names = {text_of(part) for part in parts if part.type in _LEAVES}
     if "GLOBALS" in names:
-        names |= {text_of(part) for part in walk(node) if part.type == "string_content"}
+        names |= {text_of(part) for part in parts if part.type == "string_content"}
     return names
 
 
@@ -184,12 +188,14 @@ def _handed_over(call: Node) -> set[str]:
     if called & _QUIET:
         return set()
     names = called if function.type not in _LEAVES or "object" in call.type else set()
-    for argument in walk(call.child_by_field_name("arguments") or call.children[-1]):
-        holder = argument.parent.type if argument.parent else ""
-        if holder in ("arguments", "argument", "value_argument") and argument.type in ("variable_name", *_LEAVES):
+    listed = call.child_by_field_name("arguments") or call.children[-1]
+    for argument in islice(listed.named_children, _LONG):
+        while argument.type in ("argument", "value_arguments", "value_argument") and argument.named_children:
+            argument = argument.named_children[-1]
+        if argument.type in ("variable_name", *_LEAVES):
             names |= words_of(text_of(argument))
-        elif text_of(function) == "define" and argument.type == "string_content":
-            names.add(text_of(argument))
+        elif called == {"define"}:
+            names |= words_of(text_of(argument))
     return names
 
 

@@ -7,7 +7,8 @@ macros. What calls the entry point without being needed by it, tests and example
 Not guaranteed: that nothing is kept in vain.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from evaluation.native.definitions import ALWAYS_KEPT, FUNCTIONS, TYPES, VALUES, Definition
 from evaluation.native.names import words_of
@@ -20,8 +21,9 @@ def find_needed(found: Sequence[Definition], given: Sequence[Definition], entry_
     """Return what stays of a reply's parts beside those that are given."""
     items = [item for item in without_repeats(found) if not is_example(item, entry_point) and "main" not in item.names]
     words = {entry_point}.union(*(words_of(item.text) for item in given))
-    needed = _close([item for item in items if not item.is_statement], words)
-    tests = {name for item in items if item not in needed and item.mentions({entry_point}) for name in item.names}
+    needed = {id(item) for item in _close([item for item in items if not item.is_statement], words)}
+    others = [item for item in items if id(item) not in needed and not item.is_statement]
+    tests = {name for item in others if item.mentions({entry_point}) for name in item.names}
     return _close([item for item in items if not (item.is_statement and item.mentions(tests))], words)
 
 
@@ -43,43 +45,52 @@ def without_repeats(items: Sequence[Definition]) -> list[Definition]:
     return list(unique.values())
 
 
-def _close(items: Sequence[Definition], words: set[str]) -> list[Definition]:
-    """Return all that is reached from some names."""
-    kept: set[int] = set()
-    reached = set(words)
-    while True:
-        touched = _touched([items[number] for number in kept], items)
-        fresh = {
-            number
-            for number, item in enumerate(items)
-            if number not in kept and _is_reached(item, reached, touched, items)
-        }
-        if not fresh:
-            return [item for number, item in enumerate(items) if number in kept]
-        kept |= fresh
-        reached.update(*(words_of(items[number].text) for number in fresh))
+def _close(items: Sequence[Definition], words: Iterable[str]) -> list[Definition]:
+    """Return all that is reached from some words."""
+    functions = _index(items, lambda item: item.names if item.kind in FUNCTIONS else ())
+    reached_by = _index(items, lambda item: _effects(item, functions) if item.is_statement else item.names)
+    mentioned_in = _index(items, lambda item: words_of(item.text) if item.kind in TYPES | _MADE_EARLY else ())
+    kept = {id(item) for item in items if item.kind in ALWAYS_KEPT or item.starts}
+    waiting = set(words).union(*(words_of(item.text) for item in items if id(item) in kept))
+    seen: set[str] = set()
+    touched: set[str] = set()
+    while waiting:
+        seen |= waiting
+        fresh = [item for word in waiting for item in reached_by.get(word, ()) if id(item) not in kept]
+        fresh += _touching(fresh, mentioned_in, touched)
+        kept.update(id(item) for item in fresh)
+        waiting = set().union(*(words_of(item.text) for item in fresh)) - seen
+    return [item for item in items if id(item) in kept]
 
 
-def _is_reached(item: Definition, reached: set[str], touched: set[str], items: Sequence[Definition]) -> bool:
-    if item.kind in ALWAYS_KEPT or item.starts or item.names & reached:
-        return True
-    if item.is_statement:
-        return bool(_effects(item, items) & reached)
-    return item.kind in _MADE_EARLY and item.mentions(touched)
+def _touching(
+    fresh: Sequence[Definition], mentioned_in: Mapping[str, Sequence[Definition]], touched: set[str]
+) -> list[Definition]:
+    """Return the variables whose making may change those that are fresh: they or their types mention them."""
+    found: list[Definition] = []
+    waiting = {name for item in fresh if item.kind in _MADE_EARLY and not item.has_body for name in item.names}
+    while waiting := waiting - touched:
+        touched |= waiting
+        users = [item for name in waiting for item in mentioned_in.get(name, ())]
+        found += [item for item in users if item.kind in _MADE_EARLY]
+        waiting = {name for item in users for name in item.names}
+    return found
 
 
-def _effects(item: Definition, items: Sequence[Definition]) -> set[str]:
+def _effects(item: Definition, functions: Mapping[str, Sequence[Definition]]) -> set[str]:
     """Return the names of what a statement may change, also by the functions that it calls."""
     effects, called, waiting = set(item.changes), set(item.calls), set(item.calls)
     while waiting:
-        functions = [other for other in items if other.kind in FUNCTIONS and other.names & waiting]
-        effects.update(*(function.changes for function in functions))
-        waiting = set().union(*(function.calls for function in functions)) - called
+        found = [function for name in waiting for function in functions.get(name, ())]
+        effects.update(*(function.changes for function in found))
+        waiting = set().union(*(function.calls for function in found)) - called
         called |= waiting
     return effects
 
 
-def _touched(kept: Sequence[Definition], items: Sequence[Definition]) -> set[str]:
-    """Return the variables that are kept, and the types whose code mentions them."""
-    touched = {name for item in kept if item.kind in _MADE_EARLY and not item.has_body for name in item.names}
-    return touched | {name for item in items if item.kind in TYPES and item.mentions(touched) for name in item.names}
+def _index(items: Sequence[Definition], words: Callable[[Definition], Iterable[str]]) -> dict[str, list[Definition]]:
+    index: defaultdict[str, list[Definition]] = defaultdict(list)
+    for item in items:
+        for word in words(item):
+            index[word].append(item)
+    return index

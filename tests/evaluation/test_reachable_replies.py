@@ -58,8 +58,10 @@ def test_what_is_taken_out_of_a_right_reply_passes(language: str) -> None:
         name: extract_program(language, f"Here:\n\n```{language}\n{text}```\n", entry(language), task.head)
         for name, text in replies(language).items()
     }
-    programs |= {f"{name}, bare": extract_program(language, text, entry(language), task.head)
-                 for name, text in replies(language).items()}
+    programs |= {
+        f"{name}, bare": extract_program(language, text, entry(language), task.head)
+        for name, text in replies(language).items()
+    }
     distinct = {text: name for name, text in programs.items()}
     with open_runner(TOOLCHAINS[language](), Execution()) as runner:
         results = dict(runner.run(distinct, lambda text: TestedProgram(text, task, 10.0)))
