@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from inverse_instruct.identity import HOW
 from inverse_instruct.languages import LANGUAGES
 from inverse_instruct.outside import ADDRESS, COMMAND, FILE, KEYS, LISTEN, PROGRAM, Outside, Text
 
@@ -62,9 +63,9 @@ def check_urls(urls: list[str]) -> list[str]:
 class ModelSection(Section):
     """Which model improves itself, and how it is spoken to."""
 
-    base: Model
+    base: Annotated[Model, HOW]
     """Base model B, fine-tuned in every round: a folder, a name of `fetch-model`, or a name on the HF hub."""
-    start: Model | None = None
+    start: Annotated[Model | None, HOW] = None
     """Starting instruct model M0; null: round 0 makes it by training `base` on the original corpus."""
     prompt_format: Literal["chat", "magicoder", "completion"] = "chat"
     """`chat`: the tokenizer's own template; `magicoder`: the published format; `completion`: for base models."""
@@ -272,21 +273,21 @@ class TrainSection(Section):
     """Gradient clipping; 0: none."""
     global_batch_size: int = Field(512, ge=1)
     """Sequences per optimizer step over all ranks."""
-    micro_batch_size: int = Field(4, ge=1)
+    micro_batch_size: Annotated[int, HOW] = Field(4, ge=1)
     """Sequences per forward pass and rank."""
     max_length: int = Field(1024, ge=16)
     """Tokens of a sequence; longer ones are cut at the end and counted, or dropped if no response is left."""
-    gradient_checkpointing: bool = False
+    gradient_checkpointing: Annotated[bool, HOW] = False
     """Compute activations again in the backward pass: less memory for about a third more time."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
     """`auto`: bf16 where the hardware does it well, else fp32."""
     deepspeed: DeepSpeed = "zero2"
     """`zero1`, `zero2`, `zero3`, or a DeepSpeed JSON file."""
-    processes: int | None = Field(None, ge=1)
+    processes: Annotated[int | None, HOW] = Field(None, ge=1)
     """Ranks on this machine; null: one per GPU, or one on a CPU."""
-    hostfile: Program | None = None
+    hostfile: Annotated[Program | None, HOW] = None
     """DeepSpeed hostfile for several machines."""
-    save_steps: int = Field(100, ge=1)
+    save_steps: Annotated[int, HOW] = Field(100, ge=1)
     """Optimizer steps between checkpoints to resume from."""
 
 
@@ -330,7 +331,7 @@ class EvaluateSection(Section):
 
     suites: list[SuiteSection] = Field([SuiteSection()], min_length=1, max_length=100)
     """What is measured, each suite once; promotion is decided on all of their problems together."""
-    workers: int = Field(2, ge=1)
+    workers: Annotated[int, HOW] = Field(2, ge=1)
     """Programs that are run at once."""
     memory_mib: int = Field(4096, ge=64)
     """Memory limit of one executed program, in MiB."""
@@ -423,7 +424,7 @@ class RunConfig(Section):
     """Name of the run; its folder is `runs/NAME` unless --run-dir says otherwise."""
     seed: int = Field(0, ge=0)
     """Everything random is derived from it."""
-    rounds: int = Field(1, ge=0)
+    rounds: Annotated[int, HOW] = Field(1, ge=0)
     """Self-training rounds after round 0."""
     model: ModelSection
     """The model."""
@@ -431,7 +432,7 @@ class RunConfig(Section):
     """The original corpus, one or several sources."""
     preprocess: PreprocessSection = PreprocessSection()
     """Corpus to snippets."""
-    inference: InferenceSection = InferenceSection()
+    inference: Annotated[InferenceSection, HOW] = InferenceSection()
     """The engine."""
     summarize: SummarizeSection = SummarizeSection()
     """Snippets to candidates."""
@@ -445,9 +446,9 @@ class RunConfig(Section):
     """Checkpoint to measures."""
     promote: PromoteSection = PromoteSection()
     """Measures to a decision."""
-    card: CardSection = CardSection()
+    card: Annotated[CardSection, HOW] = CardSection()
     """What an export says about itself."""
-    serve: ServeSection = ServeSection()
+    serve: Annotated[ServeSection, HOW] = ServeSection()
     """The promoted checkpoint to its users."""
 
     @model_validator(mode="after")

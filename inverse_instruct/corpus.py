@@ -66,6 +66,11 @@ def fingerprint(path: Path) -> str:
     return digest(*(f"{source}:{state.st_size}:{state.st_mtime_ns}" for source, state in states)) if states else ""
 
 
+def content_of(name: str) -> str:
+    """Return the fingerprint of what a value of a config names, or the name itself where that is no file here."""
+    return fingerprint(Path(name)) or name
+
+
 def _rows(records: Iterator[RawRecord], name: str, place: str, layout: str) -> Iterator[SourceRow | Rejection]:
     if layout == "auto":
         records, layout = _with_layout(records, place)

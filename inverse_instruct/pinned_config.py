@@ -9,38 +9,57 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from inverse_instruct import __version__
 from inverse_instruct.config import RunConfig
 from inverse_instruct.config_file import dump_config, load_config
 from inverse_instruct.errors import RunDirError
+from inverse_instruct.identity import decisive
+from inverse_instruct.machine import gpu_count
 from inverse_instruct.models import model_digest
 from inverse_instruct.records import digest
 from inverse_instruct.run_dir import RunDir, atomic_write, write_json
-
-MAY_CHANGE: dict[str, Any] = {  # where and how fast the work is done, and how much of it; not what comes out
-    "rounds": True, "inference": True, "serve": True, "evaluate": {"workers"}, "card": True,
-    "train": {"micro_batch_size", "processes", "hostfile", "save_steps", "gradient_checkpointing"},
-}
+from inverse_instruct.training.launch import rank_count
+from inverse_instruct.training.zero import ranks_decide
 
 
 def pin_config(config: RunConfig, run_dir: RunDir) -> None:
-    """Write the resolved config; if there is one already, they may differ in `MAY_CHANGE` only.
+    """Write the resolved config; if there is one already, they may differ only in fields marked with `HOW`.
 
     Raises:
         RunDirError: the run was started with another config.
         ConfigError: the config that is there cannot be read.
     """
     if run_dir.config.exists():
-        pinned = load_config(run_dir.config)
-        theirs, ours = pinned.model_dump(exclude=MAY_CHANGE), config.model_dump(exclude=MAY_CHANGE)
+        theirs, ours = decisive(load_config(run_dir.config)), decisive(config)
         changed = [name for name in ours if ours[name] != theirs[name]]
         if changed:
             raise RunDirError(f"{run_dir.path} was started with another config ({', '.join(changed)} differ); choose "
                               "another --run-dir, or go on with the config in run.yaml")
     with atomic_write(run_dir.config) as stream:
         stream.write(f"# inverse-instruct {__version__}\n{dump_config(config)}")
+
+
+def pin_ranks(config: RunConfig, run_dir: RunDir) -> None:
+    """Write the number of training ranks where it decides the weights; later starts must have as many.
+
+    Raises:
+        RunDirError: the run was started with another number.
+        ConfigError: the hostfile or the DeepSpeed config cannot be read.
+    """
+    if not ranks_decide(config.train):
+        return
+    path, ranks = run_dir.path / "ranks.json", rank_count(config.train, gpu_count())
+    try:
+        pinned = int(json.loads(path.read_text(encoding="utf-8"))["ranks"]) if path.exists() else ranks
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunDirError(f"{path} is damaged ({error}); remove it if the number of ranks is unchanged") from error
+    if pinned != ranks:
+        raise RunDirError(f"train: the run was started with {pinned} ranks, now there are {ranks}. Adafactor clips the "
+                          "update of each rank's share of the weights for itself, so another number of ranks gives "
+                          f"other weights; give it {pinned} (train.processes, train.hostfile), or choose another "
+                          "--run-dir or train.optimizer: adamw")
+    write_json(path, {"ranks": ranks})
 
 
 def pin_models(models: Mapping[str, Path], run_dir: RunDir) -> None:
@@ -68,4 +87,4 @@ def pin_models(models: Mapping[str, Path], run_dir: RunDir) -> None:
 
 def config_digest(config: RunConfig) -> str:
     """Return the digest of what decides the results of a run."""
-    return digest(json.dumps(config.model_dump(mode="json", exclude=MAY_CHANGE)))
+    return digest(json.dumps(decisive(config)))

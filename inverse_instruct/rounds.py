@@ -20,6 +20,7 @@ from inverse_instruct.asking import TokenAsker
 from inverse_instruct.canary import ask_canary
 from inverse_instruct.config import RunConfig, Section, benchmark_path
 from inverse_instruct.errors import DamagedFileError, StageError
+from inverse_instruct.identity import identity
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.connect import connect
 from inverse_instruct.inference.server import VllmServer
@@ -32,6 +33,9 @@ from inverse_instruct.results import find_results
 from inverse_instruct.run_dir import Manifest, RunDir, file_digest, read_manifest, read_rows
 
 MAX_REBUILDS = 3  # of damaged files in one start: a disk that spoils more than that is not to be worked on
+
+VERSIONS = dict.fromkeys(("preprocess", "summarize", "score", "selection", "train", "evaluate", "promote"), 1)
+"""Of each stage's code; raised when the same inputs give other rows, so that finished stages are done again."""
 
 logger = logging.getLogger(__name__)
 
@@ -108,14 +112,12 @@ class Loop:
     # -- stages ------------------------------------------------------------------------------------------------------
 
     def _preprocess(self) -> Manifest:
-        from inverse_instruct.corpus import fingerprint
         from inverse_instruct.preprocess import preprocess
 
         config = self._config
         folder = self._run_dir.stage(0, "preprocess")
-        sources = [Path(source.path) for source in config.corpus]
-        sources += [benchmark_path(name) for name in config.preprocess.benchmarks]
-        key = _key("preprocess", config.preprocess, *config.corpus, *map(fingerprint, sources))
+        key = _key("preprocess", config.preprocess, *config.corpus, *self._contents(
+            [benchmark_path(name) for name in config.preprocess.benchmarks if name == "mini"]))
         manifest = read_manifest(folder, key)
         if manifest is None:
             self._ledger.start_stage(0, "preprocess")
@@ -131,11 +133,13 @@ class Loop:
         folders = [self._run_dir.stage(round_number, stage) for stage in ("summarize", "score")]
         corpus = self._intact(0, "preprocess")
         name = model_digest(model)
-        inputs = (json.dumps(corpus.outputs), name, config.model.prompt_format, str(config.seed))
+        spoken = (config.model.prompt_format, str(config.model.max_model_len))
+        inputs = (*spoken, json.dumps(corpus.outputs), name, str(config.seed))
         templates = [PromptTemplate("summarize", config.summarize.template).digest,
                      PromptTemplate("score", config.score.template).digest]
         keys = [_key("summarize", config.summarize, *inputs, templates[0]),
-                _key("score", config.summarize, config.score, config.model, *inputs, *templates)]
+                _key("score", config.summarize, config.score, config.model.yes_token, config.model.no_token, *inputs,
+                     *templates)]
         manifests = [read_manifest(folder, key) for folder, key in zip(folders, keys, strict=True)]
         if not all(manifests):
             snippets = self._snippets()
@@ -176,10 +180,11 @@ class Loop:
 
         config = self._config
         folder = self._run_dir.stage(round_number, "selection")
-        scored = self._intact(round_number, "score")
+        rows = [self._intact(*place).outputs for place in (
+            (0, "preprocess"), (round_number, "summarize"), (round_number, "score"))]
         earlier_files = self._selected_files(round_number)[:-1]
         benchmarks = [benchmark_path(name) for name in config.preprocess.benchmarks]
-        inputs = (json.dumps(scored.outputs), str(config.seed), str(config.preprocess.ngram))
+        inputs = (json.dumps(rows), str(config.seed), str(config.preprocess.ngram))
         key = _key("selection", config.selection, *inputs, *self._contents([*earlier_files, *benchmarks]))
         manifest = read_manifest(folder, key)
         if manifest is None:
@@ -216,7 +221,7 @@ class Loop:
         inputs = [json.dumps([phase.data, phase.epochs, phase.learning_rate, self._contents(phase.rows)])
                   for phase in phases]
         name = model_digest(self._base)
-        key = _key("train", config.train, name, config.model.prompt_format, str(config.seed), *inputs)
+        key = _key("train", config.train, config.model.prompt_format, name, str(config.seed), *inputs)
         manifest = read_manifest(folder, key)
         if manifest is None or not (checkpoint / "config.json").is_file():
             if checkpoint.is_dir():
@@ -239,8 +244,8 @@ class Loop:
         stage = EvaluateStage(config.evaluate, config.summarize, folder, seed=config.seed)
         name = model_digest(model)
         template = PromptTemplate("summarize", config.summarize.template).digest
-        asked = config.evaluate.model_copy(update={"workers": 1})  # how many work at once changes no verdict
-        key = _key("evaluate", asked, config.summarize, name, config.model.prompt_format, stage.digest, template)
+        key = _key("evaluate", config.evaluate, config.summarize, config.model.prompt_format, name, stage.digest,
+                   template)
         manifest = read_manifest(folder, key)
         if manifest is None:
             formatter = PromptFormatter(model, config.model.prompt_format)
@@ -354,5 +359,6 @@ class Loop:
 
 
 def _key(stage: str, *parts: Section | str) -> str:
-    texts = [part if isinstance(part, str) else json.dumps(part.model_dump(mode="json")) for part in parts]
-    return digest(stage, *texts)
+    """Return the digest of all that decides the result of a stage, and of the version of its code."""
+    texts = [part if isinstance(part, str) else json.dumps(identity(part)) for part in parts]
+    return digest(stage, VERSIONS[stage], *texts)

@@ -15,7 +15,7 @@ from inverse_instruct.disk_space import disk_trouble
 from inverse_instruct.errors import InverseInstructError
 from inverse_instruct.event_log import warnings_as_events
 from inverse_instruct.ledger import Ledger
-from inverse_instruct.pinned_config import pin_config, pin_models
+from inverse_instruct.pinned_config import pin_config, pin_models, pin_ranks
 from inverse_instruct.rounds import Loop
 from inverse_instruct.run_dir import RunDir
 
@@ -43,6 +43,7 @@ def _play(config: RunConfig, run_dir: RunDir, ledger: Ledger) -> None:
         _set_state(ledger, config, "running")
         loop = Loop(config, run_dir, ledger)
         pin_models(loop.models, run_dir)
+        pin_ranks(config, run_dir)
         loop.play()
         state = "done"
     except KeyboardInterrupt:

@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from inverse_instruct.config import TrainSection
 from inverse_instruct.errors import ConfigError
 
 BUILT_IN = {"zero1": 1, "zero2": 2, "zero3": 3}
@@ -55,3 +56,15 @@ def load_deepspeed_config(name: str) -> dict[str, Any]:
         raise ConfigError([f"train.deepspeed: {name} needs \"stage3_gather_16bit_weights_on_model_save\": true under "
                            "zero_optimization, or the trained weights cannot be exported"])
     return config
+
+
+def ranks_decide(section: TrainSection) -> bool:
+    """Tell whether the number of ranks decides the trained weights.
+
+    DeepSpeed hands Adafactor flat shards from ZeRO-1 on, and its clipping then acts on each rank's shard alone.
+
+    Raises:
+        ConfigError: the DeepSpeed config cannot be read.
+    """
+    stage = load_deepspeed_config(section.deepspeed).get("zero_optimization", {}).get("stage", 0)
+    return section.optimizer == "adafactor" and stage != 0
