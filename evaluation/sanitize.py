@@ -1,21 +1,33 @@
 """Takes the program out of a model's answer.
 
 Enters: a completion (fenced, bare, chatty, cut off, or the mere rest of the prompt's function), the entry point and
-the prompt. Leaves: source text with the entry point and what it needs: imports, other definitions, constants, those of
-the prompt included. Tests, prints and the `__main__` block are dropped. Nothing is executed.
+the prompt. Leaves: source text with the entry point and all that it can reach by data flow, however that is written;
+the prompt's own definitions fill in. Tests, prints and what stands under `__main__` are dropped. What a reasoning model
+thought before it answered is not looked at, unless it never came to an answer. Of several code blocks the last that
+defines the entry point counts. Nothing is executed.
 Not guaranteed: that the text compiles. Where no entry point is found the best guess is returned, and running it gives
 the verdict `syntax` or `missing`.
 """
 
 import re
 import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 
-from evaluation.top_level import Statement, find_statements
+from evaluation.data_flow import Statement
+from evaluation.fences import Block, find_blocks
+from evaluation.reach import Part, has_run_on, last_definition, needed_statements, read_part
+from evaluation.thoughts import without_thoughts
+from evaluation.top_level import dedented, find_statements, parse
 
-_FENCED = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n]*\n(.*?)(?:^[ \t]*\1|\Z)", re.DOTALL | re.MULTILINE)
-_RETURNS = re.compile(r"^(?:return|yield)\b", re.MULTILINE)
+_RETURNS_AT_TOP = re.compile(r"^(?:return|yield)\b", re.MULTILINE)
+_RETURN = re.compile(r"^\s*(?:return|yield)\b", re.MULTILINE)
+_WITHOUT_EFFECT = ("import", "guard", "remark")
+_INDENTED = re.compile(r"(?P<before>\A|^.*\n(?:[ \t]*\n)*)(?P<code>(?:[ \t]+\S.*\n(?:[ \t]*\n)*)+)", re.MULTILINE)
+_COMPOUND = re.compile(r"(?:async|class|def|elif|else|except|finally|for|if|match|try|while|with)\b")
 _INDENT = "    "
+_MOST_INNER_FENCES = 8
 
 
 def extract_code(completion: str, entry_point: str, prompt: str) -> str:
@@ -23,44 +35,102 @@ def extract_code(completion: str, entry_point: str, prompt: str) -> str:
 
     `prompt` is the start of a program (imports, signature, docstring) that the completion may continue, or mere text.
     """
-    completion = completion.replace("\r\n", "\n")
+    return extract_readings(completion, entry_point, prompt)[0]
+
+
+def extract_readings(completion: str, entry_point: str, prompt: str) -> list[str]:
+    """Return the programs that a completion can be read as, that of `extract_code` first; never raises.
+
+    The others do something else than it: with another one of several definitions in one block, and as the code stands,
+    tests and all. They are for where the first is wrong: an answer that is right by one of them is not to fail for how
+    it was read.
+    """
+    reply = re.sub(r"\r\n?", "\n", completion.removeprefix("\ufeff"))
+    reply = reply.encode("utf-8", "replace").decode()  # half a surrogate pair is in no program
     prompt = prompt if prompt.endswith("\n") else prompt + "\n"
+    spoken = without_thoughts(reply)
+    answers = [spoken.answer] if spoken.thought_ends else [spoken.answer, reply]
+    found = (readings for answer in answers for readings in _all_readings(answer, entry_point, prompt))
+    return next(filter(None, found), None) or [_best_guess(answers[-1], prompt)]
+
+
+def _all_readings(text: str, entry_point: str, prompt: str) -> Iterator[list[str]]:
+    """Yield for each way to find a program in an answer what it can be read as, or nothing."""
     given = [statement for statement in find_statements(prompt) if entry_point not in statement.binds]
-    fenced = "\n".join(textwrap.dedent(match[2]) for match in _FENCED.finditer(completion))
-    dedented = textwrap.dedent(completion)
-    whole = (_program(given, text, entry_point) for text in dict.fromkeys([fenced, completion, dedented]))
-    continued = (_continued(given, prompt, body, entry_point) for body in dict.fromkeys([fenced, completion]))
-    inside = not fenced and _starts_inside(completion, dedented, entry_point)
-    for program in chain(continued, whole) if inside else chain(whole, continued):
-        if program:
-            return program
-    if fenced.strip():
-        return fenced
-    return completion if re.search(r"^\s*(?:def|class|import|from) ", completion, re.MULTILINE) else prompt + completion
+    blocks = _code_blocks(text)
+    fenced = [read_part(dedented(block.text), is_whole=block.closed) for block in blocks]
+    indented = [
+        read_part(dedented(match["code"]))
+        for match in _INDENTED.finditer(text + "\n")
+        if not _COMPOUND.match(match["before"])
+    ]
+    unfenced = ([read_part(part)] for part in dict.fromkeys([text, dedented(text)]))
+    whole = (_readings(parts, given, entry_point) for parts in chain([fenced], unfenced, [indented]))
+    bodies = [*sorted(reversed([part.text for part in fenced]), key=lambda body: not _RETURN.search(body)), text]
+    continued = (_readings([part], [], entry_point) for body in bodies if (part := _continued(prompt, body)))
+    begins_inside = not blocks and _starts_inside(text, entry_point)
+    yield from chain(continued, whole) if begins_inside else chain(whole, continued)
 
 
-def _starts_inside(completion: str, dedented: str, entry_point: str) -> bool:
+def _code_blocks(text: str) -> list[Block]:
+    """Return the fenced blocks; a fence within a string of the code ends no block."""
+    blocks = find_blocks(text)
+    ends = sorted({end for block in blocks for end in (block.start, block.end)})
+    found: list[Block] = []
+    for block in blocks:
+        if found and block.start < found[-1].end:
+            continue
+        later = [] if parse(dedented(block.text)) else [end for end in ends if end > block.end][:_MOST_INNER_FENCES]
+        texts = (text[block.end - len(block.text) : end] for end in later)
+        longer = next((longer for longer in texts if parse(dedented(longer))), block.text)
+        found.append(replace(block, text=longer, end=block.end - len(block.text) + len(longer)))
+    return found
+
+
+def _readings(parts: Sequence[Part], given: Sequence[Statement], entry_point: str) -> list[str]:
+    """Return the programs that one way to take an answer apart gives, or nothing."""
+    chosen = last_definition(parts, entry_point)
+    if chosen is None:
+        return []
+    orders = (True, False) if has_run_on(parts[chosen], entry_point) else (False, True)
+    programs = [needed_statements(parts, chosen, given, entry_point, first_of_each=order) for order in orders]
+    texts = ["\n".join(item.text for item in program) for program in programs]
+    return list(dict.fromkeys([*texts, *_as_it_stands(parts[: chosen + 1], given, programs[0])]))
+
+
+def _as_it_stands(parts: Sequence[Part], given: Sequence[Statement], program: Sequence[Statement]) -> list[str]:
+    """Return all code up to the answer, where that does more than the program taken out of it."""
+    left_out = [item for part in parts for item in part.statements if item not in program]
+    text = "\n".join(part.text for part in parts)
+    if parse(text) is None or all(item.kind in _WITHOUT_EFFECT for item in left_out):
+        return []
+    before = "" if "from __future__" in text else "\n".join(item.text for item in given)
+    return [f"{before}\n{text}"]
+
+
+def _starts_inside(completion: str, entry_point: str) -> bool:
     """Tell whether the completion goes on with a function body, rather than being all indented by accident."""
     if not completion.lstrip("\n")[:1].isspace():
         return False
-    return dedented.lstrip("\n")[:1].isspace() or not any(
-        entry_point in statement.binds for statement in find_statements(dedented)
+    program = dedented(completion)
+    return program.lstrip("\n")[:1].isspace() or not any(
+        entry_point in statement.binds for statement in find_statements(program)
     )
 
 
-def _continued(given: list[Statement], prompt: str, body: str, entry_point: str) -> str:
-    """Return the program that the prompt and a function body make, or nothing."""
+def _continued(prompt: str, body: str) -> Part | None:
+    """Return the program that the prompt and a function body make, if the body is one."""
     body = body.strip("\n")
     if not body.strip():
-        return ""
+        return None
     if _lacks_only_first_indent(body):
         body = _INDENT + body
     elif not body[0].isspace():
-        is_module = any(statement.defines and "def " in statement.text for statement in find_statements(body))
-        if is_module and not _RETURNS.search(body):
-            return ""
+        is_module = any(statement.kind == "definition" for statement in find_statements(body))
+        if is_module and not _RETURNS_AT_TOP.search(body):
+            return None
         body = textwrap.indent(body, _INDENT)
-    return _program(given, prompt + body + "\n", entry_point)
+    return read_part(prompt + body + "\n")
 
 
 def _lacks_only_first_indent(body: str) -> bool:
@@ -71,22 +141,8 @@ def _lacks_only_first_indent(body: str) -> bool:
     return not first[0].isspace() and second.startswith(due)
 
 
-def _program(given: list[Statement], text: str, entry_point: str) -> str:
-    """Return the entry point in `text` with all it needs, in the order of the sources; nothing if it is not there."""
-    found = find_statements(text)
-    entries = [item for item in found if entry_point in item.binds and item.defines and not item.hollow]
-    if not entries:
-        return ""
-    others = [item for item in found if entry_point not in item.binds]
-    provided = {name for item in others for name in item.binds}
-    needed = {id(item) for item in [*given, *others] if item.always_needed}
-    waiting = [entries[0]]
-    while waiting:
-        item = waiting.pop()
-        needed.add(id(item))
-        for name in item.uses:
-            source = others if name in provided else given
-            waiting += [other for other in source if name in other.binds and id(other) not in needed]
-    kept = [item for item in [*given, *found] if id(item) in needed]
-    kept.sort(key=lambda item: not item.text.startswith("from __future__"))
-    return "\n".join(item.text.rstrip() + "\n" for item in kept)
+def _best_guess(answer: str, prompt: str) -> str:
+    fenced = "\n".join(block.text for block in find_blocks(answer))
+    if fenced.strip():
+        return fenced
+    return answer if re.search(r"^\s*(?:def|class|import|from) ", answer, re.MULTILINE) else prompt + answer

@@ -1,210 +1,140 @@
-"""Finds the top-level statements in text that is partly Python and partly prose, and the names they bind and use.
+"""Finds the top-level statements in text that may be partly Python and partly prose.
 
-Enters: any text. Leaves: definitions, imports and assignments at column 0 that parse without an error.
-Not guaranteed: scoping as exact as the compiler's; a name bound anywhere inside a definition counts as its own.
+Enters: any text. Leaves: the statements at column 0 that parse, in order. A definition that is cut off in the middle is
+kept up to its last whole line.
+Not guaranteed: that a line of prose is not Python; "import this" is both.
 """
 
+import ast
 import re
+import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import replace
 
-import tree_sitter_python
-from tree_sitter import Language, Node, Parser
+from evaluation.data_flow import Statement, read_statement
 
-# Bounds on the search, so that hostile text costs little time.
-_LONGEST_SPAN = 50
-"""How many lines at column 0 one statement may hold."""
+_MOST_CHARACTERS = 400_000
+"""Longer texts are not read: no answer is so long, and parsing takes memory many times the length."""
+_MOST_WORK = 20_000_000
+"""Characters that are scanned and parsed in vain before the rest of a text counts as prose."""
 _MOST_LINES_CUT = 50
-_MOST_ATTEMPTS = 400
-"""How many pieces that are no statement are parsed before the rest of the text counts as prose."""
 
-_START = re.compile(
-    r"(?:async\s+def|def|class|import|from|if|try)\b|@\w"
-    r"|[A-Za-z_][\w.]*(?:\[[^\n]*?\])?(?:\s*,\s*[A-Za-z_]\w*)*\s*(?::[^=\n]+)?[-+*/|&]?=(?!=)"
-)
 _CONTINUES = re.compile(r"[\s#)\]}]|(?:else|elif|except|finally)\b|$")
-_DEFINITIONS = ("function_definition", "class_definition")
-_IMPORTS = ("import_statement", "import_from_statement", "future_import_statement")
-_PATTERNS = ("pattern_list", "tuple_pattern", "list_pattern", "list_splat_pattern")
-_BINDING_FIELDS = {
-    "assignment": "left",
-    "augmented_assignment": "left",
-    "for_statement": "left",
-    "for_in_clause": "left",
-    "named_expression": "name",
-    "function_definition": "name",
-    "class_definition": "name",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One top-level statement."""
-
-    text: str
-    binds: frozenset[str]
-    uses: frozenset[str]
-    defines: bool
-    """A function, a class or an assignment, rather than an import or a conditional import."""
-    hollow: bool
-    """A function whose body only documents or postpones it."""
-    always_needed: bool
-    """A future or star import, whose use cannot be told from names."""
+_TOKEN = re.compile(
+    r"""#[^\n]*|(?P<quotes>\"{3}|'{3})(?:\\.|(?!(?P=quotes)).)*(?:(?P=quotes)|\Z)"""
+    r"""|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|\\\n|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<end>\n)""",
+    re.DOTALL,
+)
 
 
 def find_statements(text: str) -> list[Statement]:
-    """Return the parsable top-level definitions, imports and assignments of `text`, in order."""
-    lines = text.splitlines(keepends=True)
-    starts = [number for number, line in enumerate(lines) if not _CONTINUES.match(line)]
-    starts.append(len(lines))
-    found: list[Statement] = []
-    attempts = position = 0
-    while position < len(starts) - 1 and attempts < _MOST_ATTEMPTS:
-        following = position + 1
-        if _START.match(lines[starts[position]]):
-            for piece, end in _pieces(lines, starts, position):
-                statement = _parse(piece)
-                if statement is not None:
-                    found.append(statement)
-                    following = end
-                    break
-                attempts += 1
-        position = following
-    return found
+    """Return the top-level statements of `text`, in order."""
+    if len(text) > _MOST_CHARACTERS:
+        return []
+    module = parse(text)
+    return list(_statements(module, text) if module else _statements_among_prose(text))
 
 
-def _pieces(lines: list[str], starts: list[int], position: int) -> Iterator[tuple[str, int]]:
-    """Yield ever longer pieces that begin at `position`, then the shortest one with its last lines cut off.
-
-    With each piece comes the position after it.
-    """
-    first = starts[position]
-    for end in range(position + 1, min(position + 1 + _LONGEST_SPAN, len(starts))):
-        yield "".join(lines[first : starts[end]]), end
-    last = starts[position + 1]
-    for cut in range(last - 1, max(first, last - 1 - _MOST_LINES_CUT), -1):
-        yield "".join(lines[first:cut]), position + 1
-
-
-def _parse(text: str) -> Statement | None:
-    root = _parser().parse(text.encode("utf-8", "surrogatepass")).root_node
-    nodes = [node for node in root.named_children if node.type != "comment"]
-    if root.has_error or len(nodes) != 1:
+def parse(text: str) -> ast.Module | None:
+    """Return the program that a text is, or None where it is none."""
+    if len(text) > _MOST_CHARACTERS:
         return None
-    node = nodes[0]
-    if node.type == "expression_statement" and node.named_children:
-        node = node.named_children[0]
-    inner = node.child_by_field_name("definition") if node.type == "decorated_definition" else node
-    if inner is None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what the compiler says of a model's code is no concern of ours
+            return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    uses = frozenset(_used_names(node))
-    binds = frozenset(_bound_names(inner))
-    if inner.type in _DEFINITIONS:
-        name = frozenset(_target_names(inner.child_by_field_name("name")))
-        return Statement(text, name, uses - binds, True, _is_hollow(inner), False)
-    if inner.type in ("assignment", "augmented_assignment"):
-        return Statement(text, binds or frozenset(_base_name(inner)), uses, True, False, False)
-    if inner.type in _IMPORTS:
-        always = inner.type == "future_import_statement" or any(
-            child.type == "wildcard_import" for child in inner.named_children
-        )
-        return Statement(text, binds, frozenset(), False, False, always)
-    if inner.type in ("if_statement", "try_statement") and binds and "__name__" not in uses:
-        return Statement(text, binds, uses - binds, False, False, False)
-    return None
 
 
-@cache
-def _parser() -> Parser:
-    return Parser(Language(tree_sitter_python.language()))
+def dedented(text: str) -> str:
+    """Return a text without the indentation that its first line and all others share; its blank lines stay as they are."""
+    lines = text.split("\n")
+    first = next((line for line in lines if line.strip()), "")
+    indent = first[: len(first) - len(first.lstrip())]
+    shared = all(line.startswith(indent) for line in lines if line.strip())
+    return "\n".join(line.removeprefix(indent) for line in lines) if shared else text
 
 
-def _walk(node: Node) -> Iterator[Node]:
-    waiting = [node]
-    while waiting:
-        current = waiting.pop()
-        yield current
-        waiting.extend(current.named_children)
+def _statements(module: ast.Module, text: str) -> Iterator[Statement]:
+    lines = text.split("\n")
+    for node in module.body:
+        statement = read_statement(node, _source(node, lines))
+        if statement is not None and statement.kind == "guard" and isinstance(node, ast.If):
+            statement = replace(statement, body=tuple(find_statements(_body_source(node, lines))))
+        if statement is not None:
+            yield statement
 
 
-def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "surrogatepass")
+def _source(node: ast.stmt, lines: list[str]) -> str:
+    """Return the lines of a statement, decorators included, without what shares its first or last line."""
+    start, column = node.lineno - 1, node.col_offset
+    if decorators := getattr(node, "decorator_list", ()):
+        start, column = decorators[0].lineno - 1, 0
+        while not lines[start].startswith("@"):
+            start -= 1
+    return _cut(lines, start, column, node)
 
 
-def _used_names(node: Node) -> Iterator[str]:
-    for current in _walk(node):
-        if current.type != "identifier" or current.parent is None:
+def _body_source(node: ast.If, lines: list[str]) -> str:
+    """Return what stands under a condition, as a text of its own."""
+    first, last = node.body[0], node.body[-1]
+    if first.lineno == node.lineno:
+        return _cut(lines, first.lineno - 1, first.col_offset, last)
+    return dedented(_cut(lines, first.lineno - 1, 0, last))
+
+
+def _cut(lines: list[str], start: int, column: int, last: ast.stmt) -> str:
+    """Return the source from a line and column (in bytes) to the end of a statement."""
+    stop = (last.end_lineno or last.lineno) - 1
+    whole = [*lines[start:stop], lines[stop].encode()[: last.end_col_offset].decode()]
+    whole[0] = whole[0].encode()[column:].decode()
+    return "\n".join(whole) + "\n"
+
+
+def _statements_among_prose(text: str) -> Iterator[Statement]:
+    """Yield what parses, beginning anew after each line at column 0 that begins nothing that does."""
+    position, work_left = 0, _MOST_WORK
+    for start in [0, *(match.end() for match in re.finditer("\n", text))]:
+        if start < position or _CONTINUES.match(text, start) or work_left < 0:
             continue
-        parent = current.parent
-        if parent.type == "attribute" and parent.child_by_field_name("attribute") == current:
-            continue
-        if parent.type == "keyword_argument" and parent.child_by_field_name("name") == current:
-            continue
-        yield _text(current)
+        for end, lines_cut in ((_end_of_statement(text, start), 0), (_end_of_lines(text, start), _MOST_LINES_CUT)):
+            module, length = _longest_program(text[start:end], lines_cut)
+            if module:
+                yield from _statements(module, text[start : start + length])
+                position = start + length
+                break
+            work_left -= (end - start) * (1 + lines_cut)
 
 
-def _bound_names(node: Node) -> set[str]:
-    """Return the names bound anywhere inside, without those declared to be global."""
-    declared = {
-        _text(name) for current in _walk(node) if current.type == "global_statement" for name in current.named_children
-    }
-    return set(_bindings(node)) - declared
+def _end_of_statement(text: str, start: int) -> int:
+    """Return where the statement that begins at column 0 ends, or would if it were one, with all that is under it."""
+    depth, decorated = 0, text[start] == "@"
+    for token in _TOKEN.finditer(text, start):
+        if token["open"]:
+            depth += 1
+        elif token["close"]:
+            depth = max(0, depth - 1)
+        elif token["end"] and not depth:
+            if decorated:
+                decorated = text[token.end() : token.end() + 1] in ("@", "#", "\n")
+            elif not _CONTINUES.match(text, token.end()):
+                return token.end()
+    return len(text)
 
 
-def _bindings(node: Node) -> Iterator[str]:
-    for current in _walk(node):
-        field = _BINDING_FIELDS.get(current.type)
-        if field is not None:
-            yield from _target_names(current.child_by_field_name(field))
-        elif current.type in ("parameters", "lambda_parameters"):
-            yield from _parameter_names(current)
-        elif current.type == "as_pattern_target":
-            yield from (_text(child) for child in _walk(current) if child.type == "identifier")
-        elif current.type in _IMPORTS:
-            yield from _imported_names(current)
+def _end_of_lines(text: str, start: int) -> int:
+    """Return where the next line at column 0 begins, whatever brackets are open."""
+    following = (match.end() for match in re.finditer("\n", text[start:]))
+    return next((start + end for end in following if not _CONTINUES.match(text, start + end)), len(text))
 
 
-def _target_names(target: Node | None) -> Iterator[str]:
-    if target is None:
-        return
-    if target.type == "identifier":
-        yield _text(target)
-    elif target.type in _PATTERNS:
-        for child in target.named_children:
-            yield from _target_names(child)
-
-
-def _parameter_names(parameters: Node) -> Iterator[str]:
-    for parameter in parameters.named_children:
-        name = parameter.child_by_field_name("name") or parameter
-        while name.type not in ("identifier", "comment") and name.named_children:
-            name = name.named_children[0]
-        yield _text(name)
-
-
-def _imported_names(statement: Node) -> Iterator[str]:
-    for name in statement.children_by_field_name("name"):
-        alias = name.child_by_field_name("alias")
-        yield _text(alias) if alias is not None else _text(name).partition(".")[0]
-
-
-def _base_name(assignment: Node) -> Iterator[str]:
-    """Yield the name whose item or attribute is assigned to, as in ``table[0] = 1``."""
-    target = assignment.child_by_field_name("left")
-    while target is not None and target.type in ("subscript", "attribute"):
-        target = target.child_by_field_name("value") or target.child_by_field_name("object")
-    yield from _target_names(target)
-
-
-def _is_hollow(definition: Node) -> bool:
-    body = definition.child_by_field_name("body")
-    if definition.type != "function_definition" or body is None:
-        return False
-    return all(_does_nothing(statement) for statement in body.named_children)
-
-
-def _does_nothing(statement: Node) -> bool:
-    if statement.type == "expression_statement":
-        return all(child.type in ("string", "concatenated_string", "ellipsis") for child in statement.named_children)
-    return statement.type in ("pass_statement", "comment") or "NotImplementedError" in _text(statement)[:40]
+def _longest_program(text: str, most_lines_cut: int) -> tuple[ast.Module | None, int]:
+    """Return the program that a text begins with, if it does, and its length; what is cut off are last lines."""
+    length = len(text)
+    for _ in range(1 + most_lines_cut):
+        module = parse(text[:length]) if length else None
+        if module:
+            return (module, length) if module.body else (None, 0)
+        length = text.rfind("\n", 0, max(0, length - 1)) + 1
+    return None, 0

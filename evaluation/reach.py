@@ -1,0 +1,208 @@
+"""What an entry point can reach among the statements of an answer.
+
+Enters: the parts of an answer (its code blocks, say) as statements, and the name of the entry point. Leaves: the
+statements that bind a name that is needed, that change the object of such a name, or that set something for the whole
+interpreter; in their order. A statement that calls the entry point is a use of the answer and no part of it, unless it
+binds what is needed, or changes it by itself.
+Not guaranteed: a statement whose effect goes by ways that `data_flow` does not see.
+"""
+
+import builtins
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from evaluation.data_flow import LOOKUPS, Statement
+from evaluation.top_level import find_statements, parse
+
+_BUILTINS = frozenset(dir(builtins))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One text of an answer, such as a code block."""
+
+    text: str
+    statements: Sequence[Statement]
+    is_program: bool
+    """All of it parses; else there is prose between the statements."""
+    is_whole: bool
+    """It was ended on purpose; else it may be cut off, or have run on after the answer."""
+
+
+def read_part(text: str, *, is_whole: bool = False) -> Part:
+    """Return a text with its statements."""
+    return Part(text, find_statements(text), parse(text) is not None, is_whole)
+
+
+def last_definition(parts: Sequence[Part], entry_point: str) -> int | None:
+    """Return the number of the last part that defines the entry point; in prose an import is taken for prose."""
+    found = [number for number, part in enumerate(parts) if _definitions(part.statements, entry_point)]
+    imported = [number for number, part in enumerate(parts) if part.is_program and _imports(part, entry_point)]
+    return max(found or imported, default=None)
+
+
+def has_run_on(part: Part, entry_point: str) -> bool:
+    """Tell whether a text defines the entry point anew after it had answered, and was not ended on purpose."""
+    answers = [
+        item
+        for item in _definitions(part.statements, entry_point)
+        if item.kind in ("definition", "assignment") and entry_point not in item.runs
+    ]
+    return len(answers) > 1 and not part.is_whole
+
+
+def needed_statements(
+    parts: Sequence[Part], chosen: int, given: Sequence[Statement], entry_point: str, *, first_of_each: bool
+) -> list[Statement]:
+    """Return what the entry point of one part needs of all parts, and of what is given besides.
+
+    A name means what the chosen part makes of it; else what the nearest part before it does, or the next one after it;
+    else what stands under a `__main__`; else what is given. Of several definitions of a name in the chosen part all are
+    kept, so that the last counts, or with `first_of_each` only the first.
+    """
+    own = parts[chosen].statements
+    own = [item for item in own if not (item.hollow and entry_point in item.binds)]
+    own = _first_of_each(own) if first_of_each else own
+    places = [*range(chosen, -1, -1), *range(chosen + 1, len(parts))]
+    ranked: list[tuple[int, Statement]] = [(2 * len(parts), item) for item in given]
+    for number, part in enumerate(parts):
+        rank = places.index(number)
+        items = own if number == chosen else [item for item in part.statements if entry_point not in item.binds]
+        ranked += [(rank, item) for item in items]
+        guarded = [inner for item in items if item.kind == "guard" for inner in item.body]
+        ranked += [(len(parts) + rank, item) for item in guarded]
+    prose = {id(item) for part in parts if not part.is_program for item in part.statements}
+    return _Flow(ranked, prose, entry_point).needed()
+
+
+def _definitions(statements: Iterable[Statement], entry_point: str) -> list[Statement]:
+    """Return the statements that make the entry point what it is."""
+    items = (item for item in statements if entry_point in item.binds and not item.hollow)
+    return [item for item in items if item.kind not in ("deletion", "import", "guard")]
+
+
+def _imports(part: Part, entry_point: str) -> bool:
+    return any(item.kind == "import" and entry_point in item.binds for item in part.statements)
+
+
+def _first_of_each(statements: Sequence[Statement]) -> list[Statement]:
+    """Leave out what defines a name again without making use of what it was."""
+    known: set[str] = set()
+    kept = []
+    for item in statements:
+        if item.kind == "assignment" or (item.kind == "definition" and not item.hollow):
+            if item.binds & known and not item.binds & item.runs:
+                continue
+            known |= item.binds
+        kept.append(item)
+    return kept
+
+
+class _Flow:
+    """How names depend on each other."""
+
+    def __init__(self, ranked: Sequence[tuple[int, Statement]], prose: set[int], entry_point: str) -> None:
+        self._entry_point = entry_point
+        self._binding: defaultdict[str, list[Statement]] = defaultdict(list)
+        for _, item in ranked:
+            for name in item.binds:
+                self._binding[name].append(item)
+        has_star = any(item.always_needed for _, item in ranked)
+        self._items = [
+            (rank, item)
+            for rank, item in ranked
+            if item.kind != "guard" and (has_star or id(item) not in prose or self._is_understood(item))
+        ]
+        self._home: dict[str, int] = {}
+        for rank, item in self._items:
+            for name in item.binds:
+                self._home[name] = min(rank, self._home.get(name, rank))
+        self._callers = self._callers_of(entry_point)
+        self._needed = {entry_point}
+        self._modules: set[str] = set()
+
+    def needed(self) -> list[Statement]:
+        """Return the statements that are needed, those that must come first before the others."""
+        kept: set[int] = set()
+        while fresh := [item for rank, item in self._items if id(item) not in kept and self._is_needed(rank, item)]:
+            for item in fresh:
+                kept.add(id(item))
+                self._needed |= item.uses
+                self._modules |= item.modules
+                if item.uses & LOOKUPS:
+                    self._needed |= self._names_to_look_up()
+        found = [item for _, item in self._items if id(item) in kept]
+        return sorted(found, key=lambda item: not item.text.startswith("from __future__"))
+
+    def _is_understood(self, item: Statement) -> bool:
+        """Tell a statement from a line of prose that happens to parse: something defines the names it reads."""
+        return item.kind in ("definition", "import") or all(
+            name in self._binding or name in _BUILTINS for name in item.runs
+        )
+
+    def _is_needed(self, rank: int, item: Statement) -> bool:
+        if item.always_needed or any(name in self._needed and self._home[name] == rank for name in item.binds):
+            return True
+        if any(self._is_about(rank, name) for name in self._sources(item.stores)):
+            return True
+        if item.sets and any(self._is_standard(name) for name in item.touches | item.calls):
+            return True
+        if item.mentions & self._callers:
+            return False
+        if item.kind in ("assignment", "other") and item.runs & LOOKUPS and self._lacks_a_name():
+            return True
+        touched = item.touches | (self._sources(item.touches) - {self._entry_point})
+        if item.kind in ("definition", "other"):
+            touched |= self._effects(item.runs)
+        touched |= {name for name in item.calls if self._packages(name)}
+        return any(self._is_about(rank, name) for name in touched)
+
+    def _is_about(self, rank: int, name: str) -> bool:
+        """Tell whether an object that a statement of this rank changes is one that is needed."""
+        is_needed = name in self._needed or bool(self._packages(name) & self._modules)
+        return is_needed and rank in (0, self._home.get(name))
+
+    def _packages(self, name: str) -> set[str]:
+        """Return the packages that a name is imported from."""
+        imports = (item for item in self._binding.get(name, ()) if item.kind in ("import", "other"))
+        return {package for item in imports for package in item.modules}
+
+    def _is_standard(self, name: str) -> bool:
+        return bool(self._packages(name) & sys.stdlib_module_names)
+
+    def _sources(self, names: Iterable[str]) -> set[str]:
+        """Return the names, and those of the objects that they are other names for."""
+        return self._closure(names, lambda item: item.copies)
+
+    def _effects(self, names: Iterable[str]) -> set[str]:
+        """Return the names of objects that functions of these names may change, directly or by calling others."""
+        reached = self._closure(names, lambda item: item.uses)
+        return {changed for name in reached for item in self._binding.get(name, ()) for changed in item.later}
+
+    def _closure(self, names: Iterable[str], follow: Callable[[Statement], Iterable[str]]) -> set[str]:
+        reached, waiting = set(names), list(names)
+        while waiting:
+            fresh = {other for item in self._binding.get(waiting.pop(), ()) for other in follow(item)} - reached
+            reached |= fresh
+            waiting += fresh
+        return reached
+
+    def _callers_of(self, entry_point: str) -> set[str]:
+        """Return the names by which the entry point may come to be called."""
+        callers = {entry_point}
+        while fresh := {
+            name for _, item in self._items if item.uses & callers for name in item.binds if name not in callers
+        }:
+            callers |= fresh
+        return callers
+
+    def _lacks_a_name(self) -> bool:
+        return not self._needed <= self._binding.keys() | _BUILTINS
+
+    def _names_to_look_up(self) -> set[str]:
+        """Return what a program may mean that looks names up: all that is there without the entry point."""
+        kinds = ("definition", "assignment", "import")
+        items = (item for _, item in self._items if item.kind in kinds and not item.mentions & self._callers)
+        return {name for item in items for name in item.binds}
