@@ -58,8 +58,10 @@ class Statement:
     """Packages that it imports, at once or later."""
     hollow: bool
     """A function whose body only documents or postpones it, or a name for what is written out and no function."""
-    always_needed: bool
-    """A future or star import, whose use cannot be told from names."""
+    is_future: bool
+    """It imports from `__future__`."""
+    is_star: bool
+    """It imports names that it does not spell out."""
     sets: bool
     """It calls what is named like a setting, as in ``sys.setrecursionlimit(10**6)``."""
     body: tuple["Statement", ...] = ()
@@ -93,7 +95,8 @@ def read_statement(node: ast.stmt, text: str) -> Statement | None:
         copies=frozenset(changes.copies & here),
         modules=frozenset(_modules(node)),
         hollow=_is_hollow(node),
-        always_needed=_is_always_needed(node),
+        is_future=isinstance(node, ast.ImportFrom) and node.module == "__future__",
+        is_star=isinstance(node, ast.ImportFrom) and node.names[0].name == "*",
         sets=changes.sets and not aside,
     )
 
@@ -286,7 +289,3 @@ def _does_nothing(node: ast.stmt) -> bool:
         raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
         return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
     return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
-
-
-def _is_always_needed(node: ast.stmt) -> bool:
-    return isinstance(node, ast.ImportFrom) and (node.module == "__future__" or node.names[0].name == "*")

@@ -31,6 +31,15 @@ class Part:
     """It was ended on purpose; else it may be cut off, or have run on after the answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """What an entry point can reach."""
+
+    statements: Sequence[Statement]
+    lacks: bool
+    """A name is used that nothing gives a meaning."""
+
+
 def read_part(text: str, *, is_whole: bool = False) -> Part:
     """Return a text with its statements."""
     return Part(text, find_statements(text), parse(text) is not None, is_whole)
@@ -53,9 +62,9 @@ def has_run_on(part: Part, entry_point: str) -> bool:
     return len(answers) > 1 and not part.is_whole
 
 
-def needed_statements(
+def find_needed(
     parts: Sequence[Part], chosen: int, given: Sequence[Statement], entry_point: str, *, first_of_each: bool
-) -> list[Statement]:
+) -> Needed:
     """Return what the entry point of one part needs of all parts, and of what is given besides.
 
     A name means what the chosen part makes of it; else what the nearest part before it does, or the next one after it;
@@ -74,7 +83,7 @@ def needed_statements(
         guarded = [inner for item in items if item.kind == "guard" for inner in item.body]
         ranked += [(len(parts) + rank, item) for item in guarded]
     prose = {id(item) for part in parts if not part.is_program for item in part.statements}
-    return _Flow(ranked, prose, entry_point).needed()
+    return _Flow(ranked, prose, entry_point).find_needed()
 
 
 def _definitions(statements: Iterable[Statement], entry_point: str) -> list[Statement]:
@@ -109,11 +118,11 @@ class _Flow:
         for _, item in ranked:
             for name in item.binds:
                 self._binding[name].append(item)
-        has_star = any(item.always_needed for _, item in ranked)
+        self._has_star = any(item.is_star for _, item in ranked)
         self._items = [
             (rank, item)
             for rank, item in ranked
-            if item.kind != "guard" and (has_star or id(item) not in prose or self._is_understood(item))
+            if item.kind != "guard" and (self._has_star or id(item) not in prose or self._is_understood(item))
         ]
         self._home: dict[str, int] = {}
         for rank, item in self._items:
@@ -123,7 +132,7 @@ class _Flow:
         self._needed = {entry_point}
         self._modules: set[str] = set()
 
-    def needed(self) -> list[Statement]:
+    def find_needed(self) -> Needed:
         """Return the statements that are needed, those that must come first before the others."""
         kept: set[int] = set()
         while fresh := [item for rank, item in self._items if id(item) not in kept and self._is_needed(rank, item)]:
@@ -134,7 +143,8 @@ class _Flow:
                 if item.uses & LOOKUPS:
                     self._needed |= self._names_to_look_up()
         found = [item for _, item in self._items if id(item) in kept]
-        return sorted(found, key=lambda item: not item.text.startswith("from __future__"))
+        found.sort(key=lambda item: not item.is_future)
+        return Needed(found, self._lacks_a_name() and not self._has_star)
 
     def _is_understood(self, item: Statement) -> bool:
         """Tell a statement from a line of prose that happens to parse: something defines the names it reads."""
@@ -143,7 +153,11 @@ class _Flow:
         )
 
     def _is_needed(self, rank: int, item: Statement) -> bool:
-        if item.always_needed or any(name in self._needed and self._home[name] == rank for name in item.binds):
+        if (
+            item.is_star
+            or item.is_future
+            or any(name in self._needed and self._home[name] == rank for name in item.binds)
+        ):
             return True
         if any(self._is_about(rank, name) for name in self._sources(item.stores)):
             return True
@@ -153,10 +167,9 @@ class _Flow:
             return False
         if item.kind in ("assignment", "other") and item.runs & LOOKUPS and self._lacks_a_name():
             return True
-        touched = item.touches | (self._sources(item.touches) - {self._entry_point})
+        touched = item.touches | item.calls | (self._sources(item.touches) - {self._entry_point})
         if item.kind in ("definition", "other"):
             touched |= self._effects(item.runs)
-        touched |= {name for name in item.calls if self._packages(name)}
         return any(self._is_about(rank, name) for name in touched)
 
     def _is_about(self, rank: int, name: str) -> bool:

@@ -12,12 +12,12 @@ the verdict `syntax` or `missing`.
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from evaluation.data_flow import Statement
 from evaluation.fences import Block, find_blocks
-from evaluation.reach import Part, has_run_on, last_definition, needed_statements, read_part
+from evaluation.reach import Part, find_needed, has_run_on, last_definition, read_part
 from evaluation.thoughts import without_thoughts
 from evaluation.top_level import dedented, find_statements, parse
 
@@ -50,12 +50,24 @@ def extract_readings(completion: str, entry_point: str, prompt: str) -> list[str
     prompt = prompt if prompt.endswith("\n") else prompt + "\n"
     spoken = without_thoughts(reply)
     answers = [spoken.answer] if spoken.thought_ends else [spoken.answer, reply]
-    found = (readings for answer in answers for readings in _all_readings(answer, entry_point, prompt))
-    return next(filter(None, found), None) or [_best_guess(answers[-1], prompt)]
+    fallback: list[str] = []
+    for answer in answers:
+        for readings in _all_readings(answer, entry_point, prompt):
+            if not readings.lack:
+                return readings.programs
+            fallback = fallback or readings.programs
+    return fallback or [_best_guess(answers[-1], prompt)]
 
 
-def _all_readings(text: str, entry_point: str, prompt: str) -> Iterator[list[str]]:
-    """Yield for each way to find a program in an answer what it can be read as, or nothing."""
+@dataclass(frozen=True, slots=True)
+class _Readings:
+    programs: list[str]
+    lack: bool
+    """The first uses a name that it gives no meaning, so that another way to take the answer apart may be better."""
+
+
+def _all_readings(text: str, entry_point: str, prompt: str) -> Iterator[_Readings]:
+    """Yield for each way to find a program in an answer what it can be read as."""
     given = [statement for statement in find_statements(prompt) if entry_point not in statement.binds]
     blocks = _code_blocks(text)
     fenced = [read_part(dedented(block.text), is_whole=block.closed) for block in blocks]
@@ -69,7 +81,7 @@ def _all_readings(text: str, entry_point: str, prompt: str) -> Iterator[list[str
     bodies = [*sorted(reversed([part.text for part in fenced]), key=lambda body: not _RETURN.search(body)), text]
     continued = (_readings([part], [], entry_point) for body in bodies if (part := _continued(prompt, body)))
     begins_inside = not blocks and _starts_inside(text, entry_point)
-    yield from chain(continued, whole) if begins_inside else chain(whole, continued)
+    yield from filter(None, chain(continued, whole) if begins_inside else chain(whole, continued))
 
 
 def _code_blocks(text: str) -> list[Block]:
@@ -87,15 +99,16 @@ def _code_blocks(text: str) -> list[Block]:
     return found
 
 
-def _readings(parts: Sequence[Part], given: Sequence[Statement], entry_point: str) -> list[str]:
-    """Return the programs that one way to take an answer apart gives, or nothing."""
+def _readings(parts: Sequence[Part], given: Sequence[Statement], entry_point: str) -> _Readings | None:
+    """Return what one way to take an answer apart gives, if it gives a definition of the entry point."""
     chosen = last_definition(parts, entry_point)
     if chosen is None:
-        return []
+        return None
     orders = (True, False) if has_run_on(parts[chosen], entry_point) else (False, True)
-    programs = [needed_statements(parts, chosen, given, entry_point, first_of_each=order) for order in orders]
-    texts = ["\n".join(item.text for item in program) for program in programs]
-    return list(dict.fromkeys([*texts, *_as_it_stands(parts[: chosen + 1], given, programs[0])]))
+    first, other = (find_needed(parts, chosen, given, entry_point, first_of_each=order) for order in orders)
+    programs = ["\n".join(item.text for item in needed.statements) for needed in (first, other)]
+    stands = _as_it_stands(parts[: chosen + 1], given, first.statements)
+    return _Readings(list(dict.fromkeys([*programs, *stands])), first.lacks)
 
 
 def _as_it_stands(parts: Sequence[Part], given: Sequence[Statement], program: Sequence[Statement]) -> list[str]:

@@ -61,7 +61,7 @@ def _end_of_thought(text: str, opening: re.Match[str]) -> int | None:
     first, last = _COMPILED[int((opening.lastgroup or "").removeprefix("mark"))]
     depth, position = 1, opening.end()
     while depth:
-        closing = last.search(text, position)
+        closing = next((mark for mark in last.finditer(text, position) if not _is_quoted(mark)), None)
         if closing is None:
             return None
         depth += len(first.findall(text, position, closing.start())) - 1
@@ -81,7 +81,7 @@ def _end_of_opened_before(text: str) -> int:
     return max(ends)
 
 
-def _is_quoted(mark: re.Match[str], blocks: Sequence[Block]) -> bool:
+def _is_quoted(mark: re.Match[str], blocks: Sequence[Block] = ()) -> bool:
     """Tell whether a mark is spoken of, or part of code, rather than used."""
     before, after = mark.string[: mark.start()], mark.string[mark.end() :]
     if before.endswith(_QUOTES) and not before.endswith(_FENCE):

@@ -48,7 +48,7 @@ def parse(text: str) -> ast.Module | None:
 
 
 def dedented(text: str) -> str:
-    """Return a text without the indentation that its first line and all others share; its blank lines stay as they are."""
+    """Return a text without the indentation that its first line and all others share; blank lines stay as they are."""
     lines = text.split("\n")
     first = next((line for line in lines if line.strip()), "")
     indent = first[: len(first) - len(first.lstrip())]
