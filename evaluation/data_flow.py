@@ -64,6 +64,8 @@ class Statement:
     """It imports names that it does not spell out."""
     sets: bool
     """It calls what is named like a setting, as in ``sys.setrecursionlimit(10**6)``."""
+    is_aside: bool
+    """It only shows, asks, checks or ends."""
     body: tuple["Statement", ...] = ()
     """Of a `guard`, as `if __name__ == "__main__"` is called here: what stands under it."""
 
@@ -80,7 +82,6 @@ def read_statement(node: ast.stmt, text: str) -> Statement | None:
     touches = changes.touches
     if not changes.stores | touches <= here:  # what a name of a comprehension stands for is not looked into
         touches |= runs
-    aside = _is_aside(node)
     return Statement(
         text=text,
         kind=_kind(node),
@@ -89,15 +90,16 @@ def read_statement(node: ast.stmt, text: str) -> Statement | None:
         uses=frozenset(uses),
         mentions=frozenset(changes.mentions & here),
         stores=frozenset(changes.stores & here),
-        touches=frozenset() if aside else frozenset(touches & here),
-        calls=frozenset() if aside else frozenset(changes.calls & here),
+        touches=frozenset(touches & here),
+        calls=frozenset(changes.calls & here),
         later=frozenset(scopes.later_binds | (changes.later & uses)),
         copies=frozenset(changes.copies & here),
         modules=frozenset(_modules(node)),
         hollow=_is_hollow(node),
         is_future=isinstance(node, ast.ImportFrom) and node.module == "__future__",
         is_star=isinstance(node, ast.ImportFrom) and node.names[0].name == "*",
-        sets=changes.sets and not aside,
+        sets=changes.sets,
+        is_aside=_is_aside(node),
     )
 
 
@@ -159,6 +161,7 @@ def _read_changes(statement: ast.stmt) -> _Changes:
             found.calls.add(node.value.func.id)
         if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
             found.augmented.add(node.target.id)
+            found.stores.add(node.target.id)  # a list is changed in place
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node not in spoken_to:
             found.mentions.add(node.id)
     return found
@@ -257,7 +260,7 @@ def _is_main_test(test: ast.expr) -> bool:
 
 
 def _is_aside(node: ast.stmt) -> bool:
-    """Tell whether a statement only shows, asks, checks or ends; what else it does is then no part of a solution."""
+    """Tell whether a statement only shows, asks, checks or ends, so that what it calls is no part of a solution."""
     reads = (isinstance(each, ast.Name) and each.id == "input" for each in ast.walk(node))
     streams = (isinstance(each, ast.Attribute) and each.attr in _STREAMS for each in ast.walk(node))
     if isinstance(node, ast.Assert | ast.Pass) or any(reads) or any(streams):

@@ -144,7 +144,8 @@ class _Flow:
                     self._needed |= self._names_to_look_up()
         found = [item for _, item in self._items if id(item) in kept]
         found.sort(key=lambda item: not item.is_future)
-        return Needed(found, self._lacks_a_name() and not self._has_star)
+        may_make_names = self._has_star or any(item.uses & LOOKUPS for item in found)
+        return Needed(found, self._lacks_a_name() and not may_make_names)
 
     def _is_understood(self, item: Statement) -> bool:
         """Tell a statement from a line of prose that happens to parse: something defines the names it reads."""
@@ -161,15 +162,16 @@ class _Flow:
             return True
         if any(self._is_about(rank, name) for name in self._sources(item.stores)):
             return True
+        if item.is_aside:
+            return False
         if item.sets and any(self._is_standard(name) for name in item.touches | item.calls):
             return True
         if item.mentions & self._callers:
             return False
         if item.kind in ("assignment", "other") and item.runs & LOOKUPS and self._lacks_a_name():
             return True
-        touched = item.touches | item.calls | (self._sources(item.touches) - {self._entry_point})
-        if item.kind in ("definition", "other"):
-            touched |= self._effects(item.runs)
+        touched = item.touches | item.calls | self._effects(item.runs)
+        touched |= self._sources(touched) - {self._entry_point}
         return any(self._is_about(rank, name) for name in touched)
 
     def _is_about(self, rank: int, name: str) -> bool:
@@ -215,7 +217,7 @@ class _Flow:
         return not self._needed <= self._binding.keys() | _BUILTINS
 
     def _names_to_look_up(self) -> set[str]:
-        """Return what a program may mean that looks names up: all that is there without the entry point."""
+        """Return what a program may mean that looks names up: all that its own part makes without the entry point."""
         kinds = ("definition", "assignment", "import")
-        items = (item for _, item in self._items if item.kind in kinds and not item.mentions & self._callers)
-        return {name for item in items for name in item.binds}
+        items = (item for rank, item in self._items if not rank and item.kind in kinds)
+        return {name for item in items if not item.mentions & self._callers for name in item.binds}
