@@ -129,23 +129,67 @@ class _Flow:
             for name in item.binds:
                 self._home[name] = min(rank, self._home.get(name, rank))
         self._callers = self._callers_of(entry_point)
-        self._needed = {entry_point}
-        self._modules: set[str] = set()
+        self._wanted_for = self._index()
+        self._kept: set[int] = set()
+        self._needed: set[str] = set()
 
     def find_needed(self) -> Needed:
         """Return the statements that are needed, those that must come first before the others."""
-        kept: set[int] = set()
-        while fresh := [item for rank, item in self._items if id(item) not in kept and self._is_needed(rank, item)]:
-            for item in fresh:
-                kept.add(id(item))
-                self._needed |= item.uses
-                self._modules |= item.modules
-                if item.uses & LOOKUPS:
-                    self._needed |= self._names_to_look_up()
-        found = [item for _, item in self._items if id(item) in kept]
+        standing = (item for _, item in self._items if item.is_star or item.is_future or self._is_setting(item))
+        self._keep_all(standing)
+        self._need({self._entry_point})
+        if self._lacks_a_name():  # then it may be made at run time
+            makers = [item for _, item in self._items if item.kind in ("assignment", "other") and item.runs & LOOKUPS]
+            self._keep_all(item for item in makers if not item.is_aside and not item.mentions & self._callers)
+        found = [item for _, item in self._items if id(item) in self._kept]
         found.sort(key=lambda item: not item.is_future)
         may_make_names = self._has_star or any(item.uses & LOOKUPS for item in found)
         return Needed(found, self._lacks_a_name() and not may_make_names)
+
+    def _need(self, names: set[str]) -> None:
+        """Keep what these names need, and what that needs."""
+        waiting = list(names - self._needed)
+        self._needed |= names
+        while waiting:
+            for item in self._wanted_for[waiting.pop()]:
+                if id(item) not in self._kept:
+                    self._kept.add(id(item))
+                    fresh = self._needs_of(item) - self._needed
+                    self._needed |= fresh
+                    waiting += fresh
+
+    def _keep_all(self, items: Iterable[Statement]) -> None:
+        for item in items:
+            self._kept.add(id(item))
+            self._need(self._needs_of(item))
+
+    def _needs_of(self, item: Statement) -> set[str]:
+        """Return the names that a statement needs, and marks of the packages whose state matters to it."""
+        found = set(item.uses) | {_state_of(package) for package in item.modules}
+        if item.uses & LOOKUPS:
+            found |= self._names_to_look_up()
+        return found
+
+    def _index(self) -> dict[str, list[Statement]]:
+        """Return for each name the statements that are needed where it is: they bind it, or change its object."""
+        index: defaultdict[str, list[Statement]] = defaultdict(list)
+        for rank, item in self._items:
+            for name in item.binds:
+                if self._home[name] == rank:
+                    index[name].append(item)
+            for name in self._changed_by(item):
+                if rank in (0, self._home.get(name)):
+                    for each in (name, *map(_state_of, self._packages(name))):
+                        index[each].append(item)
+        return index
+
+    def _changed_by(self, item: Statement) -> set[str]:
+        """Return the names of the objects that a statement changes, for all that can be told."""
+        changed = self._sources(item.stores)
+        if item.is_aside or item.mentions & self._callers:
+            return changed
+        touched = item.touches | item.calls | self._effects(item.runs)
+        return changed | touched | (self._sources(touched) - {self._entry_point})
 
     def _is_understood(self, item: Statement) -> bool:
         """Tell a statement from a line of prose that happens to parse: something defines the names it reads."""
@@ -153,39 +197,15 @@ class _Flow:
             name in self._binding or name in _BUILTINS for name in item.runs
         )
 
-    def _is_needed(self, rank: int, item: Statement) -> bool:
-        if (
-            item.is_star
-            or item.is_future
-            or any(name in self._needed and self._home[name] == rank for name in item.binds)
-        ):
-            return True
-        if any(self._is_about(rank, name) for name in self._sources(item.stores)):
-            return True
-        if item.is_aside:
-            return False
-        if item.sets and any(self._is_standard(name) for name in item.touches | item.calls):
-            return True
-        if item.mentions & self._callers:
-            return False
-        if item.kind in ("assignment", "other") and item.runs & LOOKUPS and self._lacks_a_name():
-            return True
-        touched = item.touches | item.calls | self._effects(item.runs)
-        touched |= self._sources(touched) - {self._entry_point}
-        return any(self._is_about(rank, name) for name in touched)
-
-    def _is_about(self, rank: int, name: str) -> bool:
-        """Tell whether an object that a statement of this rank changes is one that is needed."""
-        is_needed = name in self._needed or bool(self._packages(name) & self._modules)
-        return is_needed and rank in (0, self._home.get(name))
+    def _is_setting(self, item: Statement) -> bool:
+        """Tell whether a statement sets something of the standard library, which may be for the whole interpreter."""
+        packages = (package for name in item.touches | item.calls for package in self._packages(name))
+        return item.sets and not item.is_aside and any(package in sys.stdlib_module_names for package in packages)
 
     def _packages(self, name: str) -> set[str]:
         """Return the packages that a name is imported from."""
         imports = (item for item in self._binding.get(name, ()) if item.kind in ("import", "other"))
         return {package for item in imports for package in item.modules}
-
-    def _is_standard(self, name: str) -> bool:
-        return bool(self._packages(name) & sys.stdlib_module_names)
 
     def _sources(self, names: Iterable[str]) -> set[str]:
         """Return the names, and those of the objects that they are other names for."""
@@ -206,18 +226,28 @@ class _Flow:
 
     def _callers_of(self, entry_point: str) -> set[str]:
         """Return the names by which the entry point may come to be called."""
-        callers = {entry_point}
-        while fresh := {
-            name for _, item in self._items if item.uses & callers for name in item.binds if name not in callers
-        }:
+        users: defaultdict[str, set[str]] = defaultdict(set)
+        for _, item in self._items:
+            for name in item.uses:
+                users[name] |= item.binds
+        callers, waiting = {entry_point}, [entry_point]
+        while waiting:
+            fresh = users[waiting.pop()] - callers
             callers |= fresh
+            waiting += fresh
         return callers
 
     def _lacks_a_name(self) -> bool:
-        return not self._needed <= self._binding.keys() | _BUILTINS
+        names = {name for name in self._needed if name.isidentifier()}
+        return not names <= self._binding.keys() | _BUILTINS
 
     def _names_to_look_up(self) -> set[str]:
         """Return what a program may mean that looks names up: all that its own part makes without the entry point."""
         kinds = ("definition", "assignment", "import")
         items = (item for rank, item in self._items if not rank and item.kind in kinds)
         return {name for item in items if not item.mentions & self._callers for name in item.binds}
+
+
+def _state_of(package: str) -> str:
+    """Return the mark that stands for the state of a package among the names; no name is like it."""
+    return f"{package}()"

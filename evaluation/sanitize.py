@@ -28,6 +28,8 @@ _INDENTED = re.compile(r"(?P<before>\A|^.*\n(?:[ \t]*\n)*)(?P<code>(?:[ \t]+\S.*
 _COMPOUND = re.compile(r"(?:async|class|def|elif|else|except|finally|for|if|match|try|while|with)\b")
 _INDENT = "    "
 _MOST_INNER_FENCES = 8
+_MOST_BLOCKS = 100
+_MOST_BODIES = 10
 
 
 def extract_code(completion: str, entry_point: str, prompt: str) -> str:
@@ -78,15 +80,15 @@ def _all_readings(text: str, entry_point: str, prompt: str) -> Iterator[_Reading
     ]
     unfenced = ([read_part(part)] for part in dict.fromkeys([text, dedented(text)]))
     whole = (_readings(parts, given, entry_point) for parts in chain([fenced], unfenced, [indented]))
-    bodies = [*sorted(reversed([part.text for part in fenced]), key=lambda body: not _RETURN.search(body)), text]
-    continued = (_readings([part], [], entry_point) for body in bodies if (part := _continued(prompt, body)))
+    bodies = sorted((part.text for part in reversed(fenced)), key=lambda body: not _RETURN.search(body))[:_MOST_BODIES]
+    continued = (_readings([part], [], entry_point) for body in [*bodies, text] if (part := _continued(prompt, body)))
     begins_inside = not blocks and _starts_inside(text, entry_point)
     yield from filter(None, chain(continued, whole) if begins_inside else chain(whole, continued))
 
 
 def _code_blocks(text: str) -> list[Block]:
     """Return the fenced blocks; a fence within a string of the code ends no block."""
-    blocks = find_blocks(text)
+    blocks = find_blocks(text)[-_MOST_BLOCKS:]
     ends = sorted({end for block in blocks for end in (block.start, block.end)})
     found: list[Block] = []
     for block in blocks:

@@ -27,6 +27,7 @@ _COMPILED = [(re.compile(opening), re.compile(closing)) for opening, closing in 
 _ANY_OPENING = re.compile("|".join(f"(?P<mark{number}>{opening})" for number, (opening, _) in enumerate(_MARKS)))
 _QUOTES = ("`", "'", '"')
 _FENCE = "```"
+_MOST_THOUGHTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,10 @@ def without_thoughts(reply: str) -> Spoken:
     """Take the thoughts out of a reply with Unix line ends."""
     rest = reply[_end_of_opened_before(reply) :]
     kept: list[str] = []
-    while opening := _first_opening(rest):
+    for _ in range(_MOST_THOUGHTS):
+        opening = _first_opening(rest)
+        if opening is None:
+            break
         kept.append(rest[: opening.start()])
         end = _end_of_thought(rest, opening)
         if end is None:

@@ -10,13 +10,15 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice, pairwise
 
 from evaluation.data_flow import Statement, read_statement
 
-_MOST_CHARACTERS = 400_000
+_MOST_CHARACTERS = 100_000
 """Longer texts are not read: no answer is so long, and parsing takes memory many times the length."""
-_MOST_WORK = 20_000_000
-"""Characters that are scanned and parsed in vain before the rest of a text counts as prose."""
+_MOST_WORK = 1_000_000
+"""Characters that are scanned and parsed, again and again, before the rest of a text counts as prose."""
+_MOST_STATEMENTS = 2000
 _MOST_LINES_CUT = 50
 
 _CONTINUES = re.compile(r"[\s#)\]}]|(?:else|elif|except|finally)\b|$")
@@ -32,7 +34,7 @@ def find_statements(text: str) -> list[Statement]:
     if len(text) > _MOST_CHARACTERS:
         return []
     module = parse(text)
-    return list(_statements(module, text) if module else _statements_among_prose(text))
+    return list(islice(_statements(module, text) if module else _statements_among_prose(text), _MOST_STATEMENTS))
 
 
 def parse(text: str) -> ast.Module | None:
@@ -94,17 +96,19 @@ def _cut(lines: list[str], start: int, column: int, last: ast.stmt) -> str:
 
 def _statements_among_prose(text: str) -> Iterator[Statement]:
     """Yield what parses, beginning anew after each line at column 0 that begins nothing that does."""
-    position, work_left = 0, _MOST_WORK
-    for start in [0, *(match.end() for match in re.finditer("\n", text))]:
-        if start < position or _CONTINUES.match(text, start) or work_left < 0:
+    lines = [0, *(match.end() for match in re.finditer("\n", text))]
+    beginnings = [start for start in lines if not _CONTINUES.match(text, start)]
+    position = work = 0
+    for start, following in pairwise([*beginnings, len(text)]):
+        if start < position or work > _MOST_WORK:
             continue
-        for end, lines_cut in ((_end_of_statement(text, start), 0), (_end_of_lines(text, start), _MOST_LINES_CUT)):
-            module, length = _longest_program(text[start:end], lines_cut)
+        for end, most_lines_cut in ((_end_of_statement(text, start), 0), (following, _MOST_LINES_CUT)):
+            module, length, attempts = _longest_program(text[start:end], most_lines_cut)
+            work += (end - start) * (1 + attempts)
             if module:
                 yield from _statements(module, text[start : start + length])
                 position = start + length
                 break
-            work_left -= (end - start) * (1 + lines_cut)
 
 
 def _end_of_statement(text: str, start: int) -> int:
@@ -123,18 +127,14 @@ def _end_of_statement(text: str, start: int) -> int:
     return len(text)
 
 
-def _end_of_lines(text: str, start: int) -> int:
-    """Return where the next line at column 0 begins, whatever brackets are open."""
-    following = (match.end() for match in re.finditer("\n", text[start:]))
-    return next((start + end for end in following if not _CONTINUES.match(text, start + end)), len(text))
-
-
-def _longest_program(text: str, most_lines_cut: int) -> tuple[ast.Module | None, int]:
-    """Return the program that a text begins with, if it does, and its length; what is cut off are last lines."""
+def _longest_program(text: str, most_lines_cut: int) -> tuple[ast.Module | None, int, int]:
+    """Return the program that a text begins with, its length, and the number of attempts; last lines are cut off."""
     length = len(text)
-    for _ in range(1 + most_lines_cut):
+    for attempt in range(1, 2 + most_lines_cut):
         module = parse(text[:length]) if length else None
-        if module:
-            return (module, length) if module.body else (None, 0)
+        if module and module.body:
+            return module, length, attempt
         length = text.rfind("\n", 0, max(0, length - 1)) + 1
-    return None, 0
+        if module or not length:
+            return None, 0, attempt
+    return None, 0, attempt
