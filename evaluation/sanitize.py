@@ -51,7 +51,7 @@ def extract_readings(completion: str, entry_point: str, prompt: str) -> list[str
     reply = reply.encode("utf-8", "replace").decode()  # half a surrogate pair is in no program
     prompt = prompt if prompt.endswith("\n") else prompt + "\n"
     spoken = without_thoughts(reply)
-    answers = [spoken.answer] if spoken.thought_ends else [spoken.answer, reply]
+    answers = [spoken.answer, *([] if spoken.thought_ends else [reply])] if parse(reply) is None else [reply]
     fallback: list[str] = []
     for answer in answers:
         for readings in _all_readings(answer, entry_point, prompt):

@@ -2,7 +2,8 @@
 
 Enters: a reply, with the marks that models put around what they think before they answer, as in `<think>...</think>`.
 Leaves: the reply without its thoughts, and whether the last of them ends. A reply that only closes a thought is one
-whose prompt had opened it. Marks inside a code block of the answer are code.
+whose prompt had opened it. A mark opens a thought where it begins a line; marks inside a code block of the answer are
+code.
 Not guaranteed: that a model uses a mark we know.
 """
 
@@ -57,7 +58,12 @@ def without_thoughts(reply: str) -> Spoken:
 
 def _first_opening(text: str) -> re.Match[str] | None:
     blocks = find_blocks(text) if _ANY_OPENING.search(text) else []
-    return next((mark for mark in _ANY_OPENING.finditer(text) if not _is_quoted(mark, blocks)), None)
+    marks = (mark for mark in _ANY_OPENING.finditer(text) if _begins_a_line(mark))
+    return next((mark for mark in marks if not _is_quoted(mark, blocks)), None)
+
+
+def _begins_a_line(mark: re.Match[str]) -> bool:
+    return not mark.string[mark.string.rfind("\n", 0, mark.start()) + 1 : mark.start()].strip()
 
 
 def _end_of_thought(text: str, opening: re.Match[str]) -> int | None:

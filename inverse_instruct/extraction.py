@@ -1,7 +1,8 @@
 """From a response to its one clean snippet (InverseCoder section 3.1).
 
 Enters: a response as a corpus holds it. Leaves: the code of its first fenced block, or the whole response if there is
-no fence and all of it is code; else the reason why there is none. Later blocks (tests, usage) and prose are dropped.
+no fence and all of it is code; else the reason why there is none. Later blocks (tests, usage) and prose are dropped,
+and so is what a reasoning model thought before it answered: its drafts are no snippets.
 
 A fence that is never closed belongs to an answer that was cut off, so it is a syntax error even where the part that is
 there parses. A block that carries a label is taken at its word: code that does not parse in the named language is a
@@ -16,6 +17,7 @@ import textwrap
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from evaluation.thoughts import without_thoughts
 from inverse_instruct.fence_labels import fence_language
 from inverse_instruct.language_detection import detect, detect_language, likely_languages
 from inverse_instruct.languages import LANGUAGES
@@ -89,9 +91,12 @@ def extract(
     text = response.replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
         return NotCode(Reason.EMPTY, "the response is empty")
-    block = first_block(text)
+    spoken = without_thoughts(text)
+    if not spoken.answer.strip():
+        return NotCode(Reason.NO_CODE, "the response is a thought without an answer after it")
+    block = first_block(spoken.answer)
     if block is None:
-        return _whole(text, languages, max_characters, language)
+        return _whole(spoken.answer, languages, max_characters, language)
     if not block.text.strip():
         return NotCode(Reason.NO_CODE, "the first fenced block is empty")
     if block.label and block.label not in LANGUAGES:

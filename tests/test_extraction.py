@@ -42,6 +42,14 @@ def found(response: str) -> Code | NotCode:
         F,
         f"\n\n{F}\n\n",
         F.replace("\n", "\r\n"),
+        f"<think>\n```python\n{G}\n```\nNo, x.\n</think>\n```python\n{F}\n```",
+        f"<think>\n{G}\n</think>\n\n{F}",
+        f"<thinking>```\n{G}\n```</thinking>```python\n{F}\n```",
+        f"<reasoning>\r\n```\r\n{G}\r\n```\r\n</reasoning>\r\n```\r\n{F}\r\n```",
+        f"[THINK]\n```python\n{G}\n[/THINK]\n```python\n{F}\n```",
+        f"Perhaps\n```python\n{G}\n```\n</think>\n\n```python\n{F}\n```",
+        f"```python\n{F}\n```\n<think>Was that right?",
+        f"<think></think>\n\n```python\n{F}\n```\nOr\n```python\n{G}\n```",
     ],
 )
 def test_the_first_block_is_the_snippet(response: str):
@@ -68,11 +76,22 @@ def test_the_first_block_is_the_snippet(response: str):
         ("```sql\nSELECT 1;\n```", Reason.UNSUPPORTED_LANGUAGE),
         (f"```python\n{F}\n{'# ' + 'x' * 1000}\n```", Reason.TOO_LONG),
         ("x" * 1001, Reason.TOO_LONG),
+        (f"<think>\n```python\n{F}\n```\nThat is", Reason.NO_CODE),
+        (f"<think>\n```python\n{F}\n```\n</think>\n", Reason.NO_CODE),
+        (f"```python\n{F}\n```\n</think>\nI cannot do it.", Reason.NO_CODE),
     ],
 )
 def test_what_is_no_snippet_has_its_reason(response: str, reason: Reason):
     result = found(response)
     assert isinstance(result, NotCode) and result.reason is reason and result.detail
+
+
+def test_marks_of_a_thought_within_code_are_code():
+    code = 'def answer(x):\n    """Drop what is between <think> and </think>."""\n    return x.split("</think>")[-1]'
+    for response in (f"```python\n{code}\n```", f"The `</think>` tag:\n```python\n{code}\n```", code):
+        assert found(response) == Code(code, "python")
+    page = "<html>\n<think>\n<b>x</b>\n</think>\n</html>"
+    assert found(f"```html\n{page}\n```") == NotCode(Reason.UNSUPPORTED_LANGUAGE, "html")
 
 
 def test_a_fence_inside_a_longer_one_is_content():
