@@ -104,6 +104,12 @@ class Suite(Protocol):
     def extract(self, task_id: str, replies: Sequence[str]) -> str:
         """Return the solution in the replies; never raises for what a model said."""
 
+    def readings(self, task_id: str, replies: Sequence[str]) -> Sequence[str]:
+        """Return what the replies can be read as, best first: that of `extract`, then what to judge where it fails."""
+
+    def stem(self, task_id: str) -> str:
+        """Return what a sample's `completion`, in OpenAI's form, goes on from; "" where it is the solution itself."""
+
     def examiner(self, execution: Execution) -> AbstractContextManager[Examiner]:
         """Prepare to judge.
 

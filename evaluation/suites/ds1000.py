@@ -24,6 +24,8 @@ from evaluation.rows import Origin, Row, content_digest, find_rows
 from evaluation.sandbox_process import Runtime
 from evaluation.scripts import Script, script_examiner
 from evaluation.suite import Examiner, Execution, Prompt, Sample
+from evaluation.thoughts import without_thoughts
+from evaluation.top_level import find_statements
 
 _ORIGIN = Origin(
     ("ds1000.jsonl",), "xlangai/DS-1000", download="https://github.com/xlang-ai/DS-1000 (data/ds1000.jsonl.gz)"
@@ -70,6 +72,7 @@ _DATASET = re.compile(r"""load_dataset\(\s*["'](\w+)""")
 _CALIFORNIA = "fetch_california_housing", "cal_housing_py3.pkz"
 _GIVEN = re.compile(r"<code>\n(.*?)(?:</code>|\Z)", re.DOTALL)
 _BEGIN = re.compile(r"^[ #]*(?:BEGIN SOLUTION|SOLUTION START)[ ]*\n(?:<code>[ ]*\n)?", re.MULTILINE)
+_WANTED = re.compile(r"^(?:def )?(\w+)(?: = \.\.\. # put solution in this variable|\(.*\):\n)", re.MULTILINE)
 _FUNCTION = re.compile(r"^def \w+\(.*\n", re.MULTILINE)
 
 
@@ -125,11 +128,20 @@ class Ds1000:
 
     def extract(self, task_id: str, replies: Sequence[str]) -> str:
         """Return the completion in the reply: what goes on after the given code, without repeating it."""
-        reply = replies[-1].replace("\r\n", "\n")
+        reply = without_thoughts(replies[-1].replace("\r\n", "\n")).answer
         beginning = self._beginning(task_id)
         if reply.startswith(beginning):
             return _cut(reply.removeprefix(beginning))
-        return _completion(reply, beginning.removeprefix(_FENCE))
+        wanted = set(_WANTED.findall(self.rows[task_id].text("prompt")))
+        return _completion(reply, beginning.removeprefix(_FENCE), wanted)
+
+    def readings(self, task_id: str, replies: Sequence[str]) -> Sequence[str]:
+        """Return the completion alone: nothing is taken out of it."""
+        return [self.extract(task_id, replies)]
+
+    def stem(self, task_id: str) -> str:
+        """Return nothing: a sample is the completion."""
+        return ""
 
     def reference(self, task_id: str) -> str:
         """Return the reference completion."""
@@ -182,10 +194,10 @@ def _cut(text: str) -> str:
     return text[: min(text.find(stop) % (len(text) + 1) for stop in _STOP)]
 
 
-def _completion(reply: str, given: str) -> str:
-    """Return the completion in a reply of any shape."""
+def _completion(reply: str, given: str, wanted: set[str]) -> str:
+    """Return the completion in a reply of any shape: of several blocks the last that gives what is wanted a value."""
     blocks = code_blocks(reply)
-    text = blocks[0] if blocks else reply
+    text = next((block for block in reversed(blocks) if wanted & _made(block)), blocks[0] if blocks else reply)
     begun = list(_BEGIN.finditer(text))
     if begun:
         text = text[begun[-1].end() :]
@@ -195,6 +207,11 @@ def _completion(reply: str, given: str) -> str:
         return _without(given, text)
     body = text.partition(head[-1])[2] if head and head[-1] in text else text
     return body if body[:1].isspace() else textwrap.indent(body, "    ")
+
+
+def _made(code: str) -> set[str]:
+    """Return the names that code gives a value, or a part of one."""
+    return {name for statement in find_statements(code) for name in statement.binds | statement.stores}
 
 
 def _without(given: str, text: str) -> str:

@@ -23,6 +23,7 @@ from evaluation.rows import Origin, Row, content_digest, find_rows
 from evaluation.sandbox_process import Runtime
 from evaluation.scripts import Script, script_examiner
 from evaluation.suite import Examiner, Execution, Prompt, Sample
+from evaluation.thoughts import without_thoughts
 from evaluation.top_level import find_statements
 
 _ORIGIN = Origin(("edit_eval.jsonl",), download="https://github.com/qishenghu/CodeInstruct (folder edit_eval)")
@@ -89,10 +90,18 @@ class EditEval:
 
         Of several code blocks it is the last that defines something the input defines, else the first.
         """
-        given = self.rows[task_id].text("input")
-        blocks = code_blocks(replies[-1]) or [replies[-1]]
+        given, answer = self.rows[task_id].text("input"), without_thoughts(replies[-1]).answer
+        blocks = code_blocks(answer) or [answer]
         edited = [block for block in blocks if _defined(block) & _defined(given)]
         return _indented_like(given, edited[-1] if edited else blocks[0])
+
+    def readings(self, task_id: str, replies: Sequence[str]) -> Sequence[str]:
+        """Return the edited code alone: nothing is taken out of it."""
+        return [self.extract(task_id, replies)]
+
+    def stem(self, task_id: str) -> str:
+        """Return nothing: a completion is the edited code."""
+        return ""
 
     def reference(self, task_id: str) -> str:
         """Return the reference solution."""

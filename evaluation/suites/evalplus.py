@@ -16,7 +16,7 @@ from evaluation.oracles import HUMANEVAL_ORACLES, MBPP_ORACLES, Oracle
 from evaluation.problems import MINI_PATH, Problem, read_problems
 from evaluation.reference import References
 from evaluation.rows import Origin, Rows, content_digest, find_rows, read_file
-from evaluation.sanitize import extract_code
+from evaluation.sanitize import extract_code, extract_readings
 from evaluation.suite import Examiner, Execution, Prompt
 
 _FENCE = "```python\n"
@@ -67,8 +67,16 @@ class EvalPlusSuite:
 
     def extract(self, task_id: str, replies: Sequence[str]) -> str:
         """Return the program in the reply."""
+        return self.readings(task_id, replies)[0]
+
+    def readings(self, task_id: str, replies: Sequence[str]) -> Sequence[str]:
+        """Return the programs that the reply can be read as."""
         problem = self.problems[task_id]
-        return extract_code(replies[-1], problem.entry_point, problem.prompt)
+        return extract_readings(replies[-1], problem.entry_point, problem.prompt)
+
+    def stem(self, task_id: str) -> str:
+        """Return the prompt."""
+        return self.problems[task_id].prompt
 
     def second_prompt(self, task_id: str, instruction: str, first: str) -> Prompt:
         """Return what asks for y' = M(x'): an instruction of the model's own, and the name that its tests know."""

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from evaluation.rows import Origin, Row, content_digest, find_rows
-from evaluation.sanitize import extract_code
+from evaluation.sanitize import extract_readings
 from evaluation.scripts import Script, script_examiner, with_helpers
 from evaluation.suite import Examiner, Execution, Prompt, Sample
 
@@ -51,8 +51,16 @@ class HumanEval:
 
     def extract(self, task_id: str, replies: Sequence[str]) -> str:
         """Return the program in the reply."""
+        return self.readings(task_id, replies)[0]
+
+    def readings(self, task_id: str, replies: Sequence[str]) -> Sequence[str]:
+        """Return the programs that the reply can be read as."""
         row = self.rows[task_id]
-        return extract_code(replies[-1], row.text("entry_point"), row.text("prompt"))
+        return extract_readings(replies[-1], row.text("entry_point"), row.text("prompt"))
+
+    def stem(self, task_id: str) -> str:
+        """Return the prompt."""
+        return self.rows[task_id].text("prompt")
 
     def reference(self, task_id: str) -> str:
         """Return the canonical solution, as a whole program."""

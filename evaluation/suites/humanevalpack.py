@@ -35,9 +35,10 @@ from evaluation.native.sources import parse
 from evaluation.native.toolchain import Task as TestedTask
 from evaluation.native.toolchain import Toolchain
 from evaluation.rows import Origin, Row, content_digest, find_rows
-from evaluation.sanitize import extract_code
+from evaluation.sanitize import extract_readings
 from evaluation.scripts import Script, script_examiner, with_helpers
 from evaluation.suite import Examiner, Execution, Prompt, Sample
+from evaluation.thoughts import without_thoughts
 from evaluation.toolchains import missing_tasks
 
 Mode = Literal["humanevalfix", "humanevalfix_docs", "humanevalexplain", "humanevalsynthesize"]
@@ -141,10 +142,19 @@ class HumanEvalPackSuite:
 
     def extract(self, task_id: str, replies: Sequence[str]) -> str:
         """Return the program in the last reply."""
+        return self.readings(task_id, replies)[0]
+
+    def readings(self, task_id: str, replies: Sequence[str]) -> Sequence[str]:
+        """Return the programs that the last reply can be read as."""
         task = self.tasks[task_id]
         if self.language == "python":
-            return extract_code(replies[-1], task.entry_point, task.head)
-        return extract_program(_DIALECTS[self.language].grammar, replies[-1], task.entry_point, task.head)
+            return extract_readings(replies[-1], task.entry_point, task.head)
+        answer = without_thoughts(replies[-1]).answer
+        return [extract_program(_DIALECTS[self.language].grammar, answer, task.entry_point, task.head)]
+
+    def stem(self, task_id: str) -> str:
+        """Return the program up to the beginning of the function's body."""
+        return self.tasks[task_id].head
 
     def examiner(self, execution: Execution) -> AbstractContextManager[Examiner]:
         """Prepare the toolchain and the sandboxes."""
@@ -247,7 +257,7 @@ def _description_request(task: Task, dialect: _Dialect) -> str:
 
 
 def _described_request(task: Task, dialect: _Dialect, description: str) -> str:
-    without_code = re.sub(r"```.*?(?:```|\Z)", "", description, flags=re.DOTALL)
+    without_code = re.sub(r"```.*?(?:```|\Z)", "", without_thoughts(description).answer, flags=re.DOTALL)
     without_name = re.sub(rf"`?\b{re.escape(task.entry_point)}\b`?", "the function", without_code).strip()
     return f"Write a {dialect.name} function by this description:\n\n{without_name}"
 

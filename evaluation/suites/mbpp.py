@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from evaluation.errors import BenchmarkError
 from evaluation.rows import Origin, Row, content_digest, find_rows
-from evaluation.sanitize import extract_code
+from evaluation.sanitize import extract_code, extract_readings
 from evaluation.scripts import Script, script_examiner
 from evaluation.suite import Examiner, Execution, Prompt, Sample
 
@@ -76,9 +76,18 @@ class Mbpp:
 
     def extract(self, task_id: str, replies: Sequence[str]) -> str:
         """Return the program in the reply, with all that the assertions use."""
+        return self.readings(task_id, replies)[0]
+
+    def readings(self, task_id: str, replies: Sequence[str]) -> Sequence[str]:
+        """Return the programs that the reply can be read as."""
         function, *others = self.tasks[task_id].names
-        parts = [extract_code(replies[-1], name, "") for name in (*others, function)]
-        return "\n".join(dict.fromkeys(parts))
+        first, *more = extract_readings(replies[-1], function, "")
+        parts = [extract_code(replies[-1], name, "") for name in others]
+        return ["\n".join(dict.fromkeys([*parts, first])), *more]
+
+    def stem(self, task_id: str) -> str:
+        """Return the prompt."""
+        return self.tasks[task_id].prompt
 
     def reference(self, task_id: str) -> str:
         """Return the reference solution."""

@@ -29,6 +29,7 @@ from evaluation.native.toolchain import Task as TestedTask
 from evaluation.native.toolchain import Toolchain
 from evaluation.rows import Origin, Row, content_digest, find_rows
 from evaluation.suite import Examiner, Execution, Prompt, Sample
+from evaluation.thoughts import without_thoughts
 from evaluation.toolchains import missing_tasks
 
 Language = Literal["java", "js", "cpp", "php", "swift", "rust"]
@@ -105,8 +106,16 @@ class MultiPlESuite:
 
     def extract(self, task_id: str, replies: Sequence[str]) -> str:
         """Return the program in the reply."""
-        task = self.tasks[task_id]
-        return extract_program(_DIALECTS[self.language].grammar, replies[-1], task.entry_point, task.prompt)
+        return self.readings(task_id, replies)[0]
+
+    def readings(self, task_id: str, replies: Sequence[str]) -> Sequence[str]:
+        """Return the programs that the reply can be read as."""
+        task, answer = self.tasks[task_id], without_thoughts(replies[-1]).answer
+        return [extract_program(_DIALECTS[self.language].grammar, answer, task.entry_point, task.prompt)]
+
+    def stem(self, task_id: str) -> str:
+        """Return the prompt."""
+        return self.tasks[task_id].prompt
 
     def examiner(self, execution: Execution) -> AbstractContextManager[Examiner]:
         """Prepare the toolchain and the sandboxes."""

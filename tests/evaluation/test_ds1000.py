@@ -106,6 +106,8 @@ ANSWER = "ordered = sorted(values)"
         f"<code>\n{ANSWER}\n</code>\nThis sorts the values.",
         f"A:\n<code>\n{GIVEN}</code>\nBEGIN SOLUTION\n<code>\n{ANSWER}\n</code>\nEND SOLUTION",
         f"{ANSWER}\n# SOLUTION END\nprint(1)",
+        f"```python\nordered = values\n```\nNo:\n```python\n{ANSWER}\n```\n```python\nprint(ordered)\n```",
+        f"<think>\n```python\nordered = values\n```\n</think>\n```python\n{ANSWER}\n```",
     ],
 )
 def test_the_completion_is_found_in_replies_of_any_shape(suite: Ds1000, reply: str) -> None:
@@ -121,6 +123,8 @@ def test_the_completion_is_found_in_replies_of_any_shape(suite: Ds1000, reply: s
         "return sorted(values)",
         "    return sorted(values)",
         f"```python\n{GIVEN}def order(values):\n    return sorted(values)\n```",
+        "```python\ndef order(values):\n    return values\n```\nor\n"
+        "```python\ndef order(values):\n    return sorted(values)\n```",
     ],
 )
 def test_the_body_of_a_function_gets_its_indentation(suite: Ds1000, reply: str) -> None:

@@ -82,9 +82,10 @@ def test_the_edit_is_found_in_the_reply_and_gets_its_indentation_back(suite: Edi
         prompt.beginning + dedented + "```",
         f"It was:\n```python\n{METHOD['input']}```\nnow:\n```\n{dedented}```\nRun it:\n```sh\npython box.py\n```",
         "    def get(self):\n        return 2 * self.value",
+        f"<think>\n```python\n{METHOD['input']}```\n</think>\n```python\n{dedented}```",
     ]
     solutions = [suite.extract("EditEval/0", [reply]) for reply in replies]
-    assert [solution.strip("\n") for solution in solutions] == [METHOD["output"].strip("\n")] * 4
+    assert [solution.strip("\n") for solution in solutions] == [METHOD["output"].strip("\n")] * 5
     assert suite.extract("EditEval/0", ["I cannot help with that."]).strip() == "I cannot help with that."
 
 
