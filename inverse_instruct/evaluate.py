@@ -47,10 +47,9 @@ class EvaluateStage:
         self._started = time.monotonic()
         self.on_progress: Callable[[int], None] = lambda done: None
 
-    @property
-    def total(self) -> int:
-        """Samples to judge."""
-        return sum(len(examination.measured) * examination.section.samples for examination in self.examinations)
+    def total(self, source: Asker | Mapping[str, Sequence[Sample]] | None = None) -> int:
+        """Return how many samples there are to judge: those given for each suite, else those that are asked for."""
+        return sum(examination.total(_of(source, examination)) for examination in self.examinations)
 
     @property
     def digest(self) -> str:
@@ -73,10 +72,9 @@ class EvaluateStage:
         """
         reports, before = [], 0
         for examination in self.examinations:
-            given = source[examination.suite.name] if isinstance(source, Mapping) else source
-            report = await examination.run(given, partial(self._progressed, before))
-            reports.append(report)
-            before += report.rows_out
+            given = _of(source, examination)
+            reports.append(await examination.run(given, partial(self._progressed, before)))
+            before += examination.total(given)
             self.on_progress(before)
         rejected = sum((report.rejected for report in reports), Counter[str]())
         manifest = Manifest(
@@ -92,3 +90,8 @@ class EvaluateStage:
 
     def _progressed(self, before: int, done: int) -> None:
         self.on_progress(before + done)
+
+
+def _of(source: Any, examination: Examination) -> Any:
+    """Return what a suite's samples come from."""
+    return source[examination.suite.name] if isinstance(source, Mapping) else source

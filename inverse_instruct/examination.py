@@ -8,10 +8,9 @@ stopped and judges nothing twice. "Not measured" is None, never 0.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from evaluation import (
     Execution,
     Prompt,
     Sample,
+    Sandbox,
     SandboxUnavailable,
     Suite,
     Verdict,
@@ -34,6 +34,7 @@ from evaluation import (
     self_consistency,
 )
 from evaluation.suites import SUITES
+from evaluation.thoughts import without_thoughts
 from inverse_instruct.asking import Asker
 from inverse_instruct.config import SuiteSection, SummarizeSection
 from inverse_instruct.errors import RequestError, StageError
@@ -43,6 +44,7 @@ from inverse_instruct.judging import Judge
 from inverse_instruct.prompts import PromptTemplate
 from inverse_instruct.records import Reason, digest
 from inverse_instruct.run_dir import write_json, write_rows
+from inverse_instruct.stoppable import Stoppable
 from inverse_instruct.streaming import stream
 
 ASKED_AT_ONCE = 256
@@ -55,9 +57,14 @@ ASSUMED_DIFFERING_SHARE = 0.1  # of problems, between two checkpoints; for the m
 class Answer:
     """What the model said to one problem; the last two are "" where self-consistency is not measured."""
 
-    sample: Sample  # y as a program
+    readings: tuple[Sample, ...]  # y as a program; further ones are judged in its place where the first fails
     instruction: str = ""  # x' = M^-1(y)
     second_solution: str = ""  # y' = M(x') as a program
+
+    @property
+    def sample(self) -> Sample:
+        """The reading that counts."""
+        return self.readings[0]
 
 
 @dataclass
@@ -104,38 +111,52 @@ class Examination:
         self._replies = Journal(folder / "replies.jsonl")
         self._verdicts = Journal(folder / "verdicts.jsonl")
         self.tokens = {"prompt": 0, "completion": 0}
+        self.given: Mapping[str, int] | None = None  # samples by task, where they are given
+        self._left_out = 0  # samples that are not judged, since a question got no answer
+        self._read_otherwise = 0  # samples that pass by another reading of the reply than the first
 
     @property
     def measured(self) -> list[str]:
         """The tasks that are asked and judged."""
         return [task for task in self.tasks if task not in self.not_measured]
 
+    def total(self, source: Asker | Sequence[Sample]) -> int:
+        """Return how many samples there are to judge."""
+        return len(source) if isinstance(source, Sequence) else len(self.measured) * self.section.samples
+
     async def run(self, source: Asker | Sequence[Sample], on_progress: Callable[[int], None]) -> Report:
         """Ask (or take the samples given), judge, write the files.
 
         Args:
             source: asks the model, or samples of `measured`.
-            on_progress: called with the number of samples judged so far.
+            on_progress: called with the number of samples that are done with so far.
 
         Raises:
             ServerError: the model cannot be asked.
             StageError: nothing can be judged here.
         """
-        answers: list[Answer] = []
+        judged: list[tuple[Answer, Verdict]] = []
         if self.measured:
-            with Judge(self.suite, self._execution, self._verdicts) as judge:
+            async with Judge(self.suite, self._execution, self._verdicts) as judge:
                 if isinstance(source, Sequence):
-                    for sample in source:
-                        judge.put(sample)
-                        answers.append(Answer(sample))
+                    answers = [Answer((sample,)) for sample in source]
+                    for answer in answers:
+                        judge.put(answer.readings)
                 else:
                     answers = await self._ask_all(source, judge, on_progress)
-                await judge.finish(lambda: on_progress(judge.done))
-            verdicts = [judge.verdict(answer.sample) for answer in answers]
-        agreements = await asyncio.to_thread(self._agreements, answers) if self._is_consistency_asked(source) else None
+                await judge.finish(lambda: on_progress(judge.done + self._left_out))
+            judged = [self._with_verdict(answer, judge) for answer in answers]
+        answers = [answer for answer, _ in judged]
+        agreements = await self._agreements(answers) if self._is_consistency_asked(source) else None
         self._replies.close()
         self._verdicts.close()
-        return self._write(answers, verdicts if answers else [], agreements)
+        return self._write(answers, [verdict for _, verdict in judged], agreements)
+
+    def _with_verdict(self, answer: Answer, judge: Judge) -> tuple[Answer, Verdict]:
+        """Return the answer as it was read for its verdict, and this."""
+        number, verdict = judge.verdict(answer.readings)
+        self._read_otherwise += number > 0
+        return replace(answer, readings=answer.readings[number:]), verdict
 
     async def _ask_all(self, asker: Asker, judge: Judge, on_progress: Callable[[int], None]) -> list[Answer]:
         jobs = [(task, number) for task in self.measured for number in range(self.section.samples)]
@@ -143,8 +164,10 @@ class Examination:
         async for answer in stream(jobs, lambda job: self._try(asker, *job), ASKED_AT_ONCE):
             if answer:
                 answers[answer.sample.task_id, answer.sample.index] = answer
-                judge.put(answer.sample)
-            on_progress(judge.done)
+                judge.put(answer.readings)
+            else:
+                self._left_out += 1
+            on_progress(judge.done + self._left_out)
         return [answers[job] for job in jobs if job[0] not in self.unanswered]
 
     async def _try(self, asker: Asker, task: str, number: int) -> Answer | None:
@@ -162,19 +185,21 @@ class Examination:
         sampling = Sampling(self.section.max_new_tokens, self.section.temperature, self.section.top_p)
         while (prompt := self.suite.prompt(task, replies)) is not None:
             replies.append(await self._ask(asker, task, number, f"answer {len(replies)}", prompt, sampling))
-        sample = Sample(task, number, self.suite.extract(task, replies))
+        readings = tuple(Sample(task, number, text) for text in self.suite.readings(task, replies))
+        sample = readings[0]
         if number or not self._is_consistency_asked(asker):
-            return Answer(sample)
+            return Answer(readings)
         suite = self.suite
         assert isinstance(suite, EvalPlusSuite)
         request = PromptTemplate("summarize", self._summarize.template).render(
             language="python", code=sample.solution.strip())
         describe = Prompt(request, f"{self._summarize.prefixes[0]} Python", tuple(self._summarize.stop))
         greedy = Sampling(self._summarize.max_new_tokens, repetition_penalty=self._summarize.repetition_penalty)
-        instruction = (await self._ask(asker, task, 0, "instruction", describe, greedy)).strip()
+        reply = await self._ask(asker, task, 0, "instruction", describe, greedy)
+        instruction = without_thoughts(reply).answer.strip()
         again = suite.second_prompt(task, instruction, sample.solution)
         second = await self._ask(asker, task, 0, "second answer", again, Sampling(self.section.max_new_tokens))
-        return Answer(sample, instruction, suite.extract_second(task, sample.solution, second))
+        return Answer(readings, instruction, suite.extract_second(task, sample.solution, second))
 
     async def _ask(self, asker: Asker, task: str, number: int, kind: str, prompt: Prompt, sampling: Sampling) -> str:
         seed = int(digest(self._seed, self.suite.name, task, number, kind)[:8], 16) >> 1
@@ -191,7 +216,7 @@ class Examination:
         return self.section.self_consistency and isinstance(self.suite, EvalPlusSuite) and not isinstance(
             source, Sequence)
 
-    def _agreements(self, answers: Sequence[Answer]) -> list[Agreement]:
+    async def _agreements(self, answers: Sequence[Answer]) -> list[Agreement]:
         """Compare y' with y; what the journal holds is not run again."""
         suite = self.suite
         assert isinstance(suite, EvalPlusSuite)
@@ -199,13 +224,20 @@ class Examination:
         keys = {task: digest("agreement", suite.digest, task, answer.sample.solution, answer.second_solution,
                              self._execution.memory_bytes) for task, answer in first.items()}
         open_tasks = [task for task in first if keys[task] not in self._verdicts]
+
+        def work(sandbox: Sandbox) -> None:
+            for start in range(0, len(open_tasks), AGREEMENTS_AT_ONCE):
+                some = [(task, first[task].sample.solution, first[task].second_solution)
+                        for task in open_tasks[start : start + AGREEMENTS_AT_ONCE]]
+                for row in judge_agreement(suite.problems, some, sandbox):
+                    if thread.stopped:
+                        return
+                    self._verdicts.append(keys[row.task_id], asdict(row))
+
+        thread = Stoppable(f"self-consistency {suite.name}", open_sandbox(self._execution), work)
         try:
-            with open_sandbox(self._execution) as sandbox:
-                for start in range(0, len(open_tasks), AGREEMENTS_AT_ONCE):
-                    some = [(task, first[task].sample.solution, first[task].second_solution)
-                            for task in open_tasks[start : start + AGREEMENTS_AT_ONCE]]
-                    for row in judge_agreement(suite.problems, some, sandbox):
-                        self._verdicts.append(keys[row.task_id], asdict(row))
+            async with thread:
+                await thread.finish()
         except (SandboxUnavailable, BenchmarkError) as error:
             raise StageError(f"{suite.name}: {error}") from error
         rows = [self._verdicts.rows[keys[task]] for task in first]
@@ -228,10 +260,13 @@ class Examination:
             files.append("self_consistency.jsonl")
         metrics = self._metrics(samples, verdicts, agreements)
         write_json(self._folder / "report.json", metrics)
-        reasons = [Reason.NOT_MEASURED for _ in self.not_measured]
-        reasons += [error.reason for error in self.unanswered.values()]
-        rejected = Counter(reason.value for reason in reasons for _ in range(self.section.samples))
+        reasons = dict.fromkeys(self.not_measured, Reason.NOT_MEASURED)
+        reasons |= {task: error.reason for task, error in self.unanswered.items()}
+        rejected = Counter(reason.value for task, reason in reasons.items() for _ in range(self._samples_of(task)))
         return Report(len(verdicts) + rejected.total(), len(verdicts), rejected, metrics, files)
+
+    def _samples_of(self, task: str) -> int:
+        return self.section.samples if self.given is None else self.given.get(task, 0)
 
     def _metrics(self, samples: Sequence[Sample], verdicts: Sequence[Verdict], agreements: Sequence[Agreement] | None
                  ) -> dict[str, Any]:
@@ -243,6 +278,7 @@ class Examination:
             "pass_at_k": {str(k): {"base": asdict(rate.base), "plus": asdict(rate.plus) if rate.plus else None}
                           for k, rate in rates.items()},
             "reasons": dict(Counter(str(verdict.reason) for verdict in verdicts if verdict.reason)),
+            "read_otherwise": self._read_otherwise,
             "diversity": asdict(diversity(samples)) if samples else None,
             "minimum_detectable_effect": minimum_detectable_effect(len(tasks), ASSUMED_DIFFERING_SHARE)
             if tasks else None,

@@ -1,24 +1,28 @@
-"""Judges samples in a thread of its own while more are generated; every verdict is in the journal before it counts."""
+"""Judges samples in a thread of its own while more are generated; every verdict is in the journal before it counts.
+
+A sample is given as what it can be read as, best first: the readings are judged in turn until one passes. Its verdict is
+that of the one that passed, else that of the first.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import queue
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from types import TracebackType
+from typing import Self
 
-from evaluation import BenchmarkError, Execution, Sample, SandboxUnavailable, Suite, Verdict
+from evaluation import BenchmarkError, Examiner, Execution, Sample, SandboxUnavailable, Suite, Verdict
 from inverse_instruct.errors import StageError
 from inverse_instruct.journal import Journal
 from inverse_instruct.records import digest
+from inverse_instruct.stoppable import Stoppable
 
-POLL_SECONDS = 0.2
+Readings = Sequence[Sample]
 
 
 class Judge:
-    """The examiner of one suite at work; use it in a `with` statement."""
+    """The examiner of one suite at work; use it in an `async with` statement."""
 
     def __init__(self, suite: Suite, execution: Execution, journal: Journal) -> None:
         """Prepare.
@@ -31,11 +35,8 @@ class Judge:
         self._suite = suite
         self._execution = execution
         self._journal = journal
-        self._waiting: queue.SimpleQueue[Sample | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name=f"judge {suite.name}", daemon=True)
-        self._ready = threading.Event()
-        self._stopped = False
-        self._error: BaseException | None = None
+        self._waiting: queue.SimpleQueue[Readings | None] = queue.SimpleQueue()
+        self._thread = Stoppable(f"judge {suite.name}", suite.examiner(execution), self._work)
         self._known = 0  # counted by the thread that puts
         self._judged = 0  # counted by the thread that judges
 
@@ -44,31 +45,31 @@ class Judge:
         """Samples that have a verdict."""
         return self._known + self._judged
 
-    def __enter__(self) -> Judge:
+    async def __aenter__(self) -> Self:
         """Start, and wait until the suite's examiner is ready.
 
         Raises:
             StageError: nothing can be judged here.
         """
-        self._thread.start()
-        self._ready.wait()
-        self._check()
+        try:
+            await self._thread.__aenter__()
+        except (SandboxUnavailable, BenchmarkError) as error:
+            raise self._wrapped(error) from error
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-                 ) -> None:
-        """Stop after the verdict under way."""
-        self._stopped = True
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                        trace: TracebackType | None) -> None:
+        """End what is under way at once; it has no verdict then."""
         self._waiting.put(None)
-        self._thread.join()
+        await self._thread.__aexit__(kind, error, trace)
 
-    def put(self, sample: Sample) -> None:
-        """Have a sample judged, unless the journal holds its verdict."""
+    def put(self, readings: Readings) -> None:
+        """Have a sample judged, as far as the journal does not hold its verdict."""
         self._check()
-        if self._key(sample) in self._journal:
-            self._known += 1
+        if self._open(readings):
+            self._waiting.put(readings)
         else:
-            self._waiting.put(sample)
+            self._known += 1
 
     async def finish(self, on_progress: Callable[[], None]) -> None:
         """Wait until every sample has its verdict; `on_progress` is called now and then.
@@ -77,15 +78,30 @@ class Judge:
             StageError: the examiner failed.
         """
         self._waiting.put(None)
-        while self._thread.is_alive():
-            await asyncio.sleep(POLL_SECONDS)
-            on_progress()
-        self._check()
+        try:
+            await self._thread.finish(on_progress)
+        except (SandboxUnavailable, BenchmarkError) as error:
+            raise self._wrapped(error) from error
 
-    def verdict(self, sample: Sample) -> Verdict:
-        """Return the verdict on a sample that was judged."""
-        row = self._journal.rows[self._key(sample)]
-        return Verdict(**{name: value for name, value in row.items() if name != "key"})
+    def verdict(self, readings: Readings) -> tuple[int, Verdict]:
+        """Return the verdict on a sample that was judged, and the number of the reading that it is about."""
+        verdicts = [self._verdict(reading) for reading in readings]
+        passing = (number for number, verdict in enumerate(verdicts) if verdict and verdict.passed)
+        number = next(passing, 0)
+        verdict = verdicts[number]
+        assert verdict is not None
+        return number, verdict
+
+    def _open(self, readings: Readings) -> list[Sample]:
+        """Return the readings to be judged yet: none where one of them has passed."""
+        verdicts = [self._verdict(reading) for reading in readings]
+        if any(verdict and verdict.passed for verdict in verdicts):
+            return []
+        return [reading for reading, verdict in zip(readings, verdicts, strict=True) if verdict is None]
+
+    def _verdict(self, sample: Sample) -> Verdict | None:
+        row = self._journal.rows.get(self._key(sample))
+        return Verdict(**{name: value for name, value in row.items() if name != "key"}) if row else None
 
     def _key(self, sample: Sample) -> str:
         execution = self._execution
@@ -93,37 +109,44 @@ class Judge:
                       execution.memory_bytes, int(execution.unsandboxed), str(execution.python))
 
     def _check(self) -> None:
-        if isinstance(self._error, (SandboxUnavailable, BenchmarkError)):
-            raise StageError(f"{self._suite.name}: {self._error}") from self._error
-        if self._error:
-            raise self._error
-
-    def _work(self) -> None:
         try:
-            with self._suite.examiner(self._execution) as examine:
-                self._ready.set()
-                while not self._stopped and (batch := self._next_batch()):
-                    samples = {(sample.task_id, sample.index): sample for sample in batch}
-                    for verdict in examine(batch):
-                        sample = samples[verdict.task_id, verdict.sample]
-                        self._journal.append(self._key(sample), asdict(verdict))
-                        self._judged += 1
-                        if self._stopped:
-                            return
-        except BaseException as error:  # raised again by the thread that puts samples
-            self._error = error
-        finally:
-            self._ready.set()
+            self._thread.check()
+        except (SandboxUnavailable, BenchmarkError) as error:
+            raise self._wrapped(error) from error
 
-    def _next_batch(self) -> list[Sample]:
+    def _wrapped(self, error: Exception) -> StageError:
+        return StageError(f"{self._suite.name}: {error}")
+
+    def _work(self, examine: Examiner) -> None:
+        while batch := self._next_batch():
+            while batch:
+                batch = self._judge(examine, batch)
+
+    def _judge(self, examine: Examiner, batch: list[Readings]) -> list[Readings]:
+        """Judge the next reading of each sample; return the samples that have further ones to be judged."""
+        first = [self._open(readings)[0] for readings in batch]
+        samples = {(sample.task_id, sample.index): number for number, sample in enumerate(first)}
+        still_open = []
+        for verdict in examine(first):
+            if self._thread.stopped:
+                return []
+            number = samples[verdict.task_id, verdict.sample]
+            self._journal.append(self._key(first[number]), asdict(verdict))
+            if self._open(batch[number]):
+                still_open.append(batch[number])
+            else:
+                self._judged += 1
+        return still_open
+
+    def _next_batch(self) -> list[Readings]:
         """Return all that is waiting, at least one sample; nothing at the end."""
         batch = []
-        sample = self._waiting.get()
-        while sample is not None:
-            batch.append(sample)
+        readings = self._waiting.get()
+        while readings is not None and not self._thread.stopped:
+            batch.append(readings)
             if self._waiting.empty():
                 return batch
-            sample = self._waiting.get()
+            readings = self._waiting.get()
         if batch:
             self._waiting.put(None)  # the end, seen again after this batch
         return batch

@@ -252,7 +252,7 @@ class Loop:
 
             async def work(client: InferenceClient) -> Manifest:
                 canary = await ask_canary(client, formatter, config.model)
-                with self._progress(round_number, "evaluate", stage.total, "sample") as bar:
+                with self._progress(round_number, "evaluate", stage.total(), "sample") as bar:
                     stage.on_progress = bar.reach
                     return await stage.run(TokenAsker(client, formatter, name), key, {"canary": asdict(canary)})
 
