@@ -19,6 +19,10 @@ from inverse_instruct.records import digest
 class Asker(Protocol):
     """One way to ask a model."""
 
+    @property
+    def model(self) -> str:
+        """What tells the model from others."""
+
     def key(self, prompt: Prompt, sampling: Sampling) -> str:
         """Return the digest of everything that the reply depends on but the seed."""
 

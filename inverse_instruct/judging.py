@@ -1,7 +1,7 @@
 """Judges samples in a thread of its own while more are generated; every verdict is in the journal before it counts.
 
-A sample is given as what it can be read as, best first: the readings are judged in turn until one passes. Its verdict is
-that of the one that passed, else that of the first.
+A sample is given as what it can be read as, best first: the readings are judged in turn until one passes. Its verdict
+is that of the one that passed, else that of the first.
 """
 
 from __future__ import annotations

@@ -79,6 +79,8 @@ def describe_report(report: dict[str, Any]) -> str:
     if report["reasons"]:
         lines.append("  failed: " + ", ".join(f"{count} {reason}" for reason, count in sorted(
             report["reasons"].items(), key=lambda item: -item[1])))
+    if report.get("read_otherwise"):
+        lines.append(f"  passed by another reading of the reply than the first: {report['read_otherwise']}")
     if report["diversity"]:
         distinct = report["diversity"]
         within = f", {100 * distinct['within_task']:.1f}% of a task's samples" if distinct["within_task"] else ""

@@ -7,26 +7,21 @@ in a warning. Not guaranteed: anything on file systems without atomic rename or 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import logging
 import os
-import socket
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from inverse_instruct.errors import RunDirError
+from inverse_instruct.folder_lock import is_locked, lock_folder
 from inverse_instruct.records import Record, digest
 
 logger = logging.getLogger(__name__)
-
-LOOKING_ATTEMPTS = 5
-LOOKING_SECONDS = 0.02
 
 
 def file_digest(path: Path) -> str:
@@ -209,54 +204,12 @@ class RunDir:
 
     def is_locked(self) -> bool:
         """Tell whether a process holds the run."""
-        try:
-            with (self.path / "lock").open("a") as stream:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except OSError:
-            return True
-        return False
+        return is_locked(self.path)
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the run for this process; the kernel frees it when the process ends, however it ends.
+    def lock(self) -> AbstractContextManager[None]:
+        """Hold the run for this process.
 
         Raises:
             RunDirError: another process holds it (its pid and host are named), or the folder cannot be written.
         """
-        path = self.path / "lock"
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            stream = path.open("a+", encoding="utf-8")
-        except OSError as error:
-            raise RunDirError(f"{self.path}: cannot be written ({error.strerror}); choose another --run-dir") from error
-        with stream:
-            try:
-                _take_lock(stream)
-            except OSError as error:
-                stream.seek(0)
-                raise RunDirError(f"{self.path} is in use by {stream.read().strip() or 'another process'}; wait for "
-                                  "it, stop it, or choose another --run-dir") from error
-            stream.seek(0)
-            if earlier := stream.read().strip():  # who ends in order leaves nothing; the kernel has freed the lock
-                logger.info("%s was held by %s, which was killed: its lock is stale and is taken over", self.path,
-                            earlier)
-            stream.truncate(0)
-            stream.write(f"pid {os.getpid()} on {socket.gethostname()}")
-            stream.flush()
-            try:
-                yield
-            finally:
-                stream.truncate(0)
-
-
-def _take_lock(stream: IO[Any]) -> None:
-    """Lock a file, or raise an OSError; who only looks with `is_locked` holds it for a moment, which is waited for."""
-    for _ in range(LOOKING_ATTEMPTS):
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            time.sleep(LOOKING_SECONDS)
-    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return lock_folder(self.path, "--run-dir")

@@ -8,26 +8,32 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from evaluation import BenchmarkError, EvalPlusSuite, Sample, read_samples
+from evaluation import BenchmarkError, EvalPlusSuite, Sample
+from evaluation.samples import find_samples
 from inverse_instruct.asking import Asker, ChatAsker, TokenAsker
 from inverse_instruct.config import RunConfig, benchmark_path
 from inverse_instruct.config_file import load_config, parse_config
 from inverse_instruct.errors import CorpusError, StageError
 from inverse_instruct.examination import Examination
+from inverse_instruct.folder_lock import lock_folder
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.connect import connect
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.models import model_digest, resolve_model
+from inverse_instruct.pinned_evaluation import pin_evaluation
 from inverse_instruct.prompts import PromptFormatter
 from inverse_instruct.records import Candidate, ScoredPair, Snippet, digest
 from inverse_instruct.run_dir import Manifest, file_digest
 from inverse_instruct.stage_inputs import check_training_rows, read_pairs, read_snippets, read_written
 from inverse_instruct.streaming import stream
+
+logger = logging.getLogger(__name__)
 
 
 def run_stage(arguments: argparse.Namespace) -> None:
@@ -36,7 +42,9 @@ def run_stage(arguments: argparse.Namespace) -> None:
     Raises:
         InverseInstructError: bad options, bad input, or the stage failed.
     """
-    manifest = STAGES[arguments.stage](_config(arguments), arguments)
+    config = _config(arguments)
+    with lock_folder(arguments.output, "--output"):
+        manifest = STAGES[arguments.stage](config, arguments)
     if arguments.json:
         print(json.dumps(asdict(manifest), indent=2))
         return
@@ -150,12 +158,13 @@ def _evaluate(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
                          "on mini, humaneval_plus or mbpp_plus")
 
     async def judge(source: Asker | Mapping[str, Sequence[Sample]]) -> Manifest:
-        with _bar(stage.total, "sample", arguments.stage) as bar:
+        pin_evaluation(arguments.output / examination.suite.name, _asked(config, examination, source))
+        with _bar(stage.total(source), "sample", arguments.stage) as bar:
             stage.on_progress = lambda done: bar.update(done - bar.n)
             return await stage.run(source, digest(arguments.stage, stage.digest))
 
     manifest: Manifest
-    if not stage.total:
+    if not stage.total():
         manifest = asyncio.run(judge({examination.suite.name: []}))  # nothing can be measured here, so nothing is asked
     elif arguments.samples:
         manifest = asyncio.run(judge({examination.suite.name: _given_samples(arguments.samples, examination)}))
@@ -171,12 +180,30 @@ def _evaluate(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
 
 def _given_samples(path: Path, examination: Examination) -> list[Sample]:
     suite = examination.suite
-    prompts = {task: problem.prompt for task, problem in suite.problems.items()} if isinstance(
-        suite, EvalPlusSuite) else None
     try:
-        return read_samples(path, examination.measured, prompts)
+        found = find_samples(path, examination.measured, {task: suite.stem(task) for task in examination.measured})
     except BenchmarkError as error:
         raise StageError(f"--samples: {error} (--tasks, --limit)") from error
+    if unknown := [task for task in found.others if task not in set(suite.task_ids)]:
+        logger.warning("%s: %s has no such tasks, so their samples are left out: %s", path, suite.version,
+                       ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""))
+    examination.given = found.others
+    return found.wanted
+
+
+def _asked(config: RunConfig, examination: Examination, source: Asker | Mapping[str, Sequence[Sample]]
+           ) -> dict[str, Any]:
+    """Return all that an evaluation depends on, in words of the command line where there are any."""
+    section, suite = examination.section, examination.suite
+    asked = {"suite": suite.version, "data": suite.digest, "tasks": examination.tasks,
+             "self-consistency": section.self_consistency, "memory (MiB)": config.evaluate.memory_mib,
+             "--unsandboxed": config.evaluate.unsandboxed, "evaluate.python": config.evaluate.python}
+    if isinstance(source, Mapping):
+        samples = [f"{each.task_id} {each.index} {each.solution}" for each in source[suite.name]]
+        return asked | {"--samples": f"{len(samples)} samples, digest {digest(*samples)}"}
+    return asked | {"model": source.model, "-n": section.samples, "--temperature": section.temperature,
+                    "top_p": section.top_p, "max_new_tokens": section.max_new_tokens, "seed": config.seed,
+                    "prompt format": config.model.prompt_format}
 
 
 async def _ask_endpoint(config: RunConfig, url: str, judge: Callable[[Asker], Awaitable[Manifest]]) -> Manifest:

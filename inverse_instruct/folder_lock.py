@@ -1,0 +1,82 @@
+"""A folder that one process at a time may write; the kernel frees it when that process ends, however it ends.
+
+Not guaranteed: anything on file systems without flock (some network mounts).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from inverse_instruct.errors import RunDirError
+
+logger = logging.getLogger(__name__)
+
+LOCK = "lock"
+LOOKING_ATTEMPTS = 5
+LOOKING_SECONDS = 0.02
+
+
+def is_locked(folder: Path) -> bool:
+    """Tell whether a process holds the folder."""
+    try:
+        with (folder / LOCK).open("a") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+@contextmanager
+def lock_folder(folder: Path, option: str) -> Iterator[None]:
+    """Hold a folder for this process, and make it where it is not there.
+
+    Args:
+        folder: what to hold.
+        option: of the command line, that names it; for messages.
+
+    Raises:
+        RunDirError: another process holds it (its pid and host are named), or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = (folder / LOCK).open("a+", encoding="utf-8")
+    except OSError as error:
+        raise RunDirError(f"{folder}: cannot be written ({error.strerror}); choose another {option}") from error
+    with stream:
+        try:
+            _take_lock(stream)
+        except OSError as error:
+            stream.seek(0)
+            raise RunDirError(f"{folder} is in use by {stream.read().strip() or 'another process'}; wait for it, stop "
+                              f"it, or choose another {option}") from error
+        stream.seek(0)
+        if earlier := stream.read().strip():  # who ends in order leaves nothing; the kernel has freed the lock
+            logger.info("%s was held by %s, which was killed: its lock is stale and is taken over", folder, earlier)
+        stream.truncate(0)
+        stream.write(f"pid {os.getpid()} on {socket.gethostname()}")
+        stream.flush()
+        try:
+            yield
+        finally:
+            stream.truncate(0)
+
+
+def _take_lock(stream: IO[Any]) -> None:
+    """Lock a file, or raise an OSError; who only looks with `is_locked` holds it for a moment, which is waited for."""
+    for _ in range(LOOKING_ATTEMPTS):
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            time.sleep(LOOKING_SECONDS)
+    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
