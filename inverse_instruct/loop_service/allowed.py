@@ -85,11 +85,11 @@ class Allowed:
         if problems:
             raise ConfigError(problems)
 
-    def knows_endpoints(self, config: RunConfig) -> bool:
-        """Tell whether the person who starts the service has named every address that a config's run would ask."""
+    def may_have_key(self, config: RunConfig) -> bool:
+        """Tell whether a config's run asks addresses, and none but those that whoever starts the service has named."""
         addresses = [(key, mark, value) for key, mark, value in outside_values(config) if mark.kind == "address"]
-        return all(_identity(key, mark, value) in self.own or _endpoint(value) in self.names
-                   for key, mark, value in addresses)
+        return bool(addresses) and all(_identity(key, mark, value) in self.own or _endpoint(value) in self.names
+                                       for key, mark, value in addresses)
 
     def _judge(self, key: str, mark: Outside, value: Any) -> tuple[Any, str]:
         """Return a value as it is to be used, and what is wrong with it, if anything."""

@@ -110,7 +110,7 @@ class RunPlayer:
         if self._queue.is_submitted(name):
             config = load_config(run_dir.config)
             self._allowed.admit(config)
-            if not self._allowed.knows_endpoints(config):
+            if not self._allowed.may_have_key(config):
                 environment.pop(API_KEY, None)
         return environment
 

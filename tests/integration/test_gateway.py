@@ -57,6 +57,13 @@ def test_served_asked_and_swapped_in_place(smollm: Path, tmp_path: Path, monkeyp
             chunks = list(client.chat.completions.create(model="round-00", messages=question, max_tokens=8,
                                                          stream=True))
             assert {chunk.model for chunk in chunks} == {"round-00"} and chunks[-1].choices[0].finish_reason
+            assert client.models.retrieve("current").owned_by == "inverse-instruct"
+            spelled = httpx.post(f"{serving.url}/v1/completions", timeout=60, trust_env=False, json={
+                "model": "current", "prompt": "a", "n": "2", "max_tokens": 2.0})
+            assert [choice["index"] for choice in spelled.json()["choices"]] == [0, 1]
+            tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+            with pytest.raises(openai.BadRequestError, match="set serve.tool_call_parser"):
+                client.chat.completions.create(model="current", messages=question, tools=[tool])
             with pytest.raises(openai.BadRequestError, match="context length"):
                 client.completions.create(model="current", prompt="x " * 600, max_tokens=1)
         check_curl(serving)

@@ -103,13 +103,13 @@ def test_the_key_goes_to_the_endpoints_that_it_was_given_for(start: Any, strange
 
 
 @pytest.mark.parametrize(("allowed", "endpoints", "submitted", "given"), [
-    (Allowed(), [], True, True),  # a server of our own, which is not asked with it
+    (Allowed(), [], True, False),  # a server of our own needs none
     (Allowed.of(["http://a:1"]), ["http://a:1"], True, True),
     (Allowed.of(["http://a:1"], unsafe=True), ["http://a:1", "http://b:1"], True, False),
     (Allowed.of([], unsafe=True), ["http://b:1"], True, False),
     (Allowed(), ["http://b:1"], False, True),  # a config of whoever starts the service
 ])
-def test_a_run_has_the_key_if_it_asks_nobody_else(tmp_path: Path, allowed: Allowed, endpoints: list[str],
+def test_a_run_has_the_key_if_it_needs_it_and_asks_nobody_else(tmp_path: Path, allowed: Allowed, endpoints: list[str],
                                                   submitted: bool, given: bool) -> None:
     queue, run_dir = RunQueue(tmp_path / "queue.json"), RunDir(tmp_path / "x")
     queue.want("x", submitted=submitted)
@@ -190,9 +190,9 @@ def test_no_body_holds_up_the_service(start: Any, toy_model: Path, silent_endpoi
             started = time.monotonic()
             reply = service.http.post("/runs", content=body, headers=headers)
             assert reply.status_code in (400, 422) and "Traceback" not in reply.text, body[:80]
-            assert time.monotonic() - started < 1.5, body[:80]
+            assert time.monotonic() - started < 3, body[:80]
     finally:
         over.set()
         looking.join()
-    assert slowest < 0.5
+    assert slowest < 1  # on a machine that does nothing else 0.1
     assert "Traceback" not in service.log.read_text()
