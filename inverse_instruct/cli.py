@@ -268,6 +268,8 @@ def _serve(arguments: argparse.Namespace) -> None:
         serve_with_loop(arguments.run_dir, arguments.overrides, config, allowed)
     elif arguments.run_dir is None:
         raise ConfigError(["--run-dir: name the run to serve, or --with-loop CONFIG"])
+    elif arguments.allow or arguments.allow_unsafe_configs:
+        raise ConfigError(["--allow: without --with-loop no configs are taken; add it, or leave this out"])
     else:
         serve(arguments.run_dir, arguments.overrides)
 

@@ -2,8 +2,8 @@
 
 Enters: folders, endpoints and hub names of the command line, and configs of that person's own. Leaves: for a submitted
 config every problem, or the config with its paths resolved, so that a link that is changed later leads nowhere. Which
-values are looked at is told by the marks of their fields. A file that may not be named is not looked for either. Not
-guaranteed: anything for what the named folders hold.
+values are looked at is told by the marks of their fields. A file that may not be named is not read, and nothing is said
+of whether it is there. Not guaranteed: anything for what the named folders hold.
 """
 
 from __future__ import annotations

@@ -93,6 +93,7 @@ def test_what_the_command_refuses(toy_model: Path, refusing_endpoint: str, tmp_p
         ("--with-loop",): "name the run that is served",
         ("--with-loop", str(path)): "loop.yaml",
         ("--with-loop", "--run-dir", str(tmp_path / "none")): "is not a run",
+        ("--run-dir", str(tmp_path / "none"), "--allow", str(tmp_path)): "without --with-loop no configs are taken",
         ("--with-loop", "--run-dir", str(tmp_path / "none"), "--allow", "/nowhere"): "--allow /nowhere: is no folder",
     }
     for options, words in cases.items():
