@@ -3,12 +3,15 @@
 Enters: a reply (fenced, bare, chatty, cut off, or the mere rest of a function), the entry point, and the head: the
 start of a program up to and including the opening brace of the entry point, which a reply may repeat or continue.
 Leaves: source text with the entry point, what it can reach in the reply, and the head's other definitions. Tests,
-examples and main functions are dropped. Nothing is executed.
+examples and main functions are dropped. Of several code blocks the last that defines the entry point counts. Nothing is
+executed.
 Not guaranteed: that the text compiles. Where no entry point is found the best guess is returned.
 """
 
 import re
 from collections.abc import Sequence
+
+from tree_sitter import Node
 
 from evaluation.native.definitions import (
     ALWAYS_KEPT,
@@ -50,6 +53,7 @@ def extract_readings(language: str, reply: str, entry_point: str, head: str) -> 
     reply = reply.replace("\r\n", "\n")
     blocks = [(match[2].lower(), match[3]) for match in _FENCED.finditer(reply)]
     own = [text for name, text in blocks if name in _FENCE_NAMES[language]] or [text for _, text in blocks]
+    own = _without_drafts(language, own, entry_point)
     fenced = "\n".join(own)
     whole = [text + closing for text in [fenced if own else reply] for closing in closings(language)]
     continued = [head + text + closing for text in (own or [reply]) for closing in closings(language)]
@@ -63,11 +67,28 @@ def extract_readings(language: str, reply: str, entry_point: str, head: str) -> 
     return [fenced if own else head + reply]
 
 
+def _without_drafts(language: str, blocks: Sequence[str], entry_point: str) -> list[str]:
+    """Return the blocks, those before the last that defines the entry point without what this one defines."""
+    roots = [_parse(language, text) for text in blocks]
+    found = (any(find_entries(language, root, entry_point, strict=True)) for root in roots)
+    *drafts, last = [number for number, defines in enumerate(found) if defines] or [-1]
+    if not drafts:
+        return list(blocks)
+    final = {name for item in find_definitions(language, roots[last]) for name in item.names} | {entry_point}
+    kept = list(blocks)
+    for number in drafts:
+        items = [] if language == "java" else find_definitions(language, roots[number])
+        kept[number] = "\n".join(item.text for item in items if not item.names & final)
+    return kept
+
+
+def _parse(language: str, text: str) -> Node:
+    return parse(language, f"<?php\n{text}" if language == "php" and "<?php" not in text else text)
+
+
 def _program(language: str, text: str, entry_point: str, head: str, *, strict: bool) -> str:
     """Return the entry point in `text` with what it needs, or nothing."""
-    if language == "php" and "<?php" not in text:
-        text = f"<?php\n{text}"
-    root = parse(language, text)
+    root = _parse(language, text)
     entry = next(find_entries(language, root, entry_point, strict=strict), None)
     if entry is None:
         return ""

@@ -22,9 +22,9 @@ from functools import partial
 from typing import Literal, get_args
 
 from evaluation.errors import BenchmarkError
+from evaluation.native import extraction
 from evaluation.native.cpp import Cpp
 from evaluation.native.definitions import TYPES, defined_names, entry_of, find_definitions
-from evaluation.native.extraction import extract_program
 from evaluation.native.golang import Go
 from evaluation.native.interpreted import JavaScript
 from evaluation.native.java import Java
@@ -150,7 +150,7 @@ class HumanEvalPackSuite:
         if self.language == "python":
             return extract_readings(replies[-1], task.entry_point, task.head)
         answer = without_thoughts(replies[-1]).answer
-        return [extract_program(_DIALECTS[self.language].grammar, answer, task.entry_point, task.head)]
+        return extraction.extract_readings(_DIALECTS[self.language].grammar, answer, task.entry_point, task.head)
 
     def stem(self, task_id: str) -> str:
         """Return the program up to the beginning of the function's body."""

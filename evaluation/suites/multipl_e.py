@@ -16,9 +16,9 @@ from functools import partial
 from typing import Literal
 
 from evaluation.errors import BenchmarkError
+from evaluation.native import extraction
 from evaluation.native.cpp import Cpp
 from evaluation.native.definitions import entry_of
-from evaluation.native.extraction import extract_program
 from evaluation.native.interpreted import JavaScript, Php
 from evaluation.native.java import Java
 from evaluation.native.runner import TestedProgram, native_examiner
@@ -111,7 +111,7 @@ class MultiPlESuite:
     def readings(self, task_id: str, replies: Sequence[str]) -> Sequence[str]:
         """Return the programs that the reply can be read as."""
         task, answer = self.tasks[task_id], without_thoughts(replies[-1]).answer
-        return [extract_program(_DIALECTS[self.language].grammar, answer, task.entry_point, task.prompt)]
+        return extraction.extract_readings(_DIALECTS[self.language].grammar, answer, task.entry_point, task.prompt)
 
     def stem(self, task_id: str) -> str:
         """Return the prompt."""

@@ -70,6 +70,23 @@ def test_the_function_is_found(language: str, form: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_of_several_blocks_the_last_that_defines_the_function_counts(language: str) -> None:
+    right = HEADS[language] + BODIES[language]
+    draft = right.replace("x + 1", "x + 2")
+    after = "// usage\n"
+    reply = f"```{language}\n{draft}```\nThat is wrong.\n```{language}\n{right}```\nUse it:\n```{language}\n{after}```"
+    assert "x + 2" not in extracted(language, reply)
+
+
+def test_a_helper_of_a_draft_stays() -> None:
+    head = "int add_one(int x){\n"
+    draft = "int one(){\n    return 1;\n}\nint add_one(int x){\n    return one();\n}\n"
+    final = "int add_one(int x){\n    return x + one();\n}\n"
+    program = extract_program("cpp", f"```cpp\n{draft}```\nNo:\n```cpp\n{final}```", "add_one", head)
+    assert "int one(){" in program and "return x + one();" in program and "return one();" not in program
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_a_completion_without_the_last_brace_is_closed(language: str) -> None:
     cut = BODIES[language].rstrip().removesuffix("}").rstrip().removesuffix("}")
     extracted(language, cut)
