@@ -7,23 +7,19 @@ Not guaranteed: changes by way of other objects, or of names made up at run time
 """
 
 import ast
-import builtins
-import re
 import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 from types import UnionType
 from typing import Literal
+
+from evaluation.changes import called_name, read_changes
 
 Kind = Literal["definition", "assignment", "import", "deletion", "guard", "remark", "other"]
 
 LOOKUPS = frozenset(("__name__", "eval", "exec", "globals", "locals", "vars"))
 """Names by which a program may come to names that it does not spell out."""
 _SCOPES_RUN_AT_ONCE = frozenset(("listcomp", "setcomp", "dictcomp", "genexpr"))
-_SET_ATTRIBUTES = frozenset(("setattr", "delattr", "update_wrapper"))
-_UNCHANGING = frozenset(dir(builtins)) - {"next", "exec", "eval"}
-_SETTING = re.compile(r"set(?!attr\b|default\b)\w+|stack_size")
 _SHOWS_OR_ENDS = frozenset(
     ("print", "display", "pprint", "show", "help", "exit", "quit", "_exit", "abort", "main", "testmod")
 )
@@ -76,7 +72,10 @@ def read_statement(node: ast.stmt, text: str) -> Statement | None:
         scopes = _read_scopes(symtable.symtable(text, "<statement>", "exec"))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    changes = _read_changes(node)
+    changes = read_changes(node)
+    scopes.binds |= changes.binds
+    if isinstance(node, ast.AnnAssign) and node.value is None:
+        scopes.binds.clear()
     runs = scopes.runs | changes.augmented
     here, uses = scopes.binds | runs, scopes.uses | scopes.later_binds | runs
     touches = changes.touches
@@ -129,114 +128,6 @@ def _read_scopes(top: symtable.SymbolTable) -> _Scopes:
     return found
 
 
-@dataclass(slots=True)
-class _Changes:
-    stores: set[str] = field(default_factory=set)
-    touches: set[str] = field(default_factory=set)
-    calls: set[str] = field(default_factory=set)
-    later: set[str] = field(default_factory=set)
-    mentions: set[str] = field(default_factory=set)
-    augmented: set[str] = field(default_factory=set)
-    copies: set[str] = field(default_factory=set)
-    sets: bool = False
-
-
-def _read_changes(statement: ast.stmt) -> _Changes:
-    """Read off the forms in a statement which objects may change when it is run, and later when its functions are."""
-    found = _Changes()
-    spoken_to: set[ast.Name] = set()
-    for node, later in _walk(statement):
-        stored, touched, receivers = _changed(node)
-        names = {name.id for name in chain(stored, touched, receivers)}
-        spoken_to.update(stored, receivers)
-        if later:
-            found.later |= names
-            continue
-        found.stores |= {name.id for name in stored}
-        found.touches |= names
-        found.copies |= {name.id for value in _copied(node) for name in _base(value)}
-        if isinstance(node, ast.Call):
-            found.sets |= bool(_SETTING.fullmatch(_called_name(node)))
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name):
-            found.calls.add(node.value.func.id)
-        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-            found.augmented.add(node.target.id)
-            found.stores.add(node.target.id)  # a list is changed in place
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node not in spoken_to:
-            found.mentions.add(node.id)
-    return found
-
-
-def _walk(statement: ast.stmt) -> Iterator[tuple[ast.AST, bool]]:
-    """Yield all nodes, outer ones first, and whether they are run only when a function is called."""
-    waiting: list[tuple[ast.AST, bool]] = [(statement, False)]
-    while waiting:
-        node, later = waiting.pop()
-        yield node, later
-        if isinstance(node, ast.Lambda):
-            waiting += [(node.args, later), (node.body, True)]
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            body = set(node.body)
-            waiting += [(child, later or child in body) for child in ast.iter_child_nodes(node)]
-        else:
-            waiting += [(child, later) for child in ast.iter_child_nodes(node)]
-
-
-def _changed(node: ast.AST) -> tuple[list[ast.Name], list[ast.Name], list[ast.Name]]:
-    """Return the names of objects that one node assigns to a part of, gives to a function, or calls a method of."""
-    stored: list[ast.expr] = []
-    touched: list[ast.expr] = []
-    receivers: list[ast.expr] = []
-    if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
-        stored.append(node.value)
-    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        receivers += [decorator.value for decorator in node.decorator_list if isinstance(decorator, ast.Attribute)]
-    elif isinstance(node, ast.Call):
-        name, given = _called_name(node), [*node.args, *(keyword.value for keyword in node.keywords)]
-        if isinstance(node.func, ast.Attribute):
-            receivers.append(node.func.value)
-        if name in _SET_ATTRIBUTES:
-            stored += given[:1]
-        elif isinstance(node.func, ast.Name) and name in _UNCHANGING:
-            receivers += [each.value for each in given if isinstance(each, ast.Attribute)]  # as in map(table.append, x)
-        else:
-            touched += given
-    return _names(stored), _names(touched), _names(receivers)
-
-
-def _names(values: list[ast.expr]) -> list[ast.Name]:
-    return [name for value in values for name in _base(value)]
-
-
-def _base(value: ast.expr) -> list[ast.Name]:
-    """Return the name of the object that an attribute, an item or the result of a method belongs to, if it has one."""
-    while isinstance(value, ast.Attribute | ast.Subscript | ast.Starred | ast.Call):
-        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in _UNCHANGING:
-            return [name for argument in value.args for name in _base(argument)]
-        value = value.func if isinstance(value, ast.Call) else value.value
-    return [node for node in ast.walk(value) if isinstance(node, ast.Name)]
-
-
-def _copied(node: ast.AST) -> list[ast.expr]:
-    """Return the values to which a node gives another name; what a program's own function returns is a new one."""
-    values: list[ast.expr | None] = []
-    if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr):
-        values.append(node.value)
-    elif isinstance(node, ast.For | ast.AsyncFor):
-        values.append(node.iter)
-    elif isinstance(node, ast.With | ast.AsyncWith):
-        values += [item.context_expr for item in node.items]
-    return [value for value in values if value and not _is_own_call(value)]
-
-
-def _is_own_call(value: ast.expr) -> bool:
-    return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id not in _UNCHANGING
-
-
-def _called_name(call: ast.Call) -> str:
-    return getattr(call.func, "attr", getattr(call.func, "id", ""))
-
-
 def _kind(node: ast.stmt) -> Kind:
     kinds: list[tuple[Kind, type | UnionType]] = [
         ("definition", ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef),
@@ -266,7 +157,7 @@ def _is_aside(node: ast.stmt) -> bool:
     if isinstance(node, ast.Assert | ast.Pass) or any(reads) or any(streams):
         return True
     if isinstance(node, ast.Expr):
-        shows = isinstance(node.value, ast.Call) and _called_name(node.value) in _SHOWS_OR_ENDS
+        shows = isinstance(node.value, ast.Call) and called_name(node.value) in _SHOWS_OR_ENDS
         return shows or isinstance(node.value, ast.Constant)
     if isinstance(node, ast.For | ast.While | ast.If | ast.With):
         return all(_is_aside(each) for each in [*node.body, *getattr(node, "orelse", ())])

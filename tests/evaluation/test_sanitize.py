@@ -1,8 +1,11 @@
 """Messy answers, and the program each of them holds: judged by running it."""
 
+import time
+
 import pytest
 
 from evaluation import Sandbox, extract_code, run_program
+from evaluation.sanitize import extract_readings
 from evaluation.top_level import find_statements
 
 PROMPT = '''from typing import List
@@ -153,6 +156,45 @@ def test_a_prompt_may_be_mere_text(sandbox: Sandbox) -> None:
     prompt = '"""\nWrite a function to add.\nassert total([1]) == 1\n"""\n'
     code = extract_code("Here:\n```python\ndef total(n):\n    return sum(n)\n```", "total", prompt)
     assert code == "def total(n):\n    return sum(n)\n"
+
+
+def test_readings_are_the_program_as_it_stands_and_its_first_answer_too() -> None:
+    tests = f"{WHOLE}\nprint(total([1]))\ntotal.done = True\nwarmed = [total([n]) for n in (1, 2)]\n"
+    taken, stands = extract_readings(f"```python\n{tests}```", "total", PROMPT)
+    assert "print" not in taken and "warmed" not in taken and "total.done" in taken
+    assert stands.endswith(tests) and "LIMIT = 100" in stands
+    twice = f"{WHOLE}\n\ndef total(numbers):\n    return -1\n"
+    in_python, first = extract_readings(f"```python\n{twice}```", "total", PROMPT)
+    assert "return -1" in in_python and "return -1" not in first
+    assert extract_readings(f"```python\n{WHOLE}```", "total", PROMPT) == [extract_code(WHOLE, "total", PROMPT)]
+    assert (
+        len(extract_readings(f"import sys\n{WHOLE}\nif __name__ == '__main__':\n    total([])\n", "total", PROMPT)) == 1
+    )
+
+
+HOSTILE = {
+    "prose": "It's (a line of prose, isn't it?\n" * 3000,
+    "brackets": "x = (\n" * 15_000,
+    "definitions": "def total(\n" * 9000,
+    "fences": "```\n" * 20_000,
+    "blocks": "```python\nx = 1\n```\n" * 4000,
+    "names in a chain": "".join(f"a{i} = a{i - 1}\n" for i in range(4000)) + "def total(x): return a3999\n",
+    "functions in a chain": "def total(x): return g0()\n"
+    + "".join(f"def g{i}(): return g{i + 1}()\n" for i in range(3000)),
+    "thoughts": "<think>a</think>" * 6000,
+    "decorators": "@a\n" * 20_000,
+    "changes": "def total(x): return t\nt = []\n"
+    + "".join(f"def g{i}(): t.append(1); g{i + 1}()\ng{i}()\n" for i in range(1500)),
+    "a long line": "x = '" + "a" * 300_000 + "'\n",
+    "nesting": "(" * 100_000 + "\n" + "-" * 90_000 + "1",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_takes_seconds_at_most(name: str) -> None:
+    started = time.process_time()
+    assert isinstance(extract_code(HOSTILE[name], "total", PROMPT), str)
+    assert time.process_time() - started < 10
 
 
 @pytest.mark.parametrize(
