@@ -27,8 +27,8 @@ MOST_VIEWS = 16  # escapes within escapes that are looked through
 NAMED_LIKE_SECRETS = ("TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "CREDENTIALS", "API_KEY",
                       "APIKEY", "ACCESS_KEY", "SECRET_KEY", "PRIVATE_KEY", "AUTH_KEY")
 
-_STRONG = (r"(?:api[-_]?key|access[-_]?key|(?:access|auth|refresh|id)[-_]?token|(?:client[-_]?)?secret|passw(?:or)?d|"
-           r"passphrase)")
+_STRONG = (r"(?:(?:api|access|account|private)[-_]?key|(?:access|auth|refresh|id)[-_]?token|(?:client[-_]?)?secret|"
+           r"passw(?:or)?d|passphrase)")
 _WEAK = rf"(?:{_STRONG}|token|key|auth|pwd|sig|signature|x-amz-(?:signature|security-token|credential))"
 FORMS = re.compile("|".join((
     # tokens of well-known forms
@@ -48,6 +48,7 @@ FORMS = re.compile("|".join((
     r"\b[A-Z][A-Z0-9_]{0,60}(?:API_?KEY|TOKEN|SECRET|PASSWORD|PASSWD|ACCESS_KEY)=[\"']?(?P<h>[^\s\"',;]+)",
     r"--(?:api-key|hf-token|token|password|secret)(?:=|[\"'],\s*[\"'])(?P<i>[^\s\"',\]]+)",
     rf"(?i:[\"']{_STRONG}[\"']\s*:\s*[\"'])(?P<j>[^\"']+)",
+    rf"(?i:\b{_STRONG}:\s+)[\"']?(?P<l>(?=\S*\d)[^\s\"',;]{{6,}})",  # as in YAML; words have no digits
 )))
 BASIC = re.compile(r"\bbasic\s+([A-Za-z0-9+/_-]{8,}=*)", re.IGNORECASE)
 URL = re.compile(r"://([^\s\"'<>]+)")

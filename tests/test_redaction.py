@@ -47,12 +47,14 @@ SECRETS = {
     "eyJhbGciOiJIUzI1.eyJzdWIiOiIx.abcdef": "***",
     '{\\"password\\": \\"abcd\\", \\"n\\": 1}': '{\\"password\\": \\"***\\", \\"n\\": 1}',
     "OTHER_ACCESS_KEY=abc --api-key=def": "OTHER_ACCESS_KEY=*** --api-key=***",
+    "password: hunter22; api_key: 'abc123def'": "password: ***; api_key: '***'",
+    "AccountKey=abc/def;x=y": "AccountKey=***;x=y",
     "['vllm', '--hf-token', 'ghi']": "['vllm', '--hf-token', '***']",
     "-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY----- x": "*** x",
 } | {harmless: harmless for harmless in (
     "set INVERSE_INSTRUCT_API_KEY, as `Authorization: Bearer KEY`", "model.yes_token: 'Yes' is 2 tokens; max_tokens=2",
     "serve.api_keys: /x cannot be read; --api-key cannot be given", "sent as a bearer token, with basic authentication",
-    "see http://host\nme@example.org, api_key=\nword",
+    "see http://host\nme@example.org, api_key=\nword", "the password: leave it out, the secret: 12 of 20",
 )}
 
 
