@@ -96,17 +96,17 @@ def build_loader(prepared: Path) -> None:
 
 
 def _answering(signature: Signature) -> str:
-    """Return the function that answers calls; every name in it that a program could take away is its own loss."""
+    """Return the function that answers calls, in names that no macro of a program is likely to have."""
     types = ", ".join(f"::harness::Plain<{parameter.type}>" for parameter in signature.parameters)
-    taken = ", ".join(f"in.take<::harness::Plain<{parameter.type}>>()" for parameter in signature.parameters)
+    taken = ", ".join(f"harness_in.take<::harness::Plain<{parameter.type}>>()" for parameter in signature.parameters)
     count = len(signature.parameters)
-    passed = ", ".join(f"::std::get<{number}>(::std::move(arguments))" for number in range(count))
+    passed = ", ".join(f"::std::get<{number}>(::std::move(harness_arguments))" for number in range(count))
     return f"""\
-extern "C" int {ANSWER_CALLS}(int descriptor) {{
-    ::harness::serve(descriptor, {count}, [](::harness::Reader &in, ::harness::Writer &out) {{
-        ::std::tuple<{types}> arguments{{{taken}}};
-        in.done();
-        ::harness::put_result<{signature.result}>(out, {signature.name}({passed}));
+extern "C" int {ANSWER_CALLS}(int harness_joint) {{
+    ::harness::serve(harness_joint, {count}, [](::harness::Reader &harness_in, ::harness::Writer &harness_out) {{
+        ::std::tuple<{types}> harness_arguments{{{taken}}};
+        harness_in.done();
+        ::harness::put_result<{signature.result}>(harness_out, {signature.name}({passed}));
     }});
     return 0;
 }}
