@@ -30,6 +30,8 @@ class Block:
     """Its own fence ends it; else it was cut off, or the fence was forgotten."""
     indented: bool
     """Its fence is indented, as within a list."""
+    label: str
+    """What follows the opening fence on its line."""
     start: int
     """Where its opening fence begins in the text."""
     end: int
@@ -72,4 +74,5 @@ def _ends(opening: re.Match[str], match: re.Match[str]) -> bool:
 def _block(text: str, opening: re.Match[str], end: int, closed: bool) -> Block:
     start = min(opening.end() + 1, end)
     fence = opening.start("later" if opening["later"] else "mark")
-    return Block(text[start:end], closed, bool(opening["indent"]), fence, end)
+    label = (opening["info"] or opening["name"] or "").strip()
+    return Block(text[start:end], closed, bool(opening["indent"]), label, fence, end)

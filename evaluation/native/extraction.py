@@ -1,18 +1,21 @@
 """Takes the program out of a model's answer, for languages other than Python.
 
-Enters: a reply (fenced, bare, chatty, cut off, or the mere rest of a function), the entry point, and the head: the
-start of a program up to and including the opening brace of the entry point, which a reply may repeat or continue.
-Leaves: source text with the entry point, what it can reach in the reply, and the head's other definitions. Tests,
-examples and main functions are dropped. Of several code blocks the last that defines the entry point counts. Nothing is
-executed.
+Enters: an answer (fenced, bare, chatty, cut off, or the mere rest of a function), the entry point, and the head: the
+start of a program up to and including the opening brace of the entry point, which an answer may repeat or continue.
+Leaves: source text with the entry point, what it can reach in the answer, and the head's other definitions. Tests,
+examples and main functions are dropped. Of several code blocks the last that defines the entry point counts, and of one
+block the first definition; other blocks fill in what that one lacks. Nothing is executed.
 Not guaranteed: that the text compiles. Where no entry point is found the best guess is returned.
 """
 
 import re
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from tree_sitter import Node
 
+from evaluation.fences import find_blocks
 from evaluation.native.definitions import (
     ALWAYS_KEPT,
     Definition,
@@ -23,83 +26,116 @@ from evaluation.native.definitions import (
     find_entries,
 )
 from evaluation.native.java_class import java_program
-from evaluation.native.reach import find_needed, is_example
+from evaluation.native.reach import find_needed, is_example, leaves_out
 from evaluation.native.sources import MAX_CHARACTERS, parse
 
-_FENCED = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([^\s`{]*)[^\n]*\n(.*?)(?:^[ \t]*\1|\Z)", re.DOTALL | re.MULTILINE)
 _FENCE_NAMES = {
     "cpp": ("cpp", "c++", "cxx", "cc", "c", "hpp"),
     "go": ("go", "golang"),
     "java": ("java",),
-    "javascript": ("javascript", "js", "node", "nodejs", "jsx", "mjs"),
+    "javascript": ("javascript", "js", "node", "nodejs", "jsx", "mjs", "cjs", "ecmascript"),
     "php": ("php",),
     "rust": ("rust", "rs"),
     "swift": ("swift",),
 }
+_LABEL_NAME = re.compile(r"(?:\{?\s*\.)?(?:lang(?:uage)?-)?([a-z]+(?:\+\+)?)", re.IGNORECASE)
+"""The language in `c++17`, `{.rust .numberLines}`, `language-js`, `node.js`, `java title="x"`."""
 
 
-def extract_program(language: str, reply: str, entry_point: str, head: str) -> str:
-    """Return the program in `reply` that defines `entry_point`, or an overlong reply as it is; never raises."""
-    return extract_readings(language, reply, entry_point, head)[0]
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One way to take an answer for a program."""
+
+    text: str
+    """Where the entry point is looked for."""
+    others: Sequence[str] = ()
+    """Other blocks, which may have what the text lacks; those of the front come before it."""
+    before: int = 0
+    """How many of them do."""
 
 
-def extract_readings(language: str, reply: str, entry_point: str, head: str) -> list[str]:
-    """Return what a reply can be read as: the program taken out of it, and, where that differs, the code as it stands.
+def extract_program(language: str, answer: str, entry_point: str, head: str) -> str:
+    """Return the program in an answer that defines `entry_point`, or an overlong answer as it is; never raises."""
+    return extract_readings(language, answer, entry_point, head)[0]
 
-    The second is for where the first is wrong: an answer that is right as it stands is not to fail for how it was read.
+
+def extract_readings(language: str, answer: str, entry_point: str, head: str) -> list[str]:
+    """Return what an answer can be read as: the program taken out of it, and its code as it stands.
+
+    The second is there where more was left out than what cannot matter, for where the first is wrong: an answer that is
+    right as it stands is not to fail for how it was read.
     """
-    if len(reply) > MAX_CHARACTERS:
-        return [reply]
-    reply = reply.replace("\r\n", "\n")
-    blocks = [(match[2].lower(), match[3]) for match in _FENCED.finditer(reply)]
-    own = [text for name, text in blocks if name in _FENCE_NAMES[language]] or [text for _, text in blocks]
-    own = _without_drafts(language, own, entry_point)
-    fenced = "\n".join(own)
-    whole = [text + closing for text in [fenced if own else reply] for closing in closings(language)]
-    continued = [head + text + closing for text in (own or [reply]) for closing in closings(language)]
-    begins_inside = not own and reply.lstrip("\n")[:1].isspace()
-    order = [*continued, *whole] if begins_inside else [*whole, *continued]
+    if len(answer) > MAX_CHARACTERS:
+        return [answer]
+    answer = re.sub(r"\r\n?", "\n", answer)
+    blocks = [block for block in find_blocks(answer) if block.text.strip()]
+    texts = {id(block): textwrap.dedent(block.text) if block.indented else block.text for block in blocks}
+    own = [texts[id(block)] for block in blocks if _is_label_of(language, block.label)] or list(texts.values())
     for strict in (True, False):
-        for text in order:
-            program = _program(language, text, entry_point, head, strict=strict)
-            if program:
-                return [program, *([text] if _plain(text) != _plain(program) else [])]
-    return [fenced if own else head + reply]
+        for attempt in _attempts(language, answer, own, head):
+            readings = _readings(language, attempt, entry_point, head, strict=strict)
+            if readings:
+                return readings
+    return ["\n".join(own) if own else head + answer]
 
 
-def _without_drafts(language: str, blocks: Sequence[str], entry_point: str) -> list[str]:
-    """Return the blocks, those before the last that defines the entry point without what this one defines."""
-    roots = [_parse(language, text) for text in blocks]
-    found = (any(find_entries(language, root, entry_point, strict=True)) for root in roots)
-    *drafts, last = [number for number, defines in enumerate(found) if defines] or [-1]
-    if not drafts:
-        return list(blocks)
-    final = {name for item in find_definitions(language, roots[last]) for name in item.names} | {entry_point}
-    kept = list(blocks)
-    for number in drafts:
-        items = [] if language == "java" else find_definitions(language, roots[number])
-        kept[number] = "\n".join(item.text for item in items if not item.names & final)
-    return kept
+def _is_label_of(language: str, label: str) -> bool:
+    name = _LABEL_NAME.match(label)
+    return name is not None and name[1].lower() in _FENCE_NAMES[language]
 
 
-def _parse(language: str, text: str) -> Node:
-    return parse(language, f"<?php\n{text}" if language == "php" and "<?php" not in text else text)
+def _attempts(language: str, answer: str, own: Sequence[str], head: str) -> Iterator[_Attempt]:
+    """Yield the ways to take an answer for a program, the best first."""
+    endings = closings(language)
+    whole = [
+        _Attempt(own[number] + closing, [*own[:number], *own[number + 1 :]], number)
+        for number in reversed(range(len(own)))
+        for closing in endings
+    ]
+    whole += [_Attempt(answer + closing) for closing in endings if not own]
+    bodies = sorted(own, key=lambda text: "return" not in text) or [answer]
+    continued = [_Attempt(head + body + closing) for body in bodies for closing in endings]
+    begins_inside = not own and answer.lstrip("\n")[:1].isspace()
+    yield from [*continued, *whole] if begins_inside else [*whole, *continued]
 
 
-def _program(language: str, text: str, entry_point: str, head: str, *, strict: bool) -> str:
-    """Return the entry point in `text` with what it needs, or nothing."""
-    root = _parse(language, text)
+def _readings(language: str, attempt: _Attempt, entry_point: str, head: str, *, strict: bool) -> list[str]:
+    """Return the entry point in a text with what it needs, and the text if more was left out; or nothing."""
+    text = _as_program(language, attempt.text)
+    root = parse(language, text)
     entry = next(find_entries(language, root, entry_point, strict=strict), None)
     if entry is None:
-        return ""
+        return []
     given = [item for item in find_definitions(language, parse(language, close(language, head)))]
     given = [item for item in given if entry_point not in item.names]
+    others = [parse(language, _as_program(language, other)) for other in attempt.others]
     if language == "java":
-        return java_program(root, entry, head, given)
-    found = find_definitions(language, root)
+        drafts = [next(find_entries(language, other, entry_point, strict=False), None) for other in others]
+        spare = [other for other, draft in zip(others, drafts, strict=True) if draft is None]
+        return java_program(root, entry, head, given, spare)
+    found = _with_spare(language, root, others[: attempt.before], others[attempt.before :])
     at_top = any(item.defines(entry_point) and not is_example(item, entry_point) for item in found)
     chosen = find_needed(found if at_top else [define(language, entry)], given, entry_point)
-    return _join(language, given, chosen)
+    program = _join(language, given, chosen)
+    is_less = root.has_error or leaves_out(find_definitions(language, root), chosen, entry_point)
+    return [program, text] if is_less else [program]
+
+
+def _as_program(language: str, text: str) -> str:
+    return f"<?php\n{text}" if language == "php" and "<?php" not in text else text
+
+
+def _with_spare(language: str, root: Node, before: Sequence[Node], after: Sequence[Node]) -> list[Definition]:
+    """Return the parts of a text, and what other blocks have beside them."""
+    parts = find_definitions(language, root)
+    names = {name for item in parts for name in item.names}
+
+    def spare(other: Node) -> list[Definition]:
+        items = find_definitions(language, other)
+        return [item for item in items if item.kind in ALWAYS_KEPT or (item.names and not item.names & names)]
+
+    earlier = [item for other in before for item in spare(other)]
+    return [*earlier, *parts, *(item for other in after for item in spare(other))]
 
 
 def _join(language: str, given: Sequence[Definition], chosen: Sequence[Definition]) -> str:

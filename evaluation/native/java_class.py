@@ -17,8 +17,11 @@ _NO_MEMBERS = ("class_body", "line_comment", "block_comment", "import_declaratio
 _TYPE_BODIES = ("class_body", "enum_body_declarations", "record_body")
 
 
-def java_program(root: Node, entry: Node, head: str, given: Sequence[Definition]) -> str:
-    """Return the head's class with what the reply has around the entry point, and the reply's other types."""
+def java_program(root: Node, entry: Node, head: str, given: Sequence[Definition], others: Sequence[Node]) -> list[str]:
+    """Return the head's class with what the reply has around the entry point, and the types and imports beside it.
+
+    Where the class lost something and has its own name in the reply, the reply's text follows.
+    """
     body = entry.parent if entry.parent is not None and entry.parent.type in _TYPE_BODIES else root
     opening = re.search(r"^(?:public\s+)?class\s+(\w+)\s*\{", head, re.MULTILINE)
     own_class = opening[1] if opening else "Solution"
@@ -29,11 +32,17 @@ def java_program(root: Node, entry: Node, head: str, given: Sequence[Definition]
     names = {name for item in members for name in item.names}
     kept = [item for item in given if item.kind != "import_declaration" and not item.names & names and item.names]
     imports = [item.text for item in given if item.kind == "import_declaration"]
-    imports += [text_of(node) for node in root.children if node.type == "import_declaration"]
+    tops = [node for top in (root, *others) for node in top.children]
+    imports += [text_of(node) for node in tops if node.type == "import_declaration"]
     lines = [*dict.fromkeys(imports), f"class {own_class}{_extensions(holder)} {{"]
-    others = [] if holder is None else _other_types(root, entry, own_class)
-    text = "\n".join([*lines, *(item.text for item in [*kept, *members]), "}", *others]) + "\n"
-    return _renamed(text, name_of(holder), own_class) if holder else text
+    types = _other_types(tops if holder else [node for node in tops if node not in root.children], entry, own_class)
+    text = "\n".join([*lines, *(item.text for item in [*kept, *members]), "}", *types]) + "\n"
+    if holder is None:
+        return [text]
+    is_own = holder in root.children and name_of(holder) == own_class
+    lost = sum(child.type == "constructor_declaration" for child in body.children)
+    lost -= sum(item.kind == "constructor_declaration" for item in members)
+    return [_renamed(text, name_of(holder), own_class), *([text_of(root)] if is_own and lost else [])]
 
 
 def _members(body: Node, own_class: str) -> list[Definition]:
@@ -56,11 +65,11 @@ def _extensions(holder: Node | None) -> str:
     return content.decode("utf-8", "replace").rstrip()
 
 
-def _other_types(root: Node, entry: Node, own_class: str) -> list[str]:
+def _other_types(nodes: Sequence[Node], entry: Node, own_class: str) -> list[str]:
     """Return the types of a reply beside the entry point's class and the one with the main method."""
     types = {
         name_of(node): text_of(node)
-        for node in reversed(root.children)
+        for node in reversed(nodes)
         if node.type in TYPES and not _holds(node, entry) and name_of(node) != own_class
     }
     kept = [text for text in reversed(types.values()) if not re.search(r"\bvoid\s+main\s*\(", text)]

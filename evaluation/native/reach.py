@@ -36,6 +36,20 @@ def is_example(item: Definition, entry_point: str) -> bool:
     return item.starts or (item.kind in VALUES and not item.has_body)
 
 
+def leaves_out(items: Sequence[Definition], chosen: Sequence[Definition], entry_point: str) -> bool:
+    """Tell whether a choice lacks what might matter, as a plain function or an example that nothing names cannot."""
+    kept = {"".join(item.text.split()) for item in chosen}
+    return any(
+        "".join(item.text.split()) not in kept
+        for item in items
+        if item.kind not in ALWAYS_KEPT and not _is_plain_function(item) and not is_example(item, entry_point)
+    )
+
+
+def _is_plain_function(item: Definition) -> bool:
+    return item.kind in FUNCTIONS and bool(item.names) and not item.starts
+
+
 def without_repeats(items: Sequence[Definition]) -> list[Definition]:
     """Return the first of the definitions that have kind, names and parameters in common."""
     unique: dict[tuple[object, ...], Definition] = {}

@@ -75,10 +75,76 @@ def test_tests_examples_and_output_stay_out(language: str) -> None:
     assert not re.search(r"\bmain\b|shown|\btests?\b|println|console|print|echo", program), program
 
 
+LEFT_OUT = {
+    "cpp": "int unused[2];",
+    "go": "var unused = 1",
+    "javascript": "const unused = 1;",
+    "php": "$unused = 1;",
+    "rust": "static UNUSED: i32 = 1;",
+    "swift": "let unused = 1",
+}
+BODIES = {
+    "cpp": "return x + 1; }",
+    "go": "return x + 1\n}",
+    "java": "return x + 1; } }",
+    "javascript": "return x + 1; }",
+    "php": "return $x + 1; }",
+    "rust": "x + 1 }",
+    "swift": "return x + 1 }",
+}
+
+
+def readings(language: str, reply: str) -> list[str]:
+    return extract_readings(language, reply, entry(language), TASKS[language].head)
+
+
+@pytest.mark.parametrize("language", LEFT_OUT)
+def test_the_code_as_it_stands_is_another_reading_where_more_than_tests_was_left_out(language: str) -> None:
+    whole = TASKS[language].head + BODIES[language]
+    assert len(readings(language, f"```{language}\n{whole}\n```")) == 1
+    code = f"{whole}\n{LEFT_OUT[language]}"
+    first, second = readings(language, f"Yes.\n```{language}\n{code}\n```\nIt adds one.")
+    assert LEFT_OUT[language] not in first and second.strip() == code.strip()
+
+
+def test_a_java_class_that_lost_its_constructor_is_read_as_it_stands_too() -> None:
+    code = "class Solution {\n int by;\n Solution(int x) { by = x; }\n static int addOne(int x) { return x + 1; }\n}"
+    first, second = readings("java", f"```java\n{code}\n```")
+    assert "by = x" not in first and second.strip() == code
+
+
 @pytest.mark.parametrize("language", TASKS)
-def test_the_code_as_it_stands_is_the_other_reading(language: str) -> None:
-    for text in replies(language).values():
-        first, *others = extract_readings(language, f"```{language}\n{text}```", entry(language), TASKS[language].head)
-        assert len(others) <= 1
-        assert others or "".join(text.split()) in "".join(first.split())
-        assert all(text.strip() in other for other in others)
+def test_of_several_blocks_the_last_that_defines_the_function_counts(language: str) -> None:
+    draft = f"```{language}\n{TASKS[language].head}{BODIES[language].replace('1', '7')}\n```"
+    final = f"```{language}\n{TASKS[language].head}{BODIES[language]}\n```"
+    [program, *_] = readings(language, f"First:\n{draft}\nNo, wrong:\n{final}\nSo much for that.\n```\n2\n```\n")
+    assert "+ 1" in program and "+ 7" not in program
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_another_block_fills_in_what_the_last_lacks(order: tuple[int, int]) -> None:
+    blocks = ["```cpp\nint up(int x) { return x + 1; }\n```", "```cpp\nint add_one(int x) { return up(x); }\n```"]
+    program = readings("cpp", "\nand\n".join(blocks[number] for number in order))[0]
+    assert "int up(int x)" in program and "int add_one(int x)" in program
+    assert order == (1, 0) or program.index("int up") < program.index("int add_one")
+
+
+@pytest.mark.parametrize(
+    ("language", "label"),
+    [
+        ("cpp", "c++17"),
+        ("cpp", "C++"),
+        ("cpp", "{.cpp .numberLines}"),
+        ("javascript", "node.js"),
+        ("javascript", "language-js"),
+        ("php", "php7"),
+        ("rust", "rust,no_run"),
+        ("java", 'java title="A.java"'),
+        ("go", "lang-golang"),
+        ("swift", "Swift 5"),
+    ],
+)
+def test_a_language_is_known_by_its_label_in_many_forms(language: str, label: str) -> None:
+    other = f"```text\n{TASKS[language].head}{BODIES[language].replace('1', '7')}\n```"
+    own = f"```{label}\n{TASKS[language].head}{BODIES[language]}\n```"
+    assert "+ 7" not in readings(language, f"{own}\n{other}")[0]
