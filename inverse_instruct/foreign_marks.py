@@ -12,6 +12,7 @@ import re
 from functools import cache
 
 _MAX_CHARACTERS = 5000
+_LINE_END = re.compile("\n")
 
 _FOREIGN: dict[str, tuple[str, tuple[str, ...]]] = {
     "ada": ("", (r"^with Ada\.", r"^procedure \w+.{0,60} is$")),
@@ -141,9 +142,17 @@ _FOREIGN: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 @cache
-def _compiled(language: str) -> list[tuple[str, re.Pattern[str]]]:
-    return [(name, re.compile(mark, re.MULTILINE)) for name, (ours, marks) in _FOREIGN.items()
-            if language not in ours.split() for mark in marks]
+def _compiled(language: str) -> tuple[list[tuple[str, re.Pattern[str]]], re.Pattern[str], re.Pattern[str]]:
+    """Return the marks that count against a language: each, those at the start of a line in one, the others in one."""
+    marks = [(name, mark) for name, (ours, its) in _FOREIGN.items() if language not in ours.split() for mark in its]
+    by_start: dict[str, list[str]] = {"^": [], r"\b": [], "": []}
+    for mark in (mark for _, mark in marks):
+        start = next(start for start in by_start if mark.removeprefix("(?i)").startswith(start))
+        rest = mark.removeprefix("(?i)").removeprefix(start)
+        by_start[start].append(f"(?i:{rest})" if mark.startswith("(?i)") else rest)
+    at_line, at_word, others = ("|".join(marks) for marks in by_start.values())
+    return ([(name, re.compile(mark, re.MULTILINE)) for name, mark in marks], re.compile(at_line, re.MULTILINE),
+            re.compile(rf"\b(?:{at_word})|{others}", re.MULTILINE))
 
 
 def foreign_language(text: str, language: str) -> str | None:
@@ -153,8 +162,12 @@ def foreign_language(text: str, language: str) -> str | None:
         text: with empty strings, without comments.
         language: one of ours.
     """
-    start = squeezed(text)[:_MAX_CHARACTERS]
-    return next((name for name, mark in _compiled(language) if mark.search(start)), None)
+    lines = squeezed(text)[:_MAX_CHARACTERS]
+    marks, at_start, others = _compiled(language)
+    starts = [0, *(end.end() for end in _LINE_END.finditer(lines))]
+    if not others.search(lines) and not any(at_start.match(lines, start) for start in starts):
+        return None
+    return next(name for name, mark in marks if mark.search(lines))
 
 
 def squeezed(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 from inverse_instruct.foreign_marks import foreign_language
@@ -15,7 +16,7 @@ from inverse_instruct.language_marks import COMMANDS
 from inverse_instruct.languages import parse
 
 if TYPE_CHECKING:
-    from tree_sitter import Node
+    from tree_sitter import Language, Node, Query, Tree
 
 DOES_NOT_PARSE = "does not parse"
 _OF_SHELLS_ALONE = {"if_statement", "for_statement", "c_style_for_statement", "while_statement", "case_statement"}
@@ -24,24 +25,38 @@ _TEXT = re.compile(r"string|comment|heredoc|regex|jsx_text|^text$")
 
 def objection(code: str, language: str) -> str:
     """Return what speaks against code being in the language, such as `looks like lua`; "" if nothing does."""
-    root = parse(code, language).root_node
-    if root.has_error:
+    tree = parse(code, language)
+    if tree.root_node.has_error:
         return DOES_NOT_PARSE
-    if language == "bash" and not code.startswith("#!") and not _calls_known_commands(root):
+    if language == "bash" and not code.startswith("#!") and not _calls_known_commands(tree.root_node):
         return "calls no commands that we know"
-    foreign = foreign_language(_bare(root, code), language)
+    foreign = foreign_language(_bare(tree, code), language)
     return f"looks like {foreign}" if foreign else ""
 
 
-def _bare(root: Node, code: str) -> str:
+def _bare(tree: Tree, code: str) -> str:
     """Return the code with empty strings and without comments: what stands in them may be of any language."""
+    from tree_sitter import QueryCursor
+
     data = code.encode("utf-8", "replace")
+    texts = QueryCursor(_query(tree.language)).captures(tree.root_node).get("text", [])
     pieces, end = [], 0
-    for node in _nodes(root):
-        if _is_text(node):
+    for node in sorted(texts, key=lambda node: node.start_byte):
+        if node.start_byte >= end:  # else it is inside the one before
             pieces.append(data[end : node.start_byte] + (b"" if "comment" in node.type else b'""'))
             end = node.end_byte
     return b"".join([*pieces, data[end:]]).decode("utf-8", "replace")
+
+
+@cache
+def _query(grammar: Language) -> Query:
+    """Return the query for the strings and comments of a grammar."""
+    from tree_sitter import Query
+
+    kinds = {name for kind in range(grammar.node_kind_count)
+             if grammar.node_kind_is_named(kind) and grammar.node_kind_is_visible(kind)
+             and (name := grammar.node_kind_for_id(kind)) and _TEXT.search(name)}
+    return Query(grammar, f"[{' '.join(f'({kind})' for kind in sorted(kinds))}] @text")
 
 
 def _calls_known_commands(root: Node) -> bool:
@@ -59,17 +74,13 @@ def _calls_known_commands(root: Node) -> bool:
 
 
 def _nodes(root: Node) -> Iterator[Node]:
-    """Yield the nodes in order, without those inside strings and comments."""
+    """Yield the nodes in order, without those inside strings."""
     waiting = [root]
     while waiting:
         node = waiting.pop()
         yield node
-        if not _is_text(node):
+        if "string" not in node.type:
             waiting.extend(reversed(node.children))
-
-
-def _is_text(node: Node) -> bool:
-    return node.is_named and _TEXT.search(node.type) is not None
 
 
 def _name(node: Node) -> str:

@@ -114,7 +114,7 @@ class _Sieve:
 
     def judge(self, row: SourceRow) -> tuple[Snippet | Rejection, TrainingRow | None]:
         """Return the row's snippet or why it has none, and the row to train on, if it is fit for that."""
-        task = self._benchmarks.match(row.instruction) or self._benchmarks.match(row.response)
+        task = self._benchmarks.match(row.instruction, row.response)
         read = extract if row.instruction.strip() else extract_plain
         code: Code | NotCode
         try:

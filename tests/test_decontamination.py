@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
+import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +82,110 @@ def test_a_run_of_words_is_enough(tmp_path: Path):
     assert index(tmp_path, LAYOUTS["humaneval"][0], ngram=8).match(" ".join(some[2:10])) == "HumanEval/12"
 
 
+EVERYDAY_CODE = [
+    'plt.legend(loc="lower right")', "ax.invert_yaxis()", "ax = plt.gca()\nax.invert_yaxis()",
+    "model_name = type(model).__name__", "def is_even(n): return n % 2 == 0", "def add(a, b):\n    return a + b",
+    "df = df.sort_values('a', ascending=False).reset_index(drop=True)", "x = np.linspace(0, 10, 100)\ny = np.sin(x)",
+    "plt.xticks(rotation=45)\nplt.tight_layout()\nplt.show()", "return [x for x in numbers if x > 0]",
+    "X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=42)",
+    "clf = GridSearchCV(model, grid)\nclf.fit(X_train, y_train)", "a = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]",
+    "for i in range(2, int(n ** 0.5) + 1):\n    if n % i == 0:\n        return False\nreturn True",
+    "def fact(n):\n    if n == 0:\n        return 1\n    return n * fact(n - 1)",
+    "d = {}\nfor w in words:\n    if w in d:\n        d[w] += 1\n    else:\n        d[w] = 1\nreturn d",
+    "int s = 0;\nfor (int i = 1; i <= n; i++) {\n    s += i;\n}\nreturn s;\n}",
+]
+EVERYDAY_PROSE = [
+    "checks if given string is a palindrome", "Return the largest number in a list.",
+    "Write a function to find the area of a rectangle.", "Write a function to reverse a string.",
+    "Write a python function to find the largest prime factor of a given number.",
+    "Concatenate list of strings into a single string", "Return true if a given number is prime, and false otherwise.",
+]
+
+
+@pytest.mark.parametrize("line", EVERYDAY_CODE + EVERYDAY_PROSE)
+def test_what_is_written_every_day_is_no_proof_though_it_is_a_whole_reference(tmp_path: Path, line: str):
+    if line in EVERYDAY_CODE:
+        rows = [{"task_id": 1, "text": "Do it.", "code": line}, {"prompt": "Problem:\n", "reference_code": line},
+                {"task_id": "T/1", "prompt": 'def f():\n    """Do it."""\n', "canonical_solution": line}]
+    else:
+        rows = [{"task_id": 1, "text": line, "code": "pass"},
+                {"task_id": "T/1", "prompt": f'def f():\n    """ {line}\n    """\n', "canonical_solution": "pass"}]
+    for row in rows:
+        benchmarks = index(tmp_path, LAYOUTS["humaneval"][0], LAYOUTS["editeval"][0], row)
+        for text in (line, f"Please help me.\n{line}\n", f"```python\n{line}\n```"):
+            assert benchmarks.match(text) is None
+
+
+SOLUTION = '''def closest_ports(ports, limit):
+    """Return the pairs of ports that are nearer than the limit."""
+    pairs = []
+    for number, port in enumerate(ports):
+        for other in ports[number + 1:]:
+            if abs(port.mile - other.mile) < limit and port.name != "none":
+                pairs.append((port.name, other.name))
+    return sorted(pairs)
+'''
+COPIES = {
+    "other names": '''def near(harbors, d):
+    result = []
+    for i, a in enumerate(harbors):
+        for b in harbors[i + 1:]:
+            if abs(a.mile - b.mile) < d and a.name != "none":
+                result.append((a.name, b.name))
+    return sorted(result)
+''',
+    "other white space": SOLUTION.replace("    ", "\t").replace("\n", "\n\n").replace(" + ", "+").replace(", ", ","),
+    "one line": " ".join(SOLUTION.split()),
+    "other quotes": SOLUTION.replace('"none"', "'none'").replace('"""', "'''"),
+    "other comments": SOLUTION.replace("pairs = []", "pairs = []  # none yet").replace(
+        "    for other", "    # the ones behind it\n        for other"),
+    "no docstring": "\n".join(line for line in SOLUTION.split("\n") if '"""' not in line),
+    "docstring wrapped anew": SOLUTION.replace("pairs of ports", "pairs of\n    ports"),
+    "inside other code": f"import os\n\n\nclass Chart:\n    pass\n\n\n{SOLUTION}\n\nprint(os.name)\n",
+    "one number changed": SOLUTION.replace("number + 1", "number + 2"),
+}
+
+
+@pytest.mark.parametrize("copy", COPIES.values(), ids=COPIES)
+def test_a_copy_in_disguise_is_found(tmp_path: Path, copy: str):
+    for row in ({"task_id": "T/1", "text": "Ports.", "code": SOLUTION}, {"task_id": "T/1", "prompt": SOLUTION},
+                {"task_id": "T/1", "prompt": "Problem:\n", "reference_code": SOLUTION.replace("\n", "\r\n")}):
+        assert index(tmp_path, row, LAYOUTS["mbpp"][0]).match(f"Here you are:\n```\n{copy}\n```") == "T/1"
+
+
+def test_names_must_stand_where_the_reference_has_one_and_the_same(tmp_path: Path):
+    benchmarks = index(tmp_path, {"task_id": "T/1", "text": "Ports.", "code": SOLUTION})
+    numbers = itertools.count()
+    unlike = re.sub(r"(?<!\.)\b(pairs|ports|number|port|other|limit)\b", lambda _: f"n{next(numbers)}",
+                    COPIES["no docstring"])
+    assert benchmarks.match(unlike) is None
+
+
+def test_text_and_solution_count_together(tmp_path: Path):
+    text = "Return the share of even numbers."
+    code = "    return sum(n % 2 == 0 for n in numbers) / len(numbers)\n"
+    benchmarks = index(tmp_path, {"task_id": "T/1", "text": text, "code": code})
+    assert benchmarks.match(text) is None and benchmarks.match("Say something.", code) is None
+    assert benchmarks.match(text, f"```\n{code.replace('numbers', 'x')}\n```") == "T/1"
+    assert benchmarks.match(f"{text}\n\n{code}") == "T/1"
+
+
+@pytest.mark.parametrize("text", ["0, " * 30_000, "a = b\n" * 20_000, "(" * 50_000, "x" * 100_000, "/*" * 30_000,
+                                  '"""' * 30_001, "# " * 50_000])
+def test_repetitive_rows_take_no_longer(tmp_path: Path, text: str):
+    zeros = {"task_id": "T/2", "text": "Zeros.", "code": f"a = [{'0, ' * 3000}]\n"}
+    benchmarks = index(tmp_path, {"task_id": "T/1", "text": "Ports.", "code": SOLUTION}, zeros)
+    started = time.monotonic()
+    benchmarks.match(text, text)
+    assert time.monotonic() - started < 3
+
+
 def test_short_references_do_not_count(tmp_path: Path):
     row = {"task_id": "T/1", "prompt": 'def add(a, b):\n    """Add two numbers."""\n',
            "canonical_solution": "    return a + b\n"}
     benchmarks = index(tmp_path, row)
     assert benchmarks.match("Add two numbers.\ndef plus(a, b):\n    return a + b\n") is None
-    assert benchmarks.match(row["prompt"]) == "T/1"
+    assert benchmarks.match(row["prompt"]) is None, "anybody may have written it"
 
 
 def test_boilerplate_and_numbers_do_not_count(tmp_path: Path):
