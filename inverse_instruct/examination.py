@@ -21,20 +21,17 @@ from evaluation import (
     Execution,
     Prompt,
     Sample,
-    Sandbox,
-    SandboxUnavailable,
     Suite,
     Verdict,
     choose_tasks,
     diversity,
-    judge_agreement,
     minimum_detectable_effect,
-    open_sandbox,
     pass_rate,
     self_consistency,
 )
 from evaluation.suites import SUITES
 from evaluation.thoughts import without_thoughts
+from inverse_instruct.agreements import find_agreements
 from inverse_instruct.asking import Asker
 from inverse_instruct.config import SuiteSection, SummarizeSection
 from inverse_instruct.errors import RequestError, StageError
@@ -44,11 +41,9 @@ from inverse_instruct.judging import Judge
 from inverse_instruct.prompts import PromptTemplate
 from inverse_instruct.records import Reason, digest
 from inverse_instruct.run_dir import write_json, write_rows
-from inverse_instruct.stoppable import Stoppable
 from inverse_instruct.streaming import stream
 
 ASKED_AT_ONCE = 256
-AGREEMENTS_AT_ONCE = 32
 USUAL_K = (1, 10, 100)
 ASSUMED_DIFFERING_SHARE = 0.1  # of problems, between two checkpoints; for the minimum detectable effect
 
@@ -147,7 +142,12 @@ class Examination:
                 await judge.finish(lambda: on_progress(judge.done + self._left_out))
             judged = [self._with_verdict(answer, judge) for answer in answers]
         answers = [answer for answer, _ in judged]
-        agreements = await self._agreements(answers) if self._is_consistency_asked(source) else None
+        agreements = None
+        if self._is_consistency_asked(source):
+            assert isinstance(self.suite, EvalPlusSuite)
+            pairs = {answer.sample.task_id: (answer.sample.solution, answer.second_solution)
+                     for answer in answers if answer.sample.index == 0}
+            agreements = await find_agreements(self.suite, self._execution, self._verdicts, pairs)
         self._replies.close()
         self._verdicts.close()
         return self._write(answers, [verdict for _, verdict in judged], agreements)
@@ -215,33 +215,6 @@ class Examination:
     def _is_consistency_asked(self, source: Asker | Sequence[Sample]) -> bool:
         return self.section.self_consistency and isinstance(self.suite, EvalPlusSuite) and not isinstance(
             source, Sequence)
-
-    async def _agreements(self, answers: Sequence[Answer]) -> list[Agreement]:
-        """Compare y' with y; what the journal holds is not run again."""
-        suite = self.suite
-        assert isinstance(suite, EvalPlusSuite)
-        first = {answer.sample.task_id: answer for answer in answers if answer.sample.index == 0}
-        keys = {task: digest("agreement", suite.digest, task, answer.sample.solution, answer.second_solution,
-                             self._execution.memory_bytes) for task, answer in first.items()}
-        open_tasks = [task for task in first if keys[task] not in self._verdicts]
-
-        def work(sandbox: Sandbox) -> None:
-            for start in range(0, len(open_tasks), AGREEMENTS_AT_ONCE):
-                some = [(task, first[task].sample.solution, first[task].second_solution)
-                        for task in open_tasks[start : start + AGREEMENTS_AT_ONCE]]
-                for row in judge_agreement(suite.problems, some, sandbox):
-                    if thread.stopped:
-                        return
-                    self._verdicts.append(keys[row.task_id], asdict(row))
-
-        thread = Stoppable(f"self-consistency {suite.name}", open_sandbox(self._execution), work)
-        try:
-            async with thread:
-                await thread.finish()
-        except (SandboxUnavailable, BenchmarkError) as error:
-            raise StageError(f"{suite.name}: {error}") from error
-        rows = [self._verdicts.rows[keys[task]] for task in first]
-        return [Agreement(**{name: value for name, value in row.items() if name != "key"}) for row in rows]
 
     def _write(self, answers: Sequence[Answer], verdicts: Sequence[Verdict], agreements: Sequence[Agreement] | None
                ) -> Report:
