@@ -46,10 +46,18 @@ def read_part(text: str, *, is_whole: bool = False) -> Part:
 
 
 def last_definition(parts: Sequence[Part], entry_point: str) -> int | None:
-    """Return the number of the last part that defines the entry point; in prose an import is taken for prose."""
+    """Return the number of the last part that defines the entry point, if only by an import or under a `__main__`.
+
+    In prose an import is taken for prose.
+    """
     found = [number for number, part in enumerate(parts) if _definitions(part.statements, entry_point)]
     imported = [number for number, part in enumerate(parts) if part.is_program and _imports(part, entry_point)]
-    return max(found or imported, default=None)
+    guarded = [
+        number
+        for number, part in enumerate(parts)
+        if any(_definitions(item.body, entry_point) for item in part.statements)
+    ]
+    return max(found or imported or guarded, default=None)
 
 
 def has_run_on(part: Part, entry_point: str) -> bool:

@@ -36,7 +36,7 @@ class Judge:
         self._execution = execution
         self._journal = journal
         self._waiting: queue.SimpleQueue[Readings | None] = queue.SimpleQueue()
-        self._thread = Stoppable(f"judge {suite.name}", suite.examiner(execution), self._work)
+        self._thread: Stoppable[Examiner]
         self._known = 0  # counted by the thread that puts
         self._judged = 0  # counted by the thread that judges
 
@@ -52,6 +52,7 @@ class Judge:
             StageError: nothing can be judged here.
         """
         try:
+            self._thread = Stoppable(f"judge {self._suite.name}", self._suite.examiner(self._execution), self._work)
             await self._thread.__aenter__()
         except (SandboxUnavailable, BenchmarkError) as error:
             raise self._wrapped(error) from error

@@ -118,6 +118,17 @@ SAMPLES: dict[str, tuple[str, tuple[str, ...]]] = {
         (),
     ),
     "brackets closed at column 0": ("def total(\n    numbers,\n):\n    return clip(sum(\nnumbers\n))\n", ()),
+    "all under a main block": (
+        'if __name__ == "__main__":\n'
+        + "".join(f"    {line}\n" for line in WHOLE.splitlines())
+        + "    print(total([]))",
+        ("print", "__main__"),
+    ),
+    "a helper under a main block": (
+        'def total(numbers):\n    return add(numbers)\n\nif __name__ == "__main__":\n    def add(numbers):\n'
+        "        return clip(sum(numbers))\n    print(total([]))\n",
+        ("print", "__main__"),
+    ),
     "everything indented": ("".join(f"    {line}\n" for line in WHOLE.splitlines()), ()),
     "lone surrogate": (f"# \ud800\n{WHOLE}", ()),
 }
