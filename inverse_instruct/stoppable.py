@@ -2,18 +2,23 @@
 
 Enters: a context that ends what is done in it when it is left (an open sandbox, say), and the work. Leaves: what the
 work leaves; its error is raised where it is waited for. Where the waiting is cancelled, as by an interrupt, the context
-is left at once, from outside the thread. Not guaranteed: that a context can be left while it is still being entered;
-then the thread is left behind, and ends with the process.
+is left at once, from outside the thread. While it is still being entered it cannot be left: then processes that this
+process has started since are ended, so that what waits for them fails. Not guaranteed: the end of entering that waits
+for something else; the thread is then left behind, and ends with the process.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Generic, Self, TypeVar
+
+import psutil
 
 POLL_SECONDS = 0.1
 STOP_SECONDS = 5.0
@@ -34,6 +39,7 @@ class Stoppable(Generic[Entered]):
         self._is_inside = False
         self._turn = threading.Lock()
         self._ready = threading.Event()
+        self._children: set[psutil.Process] = set()  # those there were before
 
     async def __aenter__(self) -> Self:
         """Start, and wait until the context is entered.
@@ -41,6 +47,7 @@ class Stoppable(Generic[Entered]):
         Raises:
             BaseException: what entering it raised.
         """
+        self._children = set(psutil.Process().children())
         self._thread.start()
         try:
             while not self._ready.is_set():
@@ -74,8 +81,13 @@ class Stoppable(Generic[Entered]):
 
     def _stop(self) -> None:
         self.stopped = True
+        deadline = time.monotonic() + STOP_SECONDS
+        while self._thread.is_alive() and not self._ready.is_set() and time.monotonic() < deadline:
+            for child in set(psutil.Process().children()) - self._children:
+                _kill(child)
+            self._thread.join(POLL_SECONDS)
         self._leave()
-        self._thread.join(STOP_SECONDS)
+        self._thread.join(max(POLL_SECONDS, deadline - time.monotonic()))
 
     def _run(self) -> None:
         try:
@@ -96,3 +108,10 @@ class Stoppable(Generic[Entered]):
             if self._is_inside:
                 self._is_inside = False
                 self._context.__exit__(None, None, None)
+
+
+def _kill(process: psutil.Process) -> None:
+    """End a process and all that it has started."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for each in [*process.children(recursive=True), process]:
+            each.kill()

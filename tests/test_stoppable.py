@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -57,6 +59,27 @@ def test_an_error_is_raised_where_the_end_is_waited_for(where: str) -> None:
     with pytest.raises(ValueError, match="no"):
         asyncio.run(main())
     assert place.times_left == (where == "working")
+
+
+def test_what_is_started_to_enter_is_ended_where_nobody_waits_for_it_any_more() -> None:
+    others = subprocess.Popen(["sleep", "60"])
+    started: list[subprocess.Popen[bytes]] = []
+
+    @contextmanager
+    def entered() -> Iterator[None]:
+        started.append(subprocess.Popen(["sh", "-c", "sleep 60; true"]))
+        started[0].wait()
+        yield
+
+    async def main() -> None:
+        async with Stoppable("work", entered(), lambda here: None):
+            pass
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(main(), 0.3))
+    assert started[0].poll() == -signal.SIGKILL and others.poll() is None
+    others.kill()
+    others.wait()
 
 
 @pytest.mark.parametrize("how", ["cancelled", "failed"])
