@@ -8,6 +8,7 @@ This module does not import torch. Not guaranteed: resuming with another number 
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -229,6 +230,7 @@ def _run_workers(command: list[str], environment: dict[str, str], paths: PhaseFo
 
 def _phase_metrics(phase: PhaseRun, paths: PhaseFolder, sequences: Sequences) -> dict[str, Any]:
     """Return the numbers of a finished phase; losses in nats per response token, seconds spent in steps."""
+    done = json.loads(paths.done.read_text(encoding="utf-8"))
     lines = read_losses(paths.losses)
     seconds = sum(line["seconds"] for line in lines)
     tokens = int(sum(line["tokens"] for line in lines))
@@ -246,6 +248,7 @@ def _phase_metrics(phase: PhaseRun, paths: PhaseFolder, sequences: Sequences) ->
         "loss_last": losses[-1],
         "seconds": round(seconds, 3),
         "tokens_per_second": round(tokens / seconds, 1) if seconds else None,
+        "peak_memory_bytes": done.get("peak_memory_bytes"),
         "losses": losses,
     }
 

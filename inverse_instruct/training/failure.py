@@ -14,12 +14,12 @@ KILLED = (137, 247)  # a process ended by SIGKILL, as a shell and as the supervi
 DIED = r"return code = -\d+"  # by a signal, as the launcher reports it, if it looks at that process first
 LOST_PEER = r"Connection (closed|reset) by peer|Broken pipe|remote process exited"  # gloo and NCCL, in the others
 ERRORS = re.compile(r"^(?:\[rank\d+\]: ?)?[\w.]*(?:Error|Exception)\b.*$", re.MULTILINE)
-OUT_OF_MEMORY = ("the memory did not suffice; use a smaller train.micro_batch_size or train.max_length, train.lora, or "
-                 "train.deepspeed: zero3 on more GPUs")
+OUT_OF_MEMORY = ("the memory did not suffice; use a smaller train.micro_batch_size or train.max_length, "
+                 "train.gradient_checkpointing: true, train.lora, or train.deepspeed: zero3 on more GPUs")
 REMEDIES = (
     (r"No space left on device|file write failed|unexpected pos", "the disk is full; free some space and run the same "
      "command again, it goes on from the last step checkpoint"),
-    (r"[Oo]ut ?[Oo]f ?[Mm]emory|can't allocate memory|MemoryError|bad_alloc", OUT_OF_MEMORY),
+    (r"[Oo]ut ?[Oo]f ?[Mm]emory|can't allocate memory|MemoryError|bad_alloc|_ALLOC_FAILED", OUT_OF_MEMORY),
     (r"the loss is (nan|inf|-inf)", "training diverges; use a lower train.learning_rate, train.max_grad_norm: 1.0, or "
      "train.dtype: float32"),
     (r"Target modules .* not found", "train.lora.target_modules names layers that this model does not have"),

@@ -16,51 +16,29 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn import functional
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from inverse_instruct.errors import TrainingError
 from inverse_instruct.training.batches import BatchPlan, Rows
+from inverse_instruct.training.loss import Batch, response_loss
 from inverse_instruct.training.sequences import IGNORED, Sequences
 from inverse_instruct.training.step_checkpoints import mark_complete
 
-Batch = dict[str, torch.Tensor]
-
 
 def collate(sequences: Sequences, rows: Rows) -> Batch:
-    """Return sequences padded at the end to the longest, as [rows, tokens]; no rows give a batch without loss."""
+    """Return sequences padded at the end to the longest, as [rows, tokens]; no rows give a batch without loss.
+
+    There is no attention mask: in a causal model no token sees the padding behind it, and flash attention takes none.
+    """
     if len(rows) == 0:
-        return {"input_ids": torch.zeros(1, 2, dtype=torch.long), "attention_mask": torch.ones(1, 2, dtype=torch.long),
-                "labels": torch.full((1, 2), IGNORED)}
+        return {"input_ids": torch.zeros(1, 2, dtype=torch.long), "labels": torch.full((1, 2), IGNORED)}
     shape = (len(rows), int(sequences.lengths[rows].max()))
-    batch = {"input_ids": torch.zeros(shape, dtype=torch.long), "attention_mask": torch.zeros(shape, dtype=torch.long),
-             "labels": torch.full(shape, IGNORED)}
+    batch = {"input_ids": torch.zeros(shape, dtype=torch.long), "labels": torch.full(shape, IGNORED)}
     for place, row in enumerate(rows.tolist()):
         tokens = torch.from_numpy(sequences.tokens(row))
         batch["input_ids"][place, : len(tokens)] = tokens
-        batch["attention_mask"][place, : len(tokens)] = 1
         batch["labels"][place, : len(tokens)] = torch.from_numpy(sequences.labels(row))
     return batch
-
-
-def response_loss(model: Any, batch: Batch, *, skip_prompt_logits: bool) -> torch.Tensor:
-    """Return the negative log-likelihood in nats, summed over the labeled tokens of a batch.
-
-    Args:
-        model: maps token ids to logits [rows, tokens, vocabulary].
-        batch: as `collate` makes it.
-        skip_prompt_logits: whether the model can leave out the logits ahead of the first response (`logits_to_keep`).
-    """
-    labels = batch["labels"]
-    labeled_columns = (labels != IGNORED).any(dim=0).nonzero()
-    first = int(labeled_columns[0]) if len(labeled_columns) else labels.shape[1] - 1
-    keep = labels.shape[1] - first + 1  # the logits before a token predict it
-    options = {"logits_to_keep": keep} if skip_prompt_logits else {}
-    output = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False, **options)
-    targets = labels[:, first:]
-    labeled = targets != IGNORED
-    logits = output.logits[:, -keep:-1][labeled]
-    return functional.cross_entropy(logits.float(), targets[labeled], reduction="sum")
 
 
 class ResponseTrainer(Trainer):

@@ -88,11 +88,12 @@ def run(job: Job) -> None:
         model = add_adapters(model, settings.lora)
     trainer = ResponseTrainer(model, arguments, sequences, plan, [recorder, TensorBoardRecorder(job.tensorboard)])
     trainer.train(resume_from_checkpoint=str(job.resume) if job.resume else None)
+    peak = _peak_memory_bytes()
     export(trainer, job, dtype)
     if trainer.is_world_process_zero():
         files = [*sorted(job.phase.export.iterdir()), job.phase.losses, job.phase.rejections]
         write_json(job.phase.done, {
-            "steps": plan.steps, "ranks": plan.ranks, "dtype": str(dtype),
+            "steps": plan.steps, "ranks": plan.ranks, "dtype": str(dtype), "peak_memory_bytes": peak,
             "files": {str(path.relative_to(job.folder)): file_digest(path) for path in files}})
     torch.distributed.barrier()
 
@@ -102,6 +103,17 @@ def _init_distributed() -> None:
     # The shared-memory operator would be compiled here and leaves segments behind when killed; gloo does without it.
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     deepspeed.init_distributed(dist_backend="nccl" if torch.cuda.is_available() else "gloo")
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # or each rank would also take memory of the first GPU
+
+
+def _peak_memory_bytes() -> int | None:
+    """Return the most that tensors took on a GPU at once, on the rank that needed most; None on a CPU."""
+    if not torch.cuda.is_available():
+        return None
+    peak = torch.tensor(torch.cuda.max_memory_allocated(), device="cuda")
+    torch.distributed.all_reduce(peak, torch.distributed.ReduceOp.MAX)
+    return int(peak)
 
 
 def main() -> None:

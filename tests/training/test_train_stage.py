@@ -68,6 +68,7 @@ def test_rows_steps_and_tokens_are_accounted_for(reference):
     assert lines[0]["lr"] == pytest.approx(1e-3) and lines[-1]["lr"] == pytest.approx(1e-3 / 8)
     assert first["loss_last"] < first["loss_first"]
     assert second["loss_first"] < first["loss_first"], "the second phase starts from the first one's weights"
+    assert first["peak_memory_bytes"] is None, "it is measured on GPUs only"
     assert list((folder / "train/tensorboard").rglob("events.*"))
 
 

@@ -13,6 +13,8 @@ from inverse_instruct.training.failure import failure
     [
         ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate", 1, "micro_batch_size"),
         ("DefaultCPUAllocator: can't allocate memory", 1, "micro_batch_size"),
+        ("RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", 1, "train.lora"),
+        ("RuntimeError: CUDA error: out of memory", 1, "gradient_checkpointing"),
         ("nothing said", 247, "micro_batch_size"),
         ("exits with return code = -9", 1, "micro_batch_size"),
         ("OSError: [Errno 28] No space left on device", 1, "free some space"),
