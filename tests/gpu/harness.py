@@ -1,0 +1,153 @@
+"""The command that trains, run as a user runs it and watched from outside: when each step and checkpoint was there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.gpu.shapes import ON_CPU
+
+ROOT = Path(__file__).parents[2]
+GIB = 2**30
+SEED = 3
+
+
+def environment() -> dict[str, str]:
+    """Return this process's environment with the checkout first on Python's path."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return os.environ | {"PYTHONPATH": path}
+
+
+def on_device(task: str, **arguments: Any) -> Any:
+    """Run a task of `on_device.py`; return what it printed."""
+    result = subprocess.run([sys.executable, "-m", "tests.gpu.on_device", task, json.dumps(arguments)], cwd=ROOT,
+                            env=environment(), capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-4000:]
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+@dataclass
+class Training:
+    """One `inverse-instruct train` on a file of rows; the whole file is one or more epochs of one phase."""
+
+    output: Path
+    base: Path
+    rows: Path
+    settings: dict[str, Any]
+    epochs: float = 1
+    environment: dict[str, str] = field(default_factory=environment)
+    prefix: tuple[str, ...] = ()  # a program that runs the command, such as `prlimit`
+
+    @property
+    def phase(self) -> Path:
+        return self.output / "phase-0-selected"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.output / "checkpoint"
+
+    def start(self) -> subprocess.Popen[str]:
+        """Start the command; its output goes to a file beside the stage's folder."""
+        self.output.parent.mkdir(parents=True, exist_ok=True)
+        config = self.output.with_suffix(".yaml")
+        phases = [{"data": "original", "epochs": self.epochs}]
+        config.write_text(yaml.safe_dump({
+            "seed": SEED, "train": {"learning_rate": 5e-4, **self.settings, "phases": phases}}))
+        arguments = ["--model", str(self.base), "--input", str(self.rows), "--output", str(self.output),
+                     "--config", str(config), "--set", "model.prompt_format=chat"]
+        with self.log.open("w") as log:
+            return subprocess.Popen([*self.prefix, sys.executable, "-m", "inverse_instruct.cli", "train", *arguments],
+                                    cwd=ROOT, env=self.environment, stdout=log, stderr=subprocess.STDOUT, text=True)
+
+    @property
+    def log(self) -> Path:
+        return self.output.with_suffix(".log")
+
+    def run(self) -> dict[str, Any]:
+        """Run it to its end; return the manifest's figures of the phase."""
+        code = self.start().wait()
+        assert code == 0, self.log.read_text()[-6000:]
+        return self.figures()
+
+    def figures(self) -> dict[str, Any]:
+        """Return the manifest's figures of the phase."""
+        manifest = json.loads((self.output / "manifest.json").read_text())
+        phase: dict[str, Any] = manifest["metrics"]["phases"][0]
+        return phase
+
+    def resumed_from(self) -> str | None:
+        """Return the step checkpoint that the workers were last told to go on from."""
+        path = self.phase / "job.json"
+        resume = json.loads(path.read_text())["resume"] if path.exists() else None
+        return resume and Path(resume).name
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return the whole loss lines so far."""
+        path = self.phase / "loss.jsonl"
+        return [json.loads(line) for line in path.read_text().split("\n")[:-1]] if path.exists() else []
+
+
+@dataclass
+class Timeline:
+    """When things were there, in seconds since the command started."""
+
+    steps: list[float]  # each loss line
+    saved: dict[int, float]  # each whole step checkpoint, by its step
+    saved_bytes: dict[int, int]
+    ended: float
+
+    def seconds_to_save(self, step: int) -> float:
+        """Return the time from a step's loss line to its checkpoint's marker: writing, hashing, flushing."""
+        return self.saved[step] - self.steps[step - 1]
+
+    def around_the_steps(self) -> dict[str, float]:
+        """Return how long loading took, exporting, and all together."""
+        return {"seconds_to_first_step": round(self.steps[0], 1), "ended_after": round(self.ended, 1),
+                "seconds_after_last_step": round(self.ended - self.steps[-1], 1)}
+
+
+def watch(training: Training, until: Callable[[Timeline], bool] = lambda timeline: False) -> Timeline:
+    """Run a training to its end, or kill it once something is so; note the times."""
+    timeline = Timeline([], {}, {}, 0.0)
+    started = time.monotonic()
+    process = training.start()
+    while process.poll() is None:
+        now = time.monotonic() - started
+        timeline.steps += [now] * (len(training.lines()) - len(timeline.steps))
+        for marker in training.phase.glob("steps/checkpoint-*/complete.json"):
+            step = int(marker.parent.name.rpartition("-")[2])
+            if step not in timeline.saved:
+                timeline.saved[step] = now
+                timeline.saved_bytes[step] = sum(path.stat().st_size for path in marker.parent.rglob("*")
+                                                 if path.is_file())
+        if until(timeline):
+            timeline.ended = time.monotonic() - started
+            process.kill()
+            process.wait()
+            return timeline
+        time.sleep(0.02)
+    assert process.returncode == 0, training.log.read_text()[-6000:]
+    timeline.ended = time.monotonic() - started
+    return timeline
+
+
+def hide_compiler(folder: Path) -> dict[str, str]:
+    """Return an environment in which no `nvcc` is found, as on most machines that only train."""
+    kept = [entry for entry in os.environ["PATH"].split(os.pathsep) if not Path(entry, "nvcc").exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    devices = os.environ.get("CUDA_VISIBLE_DEVICES", "0")  # `nvidia-smi` may be in a folder that was left out
+    return environment() | {"PATH": os.pathsep.join(kept), "CUDA_HOME": str(folder), "CUDA_VISIBLE_DEVICES": devices}
+
+
+def free_bytes() -> int:
+    """Return the free memory of the device; on a CPU 0."""
+    return 0 if ON_CPU else int(on_device("describe")["free_bytes"])
