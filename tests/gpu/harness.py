@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,6 +115,26 @@ class Timeline:
         """Return how long loading took, exporting, and all together."""
         return {"seconds_to_first_step": round(self.steps[0], 1), "ended_after": round(self.ended, 1),
                 "seconds_after_last_step": round(self.ended - self.steps[-1], 1)}
+
+
+@contextmanager
+def device_memory() -> Iterator[list[int]]:
+    """Yield a list that gets the MiB in use on the device a few times a second, whoever uses them; empty on a CPU."""
+    used: list[int] = []
+    over = threading.Event()
+    query = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
+
+    def sample() -> None:
+        while not ON_CPU and not over.wait(0.2):
+            used.append(int(subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()[0]))
+
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    try:
+        yield used
+    finally:
+        over.set()
+        sampler.join()
 
 
 def watch(training: Training, until: Callable[[Timeline], bool] = lambda timeline: False) -> Timeline:

@@ -7,7 +7,7 @@ import statistics
 
 import pytest
 
-from tests.gpu.harness import GIB, Training, free_bytes, on_device, watch
+from tests.gpu.harness import GIB, Training, device_memory, free_bytes, on_device, watch
 from tests.gpu.shapes import CODER_1_3B, CODER_6_7B, ON_CPU
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(400)]
@@ -59,19 +59,22 @@ def speed(training, shape, peak, *, all_weights):
             "seconds_of_a_step": statistics.median(line["seconds"] for line in lines), "mean_length": mean_length}
 
 
-def memory(training, expected):
-    """Return the peak of a training and what the weights, gradients and optimizer states alone must take, in GiB."""
+def memory(training, used, expected):
+    """Return what tensors took at most, what the device did, and what weights, gradients and states alone must take."""
     measured = training.figures()["peak_memory_bytes"]
-    return {"peak_gib": measured and round(measured / GIB, 2), "weights_and_states_gib": round(expected / GIB, 2)}
+    return {"peak_gib": measured and round(measured / GIB, 2),
+            "device_gib": round(max(used) / 1024, 2) if used else None,
+            "weights_and_states_gib": round(expected / GIB, 2)}
 
 
 @pytest.mark.parametrize(("stage", "optimizer"), [("zero2", "adafactor"), ("zero2", "adamw"), ("zero3", "adafactor")])
 def test_all_weights_of_1_3b(coder_1_3b, write_random_rows, output, peak, figures, stage, optimizer):
     rows = write_random_rows(STEPS * SETTINGS["global_batch_size"], LENGTH // 2, LENGTH)
     training = Training(output, coder_1_3b, rows, SETTINGS | {"deepspeed": stage, "optimizer": optimizer})
-    timeline = watch(training)
+    with device_memory() as used:
+        timeline = watch(training)
     expected = CODER_1_3B.parameters * (2 + 4 + 4 + STATE_BYTES[optimizer])  # bf16, float32 master and gradients
-    found = speed(training, CODER_1_3B, peak, all_weights=True) | memory(training, expected)
+    found = speed(training, CODER_1_3B, peak, all_weights=True) | memory(training, used, expected)
     figures(**found, **timeline.around_the_steps())
     assert (training.checkpoint / "model.safetensors").is_file()
     if not ON_CPU:
@@ -94,8 +97,9 @@ def test_a_step_checkpoint_of_1_3b(coder_1_3b, write_random_rows, on_disk, figur
 def test_adapters_of_6_7b(coder_6_7b, write_random_rows, output, peak, figures):
     rows = write_random_rows(5 * SETTINGS["global_batch_size"], LENGTH // 2, LENGTH)
     training = Training(output, coder_6_7b, rows, SETTINGS | {"micro_batch_size": 4, "lora": {}})
-    timeline = watch(training)
-    found = speed(training, CODER_6_7B, peak, all_weights=False) | memory(training, 2 * CODER_6_7B.parameters)
+    with device_memory() as used:
+        timeline = watch(training)
+    found = speed(training, CODER_6_7B, peak, all_weights=False) | memory(training, used, 2 * CODER_6_7B.parameters)
     figures(**found, **timeline.around_the_steps())
     if not ON_CPU:
         assert 1 < found["peak_gib"] / found["weights_and_states_gib"] < 5
@@ -116,9 +120,10 @@ def test_out_of_memory_ends_with_the_remedy_and_frees_the_device(coder_1_3b, wri
     assert "Traceback" not in message.split("The end of")[0]
     assert not training.checkpoint.exists()
     remedied = Training(output, coder_1_3b, rows, too_much | REMEDY)
-    losses = remedied.run()["losses"]
+    with device_memory() as used:
+        losses = remedied.run()["losses"]
     figures(free_gib_before=before / GIB, free_gib_after=freed / GIB, exit_code=process.returncode,
             said=next(line for line in message.splitlines() if "suffice" in line),
-            losses_with_the_remedy=losses, **memory(remedied, CODER_1_3B.parameters * 14),
+            losses_with_the_remedy=losses, **memory(remedied, used, CODER_1_3B.parameters * 14),
             seconds_of_a_step=remedied.lines()[-1]["seconds"])
     assert freed > before - 256 * MiB
