@@ -57,8 +57,17 @@ class Training:
     def checkpoint(self) -> Path:
         return self.output / "checkpoint"
 
-    def start(self) -> subprocess.Popen[str]:
-        """Start the command; its output goes to a file beside the stage's folder."""
+    @contextmanager
+    def running(self) -> Iterator[subprocess.Popen[str]]:
+        """Start the command; what of it still runs at the end is killed, and its supervisor ends the workers."""
+        process = self._start()
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+    def _start(self) -> subprocess.Popen[str]:
         self.output.parent.mkdir(parents=True, exist_ok=True)
         config = self.output.with_suffix(".yaml")
         phases = [{"data": "original", "epochs": self.epochs}]
@@ -76,8 +85,8 @@ class Training:
 
     def run(self) -> dict[str, Any]:
         """Run it to its end; return the manifest's figures of the phase."""
-        code = self.start().wait()
-        assert code == 0, self.log.read_text()[-6000:]
+        with self.running() as process:
+            assert process.wait() == 0, self.log.read_text()[-6000:]
         return self.figures()
 
     def figures(self) -> dict[str, Any]:
@@ -141,24 +150,19 @@ def watch(training: Training, until: Callable[[Timeline], bool] = lambda timelin
     """Run a training to its end, or kill it once something is so; note the times."""
     timeline = Timeline([], {}, {}, 0.0)
     started = time.monotonic()
-    process = training.start()
-    while process.poll() is None:
-        now = time.monotonic() - started
-        timeline.steps += [now] * (len(training.lines()) - len(timeline.steps))
-        for marker in training.phase.glob("steps/checkpoint-*/complete.json"):
-            step = int(marker.parent.name.rpartition("-")[2])
-            if step not in timeline.saved:
-                timeline.saved[step] = now
-                timeline.saved_bytes[step] = sum(path.stat().st_size for path in marker.parent.rglob("*")
-                                                 if path.is_file())
-        if until(timeline):
-            timeline.ended = time.monotonic() - started
-            process.kill()
-            process.wait()
-            return timeline
-        time.sleep(0.02)
-    assert process.returncode == 0, training.log.read_text()[-6000:]
-    timeline.ended = time.monotonic() - started
+    with training.running() as process:
+        while process.poll() is None and not until(timeline):
+            now = time.monotonic() - started
+            timeline.steps += [now] * (len(training.lines()) - len(timeline.steps))
+            for marker in training.phase.glob("steps/checkpoint-*/complete.json"):
+                step = int(marker.parent.name.rpartition("-")[2])
+                if step not in timeline.saved:
+                    timeline.saved[step] = now
+                    timeline.saved_bytes[step] = sum(path.stat().st_size for path in marker.parent.rglob("*")
+                                                     if path.is_file())
+            time.sleep(0.02)
+        timeline.ended = time.monotonic() - started
+        assert not process.poll(), training.log.read_text()[-6000:]
     return timeline
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.gpu.harness import GIB, Training, device_memory, free_bytes, on_device, watch
 from tests.gpu.shapes import CODER_1_3B, CODER_6_7B, ON_CPU
 
-pytestmark = [pytest.mark.gpu, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.gpu, pytest.mark.timeout(2000 if ON_CPU else 300)]
 LENGTH = 128 if ON_CPU else 1024
 SETTINGS = {"global_batch_size": 32, "micro_batch_size": 8, "max_length": LENGTH, "save_steps": 1000,
             "learning_rate": 1e-5}
@@ -112,8 +112,8 @@ def test_out_of_memory_ends_with_the_remedy_and_frees_the_device(coder_1_3b, wri
     too_much = SETTINGS | {"global_batch_size": ROWS_TOO_MANY, "micro_batch_size": ROWS_TOO_MANY, "max_length": length}
     training = Training(output, coder_1_3b, rows, too_much, prefix=LIMIT)
     before = free_bytes()
-    process = training.start()
-    assert process.wait() == 1
+    with training.running() as process:
+        assert process.wait() == 1
     message = training.log.read_text()
     freed = free_bytes()
     assert "the memory did not suffice" in message and "train.gradient_checkpointing: true" in message
