@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from inverse_instruct.conversations import first_exchange
+
 Fields = Mapping[str, Any]
 
 _PAIRS = (
@@ -21,8 +23,12 @@ _CODE = ("code", "content", "whole_func_string", "original_string", "func_code_s
 _LANGUAGE = ("language", "lang", "programming_language")
 _TURNS = {"sharegpt": "conversations", "messages": "messages"}
 _DAMAGE = re.compile("[\0\ud800-\udfff]")
-_ASKING = {"human", "user"}
-_ANSWERING = {"gpt", "assistant", "chatgpt", "bot", "model"}
+_FRAMES = {"<>", "[]", "()", "{}", '""', "''", "``", "**"}
+_LONGEST_PLACEHOLDER = 60  # characters
+_NOTHING = {"input", "none", "n/a", "na", "null", "nil", "nan", "empty", "blank", "undefined", "not applicable",
+            "not available", "not required", "not needed"}
+_NO_INPUT = re.compile(r"no ?(?:additional |further |specific )?(?:input|context)s?(?: is)?"
+                       r"(?: required| needed| necessary| provided| given| available)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +85,10 @@ def _conversation(name: str) -> Callable[[Fields], tuple[str, str]]:
         turns = fields.get(name)
         if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
             raise ValueError(f"field {name!r} is missing or is not a list of turns")
-        spoken = [turn for turn in turns if _speaker(turn) in _ASKING | _ANSWERING]
-        for asking, answering in zip(spoken, spoken[1:], strict=False):
-            if _speaker(asking) in _ASKING and _speaker(answering) in _ANSWERING:
-                return _said(asking), _said(answering)
-        raise ValueError(f"field {name!r} holds no question that is followed by its answer")
+        try:
+            return first_exchange(turns)
+        except ValueError as error:
+            raise ValueError(f"field {name!r}: {error}") from error
 
     return read
 
@@ -95,21 +100,23 @@ def _code(fields: Fields) -> tuple[str, str]:
     return "", _text(fields, name)
 
 
-def _speaker(turn: Fields) -> str:
-    speaker = turn.get("from", turn.get("role"))
-    return speaker.lower() if isinstance(speaker, str) else ""
-
-
-def _said(turn: Fields) -> str:
-    return _text(turn, "value" if "value" in turn else "content")
-
-
 def _with_input(fields: Fields, name: str) -> str:
     instruction = _text(fields, name)
-    extra = fields.get("input")
-    if extra is None or extra == "":
+    extra = "" if fields.get("input") is None else _text(fields, "input")
+    if _says_nothing(extra):
         return instruction
-    return f"{instruction}\n\n{_text(fields, 'input')}" if instruction else _text(fields, "input")
+    return f"{instruction}\n\n{extra}" if instruction else extra
+
+
+def _says_nothing(extra: str) -> bool:
+    """Tell whether an input only says that there is none, as `<noinput>`, `N/A` and a dash do."""
+    if len(extra) > _LONGEST_PLACEHOLDER or not any(map(str.isalnum, extra)):
+        return not extra.strip(" \t\r\n-–—.")
+    words = extra.strip().rstrip(".:").lower()
+    if words[0] + words[-1] in _FRAMES:
+        words = words[1:-1]
+    words = " ".join(re.sub("[_-]", " ", words).split())
+    return words in _NOTHING or bool(_NO_INPUT.fullmatch(words))
 
 
 def _text(fields: Fields, name: str) -> str:
