@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from evaluation import Prompt
-from inverse_instruct.inference.client import InferenceClient, Sampling
+from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.replies import Completion
+from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.prompts import PromptFormatter
 from inverse_instruct.records import digest
 

@@ -35,7 +35,7 @@ from inverse_instruct.agreements import find_agreements
 from inverse_instruct.asking import Asker
 from inverse_instruct.config import SuiteSection, SummarizeSection
 from inverse_instruct.errors import RequestError, StageError
-from inverse_instruct.inference.client import Sampling
+from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.journal import Journal
 from inverse_instruct.judging import Judge
 from inverse_instruct.prompts import PromptTemplate

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from inverse_instruct.config import SummarizeSection
 from inverse_instruct.errors import RequestError
-from inverse_instruct.inference.client import InferenceClient, Sampling
+from inverse_instruct.inference.client import InferenceClient
+from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.journal import Journal
 from inverse_instruct.prompts import LANGUAGE_NAMES, PromptFormatter, PromptTemplate
 from inverse_instruct.records import Candidate, Reason, Rejection, Snippet, digest, to_dict

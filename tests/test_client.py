@@ -14,7 +14,8 @@ import pytest
 
 from inverse_instruct.errors import RequestError, ServerError
 from inverse_instruct.inference import client as client_module
-from inverse_instruct.inference.client import InferenceClient, Sampling
+from inverse_instruct.inference.client import InferenceClient
+from inverse_instruct.inference.sampling import NEUTRAL, Sampling
 
 Reply = tuple[int, str]
 OK = (
@@ -26,6 +27,8 @@ OK = (
         }
     ),
 )
+CHAT = (200, json.dumps({"choices": [{"index": 0, "message": {"content": "hi"}, "finish_reason": "stop"}],
+                         "usage": {"prompt_tokens": 3, "completion_tokens": 1}}))
 
 
 def logprobs(*rows: dict[str, Any]) -> Reply:
@@ -198,3 +201,46 @@ def test_label_logprobs_come_in_the_order_of_the_prompts(fake: Callable[..., Fak
     rows = ask([server.url], lambda client: client.label_logprobs([[1], [2]], [5, 6]))
     assert rows == [[-1.0, -2.5], [-40.0, -3.0]]
     assert server.bodies[0]["logprob_token_ids"] == [5, 6] and server.bodies[0]["max_tokens"] == 1
+
+
+ASKING = {
+    "complete": (complete, OK, {"temperature": 0.0}),
+    "sampled": (lambda client: client.complete([1], Sampling(5, 0.8, 0.9, 1.1), seed=7), OK,
+                {"temperature": 0.8, "top_p": 0.9, "repetition_penalty": 1.1}),
+    "chat": (lambda client: client.chat("hi", Sampling(5, repetition_penalty=1.1)), CHAT,
+             {"temperature": 0.0, "repetition_penalty": 1.1}),
+    "scores": (lambda client: client.label_logprobs([[1]], [5]), logprobs({"token_id:5": -1.0}), {"temperature": 0}),
+}
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_every_request_says_all_of_its_sampling(fake: Callable[..., Fake], name: str) -> None:
+    work, reply, wanted = ASKING[name]
+    server = fake(reply)
+    ask([server.url], work)
+    assert {name: server.bodies[0][name] for name in NEUTRAL} == NEUTRAL | wanted
+
+
+@pytest.mark.parametrize(("status", "refusal"), [
+    (400, {"error": {"message": "Unrecognized request argument supplied: top_k"}}),
+    (422, {"detail": [{"loc": ["body", "top_k"], "type": "extra_forbidden"}]}),
+    (400, {"error": {"message": "Extra inputs are not permitted: 'top_k', 'min_p'"}}),
+])
+def test_a_field_that_a_server_does_not_know_is_left_out_and_told(
+        fake: Callable[..., Fake], caplog: pytest.LogCaptureFixture, status: int, refusal: dict[str, Any]) -> None:
+    server = fake((status, json.dumps(refusal)), (status, json.dumps(refusal)), CHAT)
+
+    async def several(client: InferenceClient) -> None:
+        await asyncio.gather(*(client.chat(str(number), Sampling(5)) for number in range(2)))  # refused at once
+        await client.chat("3", Sampling(5))
+
+    ask([server.url], several)
+    assert len(server.bodies) == 5 and all("top_k" in body for body in server.bodies[:2])
+    assert not any("top_k" in body for body in server.bodies[2:]) and all("top_p" in body for body in server.bodies)
+    assert caplog.text.count("the server does not take top_k (-1 was wanted)") == 1
+
+
+def test_what_ends_a_reply_is_never_left_out(fake: Callable[..., Fake]) -> None:
+    server = fake((400, json.dumps({"error": {"message": "unknown field stop_token_ids"}})), OK)
+    with pytest.raises(RequestError, match="stop_token_ids"):
+        ask([server.url], lambda client: client.complete([1], Sampling(5, stop_token_ids=(2,))))

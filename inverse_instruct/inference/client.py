@@ -2,13 +2,15 @@
 
 Enters: token ids. Leaves: text, or exact log-probabilities of given tokens. An attempt that fails because of the server
 or of what lies between is made again, at another endpoint if there is one (`trouble` tells how often); a row that is
-refused, or never answered, is a `RequestError` for that row alone. Rows that were in flight when the engine died are
+refused, or never answered, is a `RequestError` for that row alone. A field of the sampling that a server does not know
+is left out from then on, and said so. Rows that were in flight when the engine died are
 sent again one at a time, so that one which kills it is found and set aside. Too many failed rows are a `ServerError`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 from collections import Counter
@@ -29,6 +31,7 @@ from inverse_instruct.inference.replies import (
     read_label_logprobs,
     read_reply,
 )
+from inverse_instruct.inference.sampling import EXTENSIONS, NEUTRAL, Sampling
 from inverse_instruct.inference.trouble import BadReply, Overloaded, TooSlow, Trouble, Unavailable, check_status
 from inverse_instruct.records import Reason
 
@@ -44,17 +47,7 @@ MAX_FAILED_SHARE = 0.03
 API_KEY = "INVERSE_INSTRUCT_API_KEY"
 """Environment variable with the key for endpoints that the config names; servers that we start are asked without."""
 
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How a completion is sampled; the fields are those of the completions endpoint."""
-
-    max_tokens: int
-    temperature: float = 0.0
-    top_p: float = 1.0
-    repetition_penalty: float = 1.0
-    stop: tuple[str, ...] = ()
-    stop_token_ids: tuple[int, ...] = ()
+logger = logging.getLogger(__name__)
 
 
 class Backend(Protocol):
@@ -121,6 +114,7 @@ class InferenceClient:
         self._in_flight = {base_url(url): 0 for url in endpoints}
         self.model = model
         self._chat_name = ""  # the name in chat replies: of an alias it is not the one that was asked for
+        self._unknown: set[str] = set()  # fields that the servers refused
         self._timeout_seconds = timeout_seconds
         self._backend = backend
         self._reviving = asyncio.Lock()
@@ -152,23 +146,13 @@ class InferenceClient:
             RequestError: this prompt is refused, or never answered.
             ServerError: no server answers any more, or too many rows failed.
         """
-        body = {
-            "prompt": prompt, "seed": seed, "max_tokens": sampling.max_tokens, "temperature": sampling.temperature,
-            "top_p": sampling.top_p, "repetition_penalty": sampling.repetition_penalty, "stop": list(sampling.stop),
-            "stop_token_ids": list(sampling.stop_token_ids),
-        }
+        body = {"prompt": prompt, "seed": seed} | sampling.fields()
         return await self._ask("completions", body, self._own(read_completion))
 
     async def chat(self, message: str, sampling: Sampling, seed: int | None = None) -> Completion:
-        """Return the model's reply to a user's message, in the server's own chat format.
-
-        Only what every OpenAI-compatible server knows is sent: no repetition penalty, no stop token ids. Errors as of
-        `complete`.
-        """
-        body = {
-            "messages": [{"role": "user", "content": message}], "seed": seed, "max_tokens": sampling.max_tokens,
-            "temperature": sampling.temperature, "top_p": sampling.top_p,
-        } | ({"stop": list(sampling.stop)} if sampling.stop else {})
+        """Return the model's reply to a user's message, in the server's own chat format; errors as of `complete`."""
+        wanted = {name: value for name, value in sampling.fields().items() if value != []}
+        body = {"messages": [{"role": "user", "content": message}], "seed": seed} | wanted
 
         def read(reply: dict[str, Any]) -> Completion:
             check_model(reply, self._chat_name or str(reply.get("model", "")))
@@ -192,7 +176,7 @@ class InferenceClient:
             RequestError: the prompts are refused or never answered; of several, ask each one by itself to know which.
             ServerError: no server answers any more, it cannot give such log-probabilities, or too many rows failed.
         """
-        body = {
+        body = NEUTRAL | {
             "prompt": prompts, "max_tokens": 1, "temperature": 0, "logprobs": 0, "logprob_token_ids": list(labels),
             "return_tokens_as_token_ids": True,
         }
@@ -226,8 +210,13 @@ class InferenceClient:
             url = min(self._in_flight, key=lambda endpoint: (attempts.failures[endpoint], self._in_flight[endpoint]))
             async with self._lanes.place(alone=bool(attempts.deaths)):
                 start = self._backend.starts if self._backend else 0
+                sent = {name: value for name, value in body.items() if name not in self._unknown}
                 try:
-                    return read(await self._send(url, route, body))
+                    return read(await self._send(url, route, sent))
+                except RequestError as error:
+                    if not self._leave_out(str(error), sent):
+                        raise
+                    continue
                 except Trouble as caught:
                     trouble = caught
                 attempts.failures[url] += 1
@@ -235,6 +224,15 @@ class InferenceClient:
             if not died:
                 await asyncio.sleep(attempts.pause_seconds(trouble))
                 self._blame(trouble, attempts, start)  # an engine may die a moment after its error
+
+    def _leave_out(self, refusal: str, sent: dict[str, Any]) -> bool:
+        """Tell whether a server refused a field that it does not know; nobody is sent that one any more."""
+        unknown = {name for name in EXTENSIONS & sent.keys() if name in refusal}
+        for name in sorted(unknown - self._unknown):
+            logger.warning("the server does not take %s (%s was wanted), so it goes by its own: %s", name, sent[name],
+                           refusal)
+        self._unknown |= unknown
+        return bool(unknown)
 
     async def _revive(self, trouble: Trouble, attempts: Attempts, start: int) -> bool:
         """Bring the backend back after a trouble; tell whether it died with this request in flight."""

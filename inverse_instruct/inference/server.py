@@ -157,6 +157,8 @@ class VllmServer:
             "--host", "127.0.0.1", "--port", str(port),
             "--max-model-len", str(self._max_model_len), "--max-num-seqs", str(section.max_num_seqs),
             "--enable-prefix-caching", "--shutdown-timeout", "5",
+            "--load-format", "safetensors",  # never a pickle that lies beside them
+            "--generation-config", "vllm",  # what a request leaves out is neutral, whatever the model's folder says
         ]
         if gpu_count() == 0:
             # bf16 scores are off by some 1e-2, so on CPUs it is taken only when asked for

@@ -13,7 +13,8 @@ import pytest
 from inverse_instruct.errors import InverseInstructError, RequestError, ServerError
 from inverse_instruct.inference import client as client_module
 from inverse_instruct.inference import trouble as trouble_module
-from inverse_instruct.inference.client import InferenceClient, Sampling
+from inverse_instruct.inference.client import InferenceClient
+from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.records import Reason
 from tests.faults.bad_server import (
     BadServer,

@@ -18,8 +18,9 @@ import pytest
 from inverse_instruct.config import InferenceSection
 from inverse_instruct.errors import RequestError
 from inverse_instruct.inference import watch as watch_module
-from inverse_instruct.inference.client import InferenceClient, Sampling
+from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.connect import connect
+from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.inference.watch import HANG_SECONDS
 from inverse_instruct.records import Reason

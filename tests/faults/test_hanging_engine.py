@@ -16,9 +16,9 @@ from inverse_instruct.config import InferenceSection
 from inverse_instruct.errors import ServerError
 from inverse_instruct.inference import connect as connect_module
 from inverse_instruct.inference import watch as watch_module
-from inverse_instruct.inference.client import Sampling
 from inverse_instruct.inference.connect import connect
 from inverse_instruct.inference.lanes import Lanes
+from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.inference.watch import watch
 from tests.faults.bad_server import BadServer, good, send

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from inverse_instruct.errors import RequestError, ServerError
-from inverse_instruct.inference.client import InferenceClient, Sampling
+from inverse_instruct.inference.client import InferenceClient
+from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.records import Reason
 from tests.faults.bad_server import BadServer, Body, good, reset, status
 

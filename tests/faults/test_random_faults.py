@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from inverse_instruct.config import InferenceSection, ScoreSection, SummarizeSection
-from inverse_instruct.inference.client import Sampling
 from inverse_instruct.inference.connect import connect
+from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.prompts import PromptFormatter
 from inverse_instruct.records import Candidate, Snippet

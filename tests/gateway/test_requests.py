@@ -13,6 +13,7 @@ import httpx
 import openai
 import pytest
 
+from inverse_instruct.inference.sampling import NEUTRAL
 from tests.gateway.conftest import Gateway, read_events
 
 
@@ -54,6 +55,17 @@ def test_the_openai_client_chats(shared_gateway: Gateway) -> None:
         client.completions.create(model="round-07", prompt="tokens=1")
     assert error.value.code == "model_not_found"
     client.close()
+
+
+@pytest.mark.parametrize("route", ["completions", "chat/completions"])
+@pytest.mark.parametrize("fields", [{}, {"temperature": 0.2, "top_k": 5}, {"min_p": None, "temperature": 0}],
+                         ids=["nothing", "some", "null"])
+def test_engines_are_told_all_of_the_sampling(shared_gateway: Gateway, route: str, fields: dict[str, Any]) -> None:
+    asked = {"prompt": "tokens=1"} if route == "completions" else {"messages": [{"role": "user", "content": "tokens=1"}]}
+    reply = shared_gateway.http.post(f"/v1/{route}", json={"model": "current"} | asked | fields)
+    sent = reply.json()["received"]
+    given = {name: value for name, value in fields.items() if value is not None}
+    assert {name: sent[name] for name in NEUTRAL} == NEUTRAL | given
 
 
 @pytest.mark.parametrize("content", ["{", "[1]", "", '{"model": "current", "prompt": NaN', "[" * 100_000, b"\xff\xfe{",

@@ -11,7 +11,8 @@ import pytest
 
 from inverse_instruct.config import InferenceSection
 from inverse_instruct.errors import ServerError
-from inverse_instruct.inference.client import InferenceClient, Sampling
+from inverse_instruct.inference.client import InferenceClient
+from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.supervisor import descendants
 
