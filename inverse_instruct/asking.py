@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from evaluation import Prompt
+from inverse_instruct.errors import RequestError, TextError
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.replies import Completion
 from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.prompts import PromptFormatter
-from inverse_instruct.records import digest
+from inverse_instruct.records import Reason, digest
 
 
 class Asker(Protocol):
@@ -25,7 +26,11 @@ class Asker(Protocol):
         """What tells the model from others."""
 
     def key(self, prompt: Prompt, sampling: Sampling) -> str:
-        """Return the digest of everything that the reply depends on but the seed."""
+        """Return the digest of everything that the reply depends on but the seed.
+
+        Raises:
+            RequestError: the prompt cannot be put into tokens.
+        """
 
     async def ask(self, prompt: Prompt, sampling: Sampling, seed: int) -> Completion:
         """Return the reply, its forced beginning included.
@@ -55,10 +60,13 @@ class TokenAsker:
         return replace(reply, text=prompt.beginning + reply.text)
 
     def _ids(self, prompt: Prompt) -> list[int]:
-        return self.formatter.response_prompt(prompt.request, prompt.beginning)
+        try:
+            return self.formatter.response_prompt(prompt.request, prompt.beginning)
+        except TextError as error:
+            raise RequestError(str(error), Reason.PARSER_FAILED) from error
 
     def _sampling(self, prompt: Prompt, sampling: Sampling) -> Sampling:
-        return replace(sampling, stop=prompt.stop, stop_token_ids=tuple(self.formatter.end_of_response))
+        return replace(sampling, stop=prompt.stop, stop_token_ids=self.formatter.ending.stops)
 
 
 @dataclass(frozen=True)

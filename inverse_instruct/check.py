@@ -209,7 +209,7 @@ def _environment_problems(config: RunConfig) -> Iterator[str]:
 
 def _tokenizer_problems(config: RunConfig, key: str, folder: Path) -> Iterator[str]:
     try:
-        formatter = PromptFormatter(folder, config.model.prompt_format)
+        formatter = PromptFormatter(folder, config.model.prompt_format, config.model.template_date)
     except InverseInstructError as error:
         yield f"{key}: {error}"
         return

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -73,6 +74,8 @@ class ModelSection(Section):
     """Reply that counts as YES in scoring; must be a single token."""
     no_token: Text = "No"
     """Reply that counts as NO in scoring; must be a single token."""
+    template_date: date | None = None
+    """Date that a chat template which asks for it is told; null: the day on which the run was started first."""
     max_model_len: int = Field(4096, ge=64)
     """Context length that the server is started with, in tokens."""
     trust_remote_code: Annotated[bool, COMMAND] = False

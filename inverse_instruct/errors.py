@@ -41,6 +41,10 @@ class ModelError(InverseInstructError):
     """A model folder is missing, incomplete or does not fit what is asked of it."""
 
 
+class TextError(ModelError):
+    """One text that a model's tokenizer cannot take, though it takes others."""
+
+
 class RunDirError(InverseInstructError):
     """A run directory is locked, belongs to another config, or cannot be written."""
 

@@ -1,12 +1,13 @@
 """Model folders: from a name to a local folder, the digest that names its weights, and small real models to fetch.
 
-Guaranteed: what `resolve_model` returns has a config, a tokenizer and safetensors weights. Weights in pickled formats
-are never loaded.
+Guaranteed: what `resolve_model` returns has a config, a tokenizer and safetensors weights, and no link that leads out
+of it. Weights in pickled formats are never loaded.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ import zipfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from inverse_instruct.errors import ModelError
 from inverse_instruct.machine import cache_folder
@@ -155,15 +157,110 @@ def _hub_folder(name: str, download: bool) -> Path:
 
 
 def check_model_folder(folder: Path) -> None:
-    """See that a folder holds a config, a tokenizer and safetensors weights.
+    """See that a folder holds a config, a tokenizer and safetensors weights, and leads nowhere else.
 
     Raises:
         ModelError: it does not, or it is not there.
     """
     if not folder.is_dir():
         raise ModelError(f"model folder {folder} does not exist; check the path")
+    if (folder / "adapter_config.json").is_file():
+        raise ModelError(f"model folder {folder} holds an adapter; merge it into its base model, and give that")
     missing = [name for name in ("config.json", "tokenizer.json") if not (folder / name).is_file()]
     if not any(folder.glob("*.safetensors")):
-        missing.append("*.safetensors")
+        missing.append("*.safetensors" + (", but has pickled weights, which are never loaded" if any(
+            folder.glob("*.bin")) else ""))
     if missing:
         raise ModelError(f"model folder {folder} lacks {', '.join(missing)}; give a whole HF folder with safetensors")
+    check_links(folder)
+    settings = read_settings(folder / "config.json")
+    for name in ("vocab_size", "hidden_size", "num_hidden_layers", "max_position_embeddings"):
+        if not isinstance(settings.get(name), int | None):
+            raise ModelError(f"{folder / 'config.json'}: {name} is {str(settings[name])[:80]!r}, not a number; get the "
+                             "file anew")
+
+
+def check_links(folder: Path) -> None:
+    """See that no file of a folder but its weights is a link to just anywhere: they are copied, and published.
+
+    Links within the folder, to the store of the HF hub's cache, and to the same file of another model folder are taken.
+
+    Raises:
+        ModelError: there is another one.
+    """
+    whole = folder.resolve()
+    places = [whole, *([whole.parents[1] / "blobs"] if whole.parent.name == "snapshots" else [])]
+    for path in folder.iterdir():
+        if not path.is_symlink() or path.suffix == ".safetensors":
+            continue
+        target = path.resolve()
+        is_same_file = target.name == path.name and (target.parent / "config.json").is_file()
+        if not is_same_file and not any(target.is_relative_to(place) for place in places):
+            raise ModelError(f"{path} is a link out of the model's folder; put a copy of the file there, or give the "
+                             "folder that it leads to")
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Return what a JSON file of a model folder says; {} if it is not there.
+
+    Raises:
+        ModelError: it cannot be read, or is no JSON object.
+    """
+    if not path.exists():
+        return {}
+    try:
+        value = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path} is not JSON ({type(error).__name__}: {error}); get the file anew") from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{path} holds no JSON object; get the file anew")
+    return value
+
+
+def tokenizer_classes() -> tuple[Any, Any]:
+    """Return the class that finds the right one for a model, and the one that takes `tokenizer.json` as it stands."""
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    return AutoTokenizer, PreTrainedTokenizerFast
+
+
+def load_tokenizer(folder: Path) -> tuple[Any, bool]:
+    """Return a model's tokenizer as `AutoTokenizer` loads it, and False; see below for True.
+
+    Code that comes with the model is not run. Some classes of transformers make their tokenizer anew out of the words
+    in `tokenizer.json` and lose what else it says. Where code comes back whole from `tokenizer.json` as it stands and
+    not from such a tokenizer, the former is returned, and True.
+
+    Raises:
+        ModelError: there is no tokenizer that can be loaded.
+    """
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise ModelError(f"{path} is missing; give a model folder that has a fast tokenizer")
+    options = {"local_files_only": True, "trust_remote_code": False}
+    auto, fast = tokenizer_classes()
+    try:
+        tokenizer = auto.from_pretrained(str(folder), **options)
+        if _gives_back(tokenizer):
+            return tokenizer, False
+    except Exception:  # the folder may hold anything, and each class of tokenizer raises what it likes
+        tokenizer = None
+    try:
+        plain = fast.from_pretrained(str(folder), **options)
+    except Exception as error:
+        raise ModelError(f"{path} is not a tokenizer, or one of the files beside it does not fit it "
+                         f"({type(error).__name__}: {error}); get the files anew") from error
+    if tokenizer is None or _gives_back(plain):
+        return plain, tokenizer is not None
+    return tokenizer, False
+
+
+def _gives_back(tokenizer: Any) -> bool:
+    """Tell whether a piece of code comes back whole from its token ids."""
+    code = "def f(x):\n    return [x, x + 1]\n"
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        return False
+    backend.no_truncation()  # both may be left over from training
+    backend.no_padding()
+    return bool(backend.decode(backend.encode(code, add_special_tokens=False).ids) == code)

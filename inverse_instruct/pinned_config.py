@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 from inverse_instruct import __version__
@@ -23,21 +24,30 @@ from inverse_instruct.training.launch import rank_count
 from inverse_instruct.training.zero import ranks_decide
 
 
-def pin_config(config: RunConfig, run_dir: RunDir) -> None:
-    """Write the resolved config; if there is one already, they may differ only in fields marked with `HOW`.
+def pin_config(config: RunConfig, run_dir: RunDir) -> RunConfig:
+    """Write the resolved config and return it; if there is one already, they may differ only in fields marked `HOW`.
 
     Raises:
         RunDirError: the run was started with another config.
         ConfigError: the config that is there cannot be read.
     """
-    if run_dir.config.exists():
-        theirs, ours = decisive(load_config(run_dir.config)), decisive(config)
+    pinned = load_config(run_dir.config) if run_dir.config.exists() else None
+    config = with_date(config, pinned)
+    if pinned:
+        theirs, ours = decisive(with_date(pinned, config)), decisive(config)  # it may be older than dates are
         changed = [name for name in ours if ours[name] != theirs[name]]
         if changed:
             raise RunDirError(f"{run_dir.path} was started with another config ({', '.join(changed)} differ); choose "
                               "another --run-dir, or go on with the config in run.yaml")
     with atomic_write(run_dir.config) as stream:
         stream.write(f"# inverse-instruct {__version__}\n{dump_config(config)}")
+    return config
+
+
+def with_date(config: RunConfig, other: RunConfig | None) -> RunConfig:
+    """Return a config with the date that its chat template is told: its own, the other one's, or that of today."""
+    day = config.model.template_date or (other and other.model.template_date) or date.today()
+    return config.model_copy(update={"model": config.model.model_copy(update={"template_date": day})})
 
 
 def pin_ranks(config: RunConfig, run_dir: RunDir) -> None:

@@ -30,7 +30,7 @@ class Reason(StrEnum):
     UNSUPPORTED_LANGUAGE = "unsupported_language"  # a language without a grammar, or one the config leaves out
     TOO_SHORT = "too_short"
     TOO_LONG = "too_long"  # more characters or tokens than the config allows, or than any row should have
-    PARSER_FAILED = "parser_failed"  # the parser ran out of time or memory on it, or crashed
+    PARSER_FAILED = "parser_failed"  # the parser, or the tokenizer, ran out of time or memory on it, or crashed
     EXACT_DUPLICATE = "exact_duplicate"
     NEAR_DUPLICATE = "near_duplicate"
     CONTAMINATED = "contaminated"  # holds text of a benchmark; the detail names its task

@@ -64,7 +64,7 @@ class Loop:
         self._base = resolve_model(config.model.base)
         self._start = resolve_model(config.model.start) if config.model.start else None
         for model in filter(None, (self._base, self._start)):  # after a download, `check` could not know them
-            formatter = PromptFormatter(model, config.model.prompt_format)
+            formatter = PromptFormatter(model, config.model.prompt_format, config.model.template_date)
             for word in (config.model.yes_token, config.model.no_token):
                 formatter.single_token(word)
         self.models = {"model.base": self._base} | ({"model.start": self._start} if self._start else {})
@@ -143,7 +143,7 @@ class Loop:
         manifests = [read_manifest(folder, key) for folder, key in zip(folders, keys, strict=True)]
         if not all(manifests):
             snippets = self._snippets()
-            formatter = PromptFormatter(model, config.model.prompt_format)
+            formatter = PromptFormatter(model, config.model.prompt_format, config.model.template_date)
             candidates_of: dict[str, list[Candidate]] = {}
 
             async def work(client: InferenceClient) -> None:
@@ -230,8 +230,8 @@ class Loop:
             self._ledger.start_stage(round_number, "train")
             manifest = train(
                 config.train, base=self._base, phases=phases, folder=folder, checkpoint=checkpoint,
-                prompt_format=config.model.prompt_format, seed=config.seed, key=key, log_folder=self._run_dir.logs,
-                trust_remote_code=config.model.trust_remote_code,
+                prompt_format=config.model.prompt_format, template_date=config.model.template_date, seed=config.seed,
+                key=key, log_folder=self._run_dir.logs, trust_remote_code=config.model.trust_remote_code,
                 on_steps=lambda done, steps: self._ledger.advance(round_number, "train", done, steps))
         self._ledger.finish_stage(round_number, manifest)
         return checkpoint
@@ -248,7 +248,7 @@ class Loop:
                    template)
         manifest = read_manifest(folder, key)
         if manifest is None:
-            formatter = PromptFormatter(model, config.model.prompt_format)
+            formatter = PromptFormatter(model, config.model.prompt_format, config.model.template_date)
 
             async def work(client: InferenceClient) -> Manifest:
                 canary = await ask_canary(client, formatter, config.model)

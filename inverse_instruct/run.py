@@ -30,7 +30,7 @@ def run(config: RunConfig, path: Path) -> None:
     run_dir = RunDir(path)
     try:
         with run_dir.lock():
-            pin_config(config, run_dir)
+            config = pin_config(config, run_dir)
             with Ledger(run_dir.ledger, create=True) as ledger, warnings_as_events(run_dir.ledger):
                 _play(config, run_dir, ledger)
     except (OSError, InverseInstructError) as error:

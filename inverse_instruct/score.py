@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from inverse_instruct.config import ScoreSection
-from inverse_instruct.errors import RequestError
+from inverse_instruct.errors import RequestError, TextError
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.journal import Journal
 from inverse_instruct.prompts import PromptFormatter, PromptTemplate
@@ -67,8 +67,7 @@ class ScoreStage:
     async def judge(self, snippet: Snippet, candidates: Sequence[Candidate]) -> None:
         """Score a snippet's candidates; results are kept for `finish`."""
         wanted: dict[str, tuple[Candidate, list[int]]] = {}
-        for candidate in candidates:
-            prompt = self._prompt(snippet, candidate)
+        for candidate, prompt in self._prompts(snippet, candidates):
             key = digest(candidate.id, self._model, *self._labels, *prompt)
             if key in self._journal:
                 yes, no = self._journal.rows[key]["yes"], self._journal.rows[key]["no"]
@@ -115,10 +114,19 @@ class ScoreStage:
         )
         return write_manifest(self._folder, manifest, ["scores.parquet", "rejections.parquet"])
 
-    def _prompt(self, snippet: Snippet, candidate: Candidate) -> list[int]:
+    def _prompts(self, snippet: Snippet, candidates: Sequence[Candidate]) -> list[tuple[Candidate, list[int]]]:
+        """Return the candidates with their prompts; one that has none is rejected."""
         yes, no = self._words
-        return self._formatter.response_prompt(self._template.render(
-            language=snippet.language, code=snippet.code, instruction=candidate.instruction, yes=yes, no=no))
+        try:
+            prompts = self._formatter.response_prompts([(self._template.render(
+                language=snippet.language, code=snippet.code, instruction=candidate.instruction, yes=yes, no=no), "")
+                for candidate in candidates])
+        except TextError as error:
+            if len(candidates) > 1:  # one bad text must not take the others with it
+                return [pair for candidate in candidates for pair in self._prompts(snippet, [candidate])]
+            self._reject(candidates[0], Reason.PARSER_FAILED, str(error))
+            return []
+        return list(zip(candidates, prompts, strict=True))
 
     def _scored(self, candidate: Candidate, yes: float, no: float) -> ScoredPair | Rejection:
         score = lm_score(yes, no)

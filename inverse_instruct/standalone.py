@@ -143,8 +143,8 @@ def _train(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
                  config.model.prompt_format, config.seed)
     return train(config.train, base=base, phases=[phase], folder=arguments.output,
                  checkpoint=arguments.output / "checkpoint", prompt_format=config.model.prompt_format,
-                 seed=config.seed, key=key, log_folder=arguments.output / "logs",
-                 trust_remote_code=config.model.trust_remote_code)
+                 template_date=config.model.template_date, seed=config.seed, key=key,
+                 log_folder=arguments.output / "logs", trust_remote_code=config.model.trust_remote_code)
 
 
 def _evaluate(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
@@ -221,7 +221,8 @@ def _ask(config: RunConfig, output: Path, work: Callable[[InferenceClient, Promp
          ) -> Manifest:
     """Run a piece of work against the config's endpoints, or against a server of our own."""
     model = resolve_model(config.model.base)
-    formatter, section = PromptFormatter(model, config.model.prompt_format), config.inference
+    formatter = PromptFormatter(model, config.model.prompt_format, config.model.template_date)
+    section = config.inference
 
     async def main() -> Manifest:
         if section.endpoints:

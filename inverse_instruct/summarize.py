@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from inverse_instruct.config import SummarizeSection
-from inverse_instruct.errors import RequestError
+from inverse_instruct.errors import RequestError, TextError
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.journal import Journal
@@ -58,7 +58,7 @@ class SummarizeStage:
         self._sampling = Sampling(
             max_tokens=section.max_new_tokens, temperature=section.temperature, top_p=section.top_p,
             repetition_penalty=section.repetition_penalty, stop=tuple(section.stop),
-            stop_token_ids=tuple(formatter.end_of_response),
+            stop_token_ids=formatter.ending.stops,
         )
         self._sampling_digest = digest(repr(self._sampling))
         self._journal = Journal(folder / "generations.jsonl")
@@ -71,19 +71,24 @@ class SummarizeStage:
         """Return the snippet's good candidates; what was rejected is kept for `finish`."""
         request = self._template.render(language=snippet.language, code=snippet.code)
         drafts = [self._draft(snippet, k) for k in range(self._section.candidates)]
-        prompts = {draft.k: self._formatter.response_prompt(request, draft.prefix) for draft in drafts}
-        longest = max(len(prompt) for prompt in prompts.values())
-        snippet_tokens = len(self._formatter.encode(snippet.code))
+        try:
+            prompts = self._formatter.response_prompts([(request, draft.prefix) for draft in drafts])
+            snippet_tokens = len(self._formatter.encode(snippet.code))
+        except TextError as error:
+            return self._refuse(snippet, drafts, Reason.PARSER_FAILED, str(error))
+        longest = max(map(len, prompts))
         room = self._max_model_len - self._section.max_new_tokens
         if snippet_tokens > self._section.max_snippet_tokens or longest > room:
-            detail = f"{snippet_tokens} tokens of code, {longest} of prompt"
-            rejected = [Rejection(_row_id(draft), "summarize", Reason.TOO_LONG, detail) for draft in drafts]
-            self._results[snippet.id] = ([], rejected)
-            return []
-        replies = await asyncio.gather(*(self._generate(draft, prompts[draft.k]) for draft in drafts))
+            return self._refuse(snippet, drafts, Reason.TOO_LONG,
+                                f"{snippet_tokens} tokens of code, {longest} of prompt")
+        replies = await asyncio.gather(*map(self._generate, drafts, prompts))
         candidates, rejections = review(snippet, replies, self._section.max_leaked_lines)
         self._results[snippet.id] = (candidates, rejections)
         return candidates
+
+    def _refuse(self, snippet: Snippet, drafts: list[Candidate], reason: Reason, detail: str) -> list[Candidate]:
+        self._results[snippet.id] = ([], [Rejection(_row_id(draft), "summarize", reason, detail) for draft in drafts])
+        return []
 
     def finish(self, snippets: Iterable[Snippet], key: str) -> Manifest:
         """Write the stage's files and manifest; every snippet must have gone through `write`."""

@@ -18,7 +18,7 @@ from inverse_instruct.cards.shared import card_title, corpus_names, counts, deco
 from inverse_instruct.compare import compare
 from inverse_instruct.config import RunConfig, SuiteSection, TrainSection
 from inverse_instruct.lineage import History
-from inverse_instruct.prompts import COMPLETION, MAGICODER
+from inverse_instruct.tokenization.frame import COMPLETION, MAGICODER
 
 
 def model_card(history: History, lineage: dict[str, Any], has_dataset: bool) -> str:

@@ -60,7 +60,7 @@ async def _ask(engine: Engine, model: ModelSection, known: Canary | None) -> Can
 
 
 def _formatter(folder: Path, model: ModelSection) -> PromptFormatter:
-    return PromptFormatter(folder, model.prompt_format)
+    return PromptFormatter(folder, model.prompt_format, model.template_date)
 
 
 def _distance(one: Canary, other: Canary) -> float:

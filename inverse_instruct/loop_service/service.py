@@ -22,7 +22,7 @@ from inverse_instruct.errors import NoRunError, NotFoundError, RunDirError
 from inverse_instruct.loop_service.allowed import Allowed
 from inverse_instruct.loop_service.run_queue import RunQueue
 from inverse_instruct.loop_service.runner import Pause, Resume, RunPlayer
-from inverse_instruct.pinned_config import pin_config
+from inverse_instruct.pinned_config import pin_config, with_date
 from inverse_instruct.run_dir import RunDir
 from inverse_instruct.status import summarize_run
 
@@ -99,6 +99,7 @@ class LoopService:
         run_dir = RunDir(self.runs / name)
         with self._submitting:
             known = load_config(run_dir.config) if run_dir.config.is_file() else None
+            config = with_date(config, known)
             if config == known and self._queue.get(name):
                 if not submitted:
                     self._queue.vouch_for(name)

@@ -7,19 +7,22 @@ end-of-response token; it does not, so that the model is not taught to stop in t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inverse_instruct.errors import TextError
 from inverse_instruct.prompts import PromptFormatter
 from inverse_instruct.records import Reason, Rejection
 from inverse_instruct.run_dir import atomic_write
 
 IGNORED = -100  # label of a token without loss
+ROWS_AT_ONCE = 256  # tokenized
 
 
 @dataclass(frozen=True)
@@ -73,17 +76,21 @@ def build_sequences(rows: Iterable[dict[str, Any]], formatter: PromptFormatter, 
                     ) -> tuple[Sequences, list[Rejection]]:
     """Turn rows into sequences of at most `max_length` tokens, cut at the end (InverseCoder section 4.1).
 
-    Rows with an empty response, and rows whose prompt leaves no room for a response token, are rejected.
+    Rows with an empty response, rows whose prompt leaves no room for a response token, and rows that the tokenizer
+    cannot take are rejected.
     """
     ids: list[NDArray[np.int32]] = []
     prompt_lengths: list[int] = []
     rejections: list[Rejection] = []
     truncated = 0
-    for row in rows:
+    for row, found in _with_ids(rows, formatter):
         if not row["response"].strip():
             rejections.append(Rejection(row["id"], "train", Reason.EMPTY, "no response"))
             continue
-        prompt, response = formatter.training_ids(row["instruction"], row["response"])
+        if isinstance(found, TextError):
+            rejections.append(Rejection(row["id"], "train", Reason.PARSER_FAILED, str(found)))
+            continue
+        prompt, response = found
         if len(prompt) >= max_length:
             rejections.append(Rejection(row["id"], "train", Reason.TOO_LONG, f"a prompt of {len(prompt)} tokens"))
             continue
@@ -93,3 +100,20 @@ def build_sequences(rows: Iterable[dict[str, Any]], formatter: PromptFormatter, 
     ends = np.cumsum([len(sequence) for sequence in ids], dtype=np.int64)
     flat = np.concatenate(ids) if ids else np.zeros(0, np.int32)
     return Sequences(flat, ends, np.array(prompt_lengths, dtype=np.int32), truncated), rejections
+
+
+def _with_ids(rows: Iterable[dict[str, Any]], formatter: PromptFormatter
+              ) -> Iterator[tuple[dict[str, Any], tuple[list[int], list[int]] | TextError]]:
+    """Yield rows with the ids of their prompt and response, or with why there are none."""
+    left = iter(rows)
+    while some := list(islice(left, ROWS_AT_ONCE)):
+        yield from zip(some, _ids(some, formatter), strict=True)
+
+
+def _ids(rows: list[dict[str, Any]], formatter: PromptFormatter) -> list[tuple[list[int], list[int]] | TextError]:
+    try:
+        return [*formatter.training_rows([(row["instruction"], row["response"]) for row in rows])]
+    except TextError as error:
+        if len(rows) == 1:
+            return [error]
+        return [found for row in rows for found in _ids([row], formatter)]
