@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from inverse_instruct.run_dir import (
     write_manifest,
     write_rows,
 )
+from inverse_instruct.stop_tokens import Ending
 from inverse_instruct.supervisor import start_supervised, stop_supervised
 from inverse_instruct.training.batches import BatchPlan
 from inverse_instruct.training.failure import failure
@@ -67,7 +69,8 @@ class PhaseRun:
 
 
 def train(config: TrainSection, *, base: Path, phases: Sequence[PhaseRun], folder: Path, checkpoint: Path,
-          prompt_format: str, seed: int, key: str, log_folder: Path, trust_remote_code: bool = False,
+          prompt_format: str, seed: int, key: str, log_folder: Path, template_date: date | None = None,
+          trust_remote_code: bool = False,
           on_steps: Callable[[int, int], None] = lambda done, steps: None) -> Manifest:
     """Fine-tune a model phase by phase and publish the result.
 
@@ -81,6 +84,7 @@ def train(config: TrainSection, *, base: Path, phases: Sequence[PhaseRun], folde
         seed: decides the order of the rows and the adapters' first weights.
         key: digest of everything above; work of another key in `folder` is discarded.
         log_folder: for the workers' logs.
+        template_date: what a chat template that asks for the date is told; None: today.
         trust_remote_code: run Python code that comes with the model.
         on_steps: told (steps done, steps in all) of the phase under way.
 
@@ -101,7 +105,7 @@ def train(config: TrainSection, *, base: Path, phases: Sequence[PhaseRun], folde
             if trust_remote_code:
                 logger.warning("%s is trained with Python code of its own, which may do anything that you may "
                                "(model.trust_remote_code)", base)
-            run = _Run(config, folder, log_folder, prompt_format, seed, trust_remote_code, on_steps)
+            run = _Run(config, folder, log_folder, prompt_format, template_date, seed, trust_remote_code, on_steps)
             await_stale_workers(run.workers_lock)
             discard_other_work(folder, key)
             metrics = run.phases(base, phases)
@@ -126,6 +130,7 @@ class _Run:
     folder: Path
     log_folder: Path
     prompt_format: str
+    template_date: date | None
     seed: int
     trust_remote_code: bool
     on_steps: Callable[[int, int], None]
@@ -137,7 +142,7 @@ class _Run:
     def phases(self, base: Path, phases: Sequence[PhaseRun]) -> list[dict[str, Any]]:
         """Run what is not done yet; return the metrics of every phase."""
         metrics = []
-        formatter = PromptFormatter(base, self.prompt_format)
+        formatter = PromptFormatter(base, self.prompt_format, self.template_date)
         for number, phase in enumerate(phases):
             paths = PhaseFolder(self.folder / f"phase-{number}-{phase.data}")
             if paths.is_done() and not paths.is_as_marked(paths.done):
@@ -145,7 +150,7 @@ class _Run:
             sequences = self._prepare(phase, paths, formatter)
             if not paths.is_done():
                 label = f"train {phase.data} ({number + 1}/{len(phases)})"
-                self._run_phase(label, base, phase, paths, sequences, number)
+                self._run_phase(label, base, phase, paths, sequences, number, formatter.ending)
             shutil.rmtree(paths.steps, ignore_errors=True)
             metrics.append(_phase_metrics(phase, paths, sequences))
             base = paths.export
@@ -167,7 +172,7 @@ class _Run:
         return sequences
 
     def _run_phase(self, label: str, base: Path, phase: PhaseRun, paths: PhaseFolder, sequences: Sequences,
-                   number: int) -> None:
+                   number: int, ending: Ending) -> None:
         """Run the workers until the phase is done; after the death of one, all start again from the last checkpoint."""
         ranks = rank_count(self.config, gpu_count())
         deaths: Counter[int] = Counter()  # by the step that was gone on from
@@ -177,7 +182,7 @@ class _Run:
             resume = newest_complete(paths.steps, ranks, paths.losses)
             step = step_of(resume) if resume else 0
             try:
-                return self._attempt(label, base, phase, paths, sequences, number, ranks, resume)
+                return self._attempt(label, base, phase, paths, sequences, number, ending, ranks, resume)
             except WorkerLostError as error:
                 deaths[step] += 1
                 if deaths[step] == MAX_DEATHS:
@@ -186,11 +191,11 @@ class _Run:
                                "(%s)", label, str(error).splitlines()[0])
 
     def _attempt(self, label: str, base: Path, phase: PhaseRun, paths: PhaseFolder, sequences: Sequences,
-                 number: int, ranks: int, resume: Path | None) -> None:
+                 number: int, ending: Ending, ranks: int, resume: Path | None) -> None:
         seed = int(digest(self.seed, "train", number), 16) % 2**31
         job = Job(self.config, base.resolve(), paths.path.resolve(), self.workers_lock.resolve(),
                   (self.folder / "tensorboard" / paths.path.name).resolve(), resume and resume.resolve(),
-                  phase.epochs, phase.learning_rate, seed, self.trust_remote_code).write()
+                  phase.epochs, phase.learning_rate, seed, self.trust_remote_code, ending).write()
         plan = BatchPlan(sequences.lengths, global_batch_size=self.config.global_batch_size,
                          micro_batch_size=self.config.micro_batch_size, ranks=ranks, epochs=phase.epochs, seed=seed)
         logger.info("%s: %d rows, %d steps on %d ranks%s", label, len(sequences), plan.steps, ranks,

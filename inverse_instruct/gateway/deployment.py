@@ -20,6 +20,7 @@ from inverse_instruct.config import RunConfig
 from inverse_instruct.errors import ServerError
 from inverse_instruct.gateway.canary import check_canary
 from inverse_instruct.gateway.engines import Engine
+from inverse_instruct.gateway.manners import Manners, read_manners
 from inverse_instruct.gateway.memory import check_memory
 from inverse_instruct.gateway.untied import discard_untied, untied_folder
 from inverse_instruct.inference.server import VllmServer
@@ -36,6 +37,7 @@ class Deployment:
     folder: Path  # what the engines load
     engines: tuple[Engine, ...]
     canary: Canary
+    manners: Manners
 
     @property
     def label(self) -> str:
@@ -56,15 +58,17 @@ class Deployer:
         self._config = config
         self._logs = logs
         self._canaries: dict[str, Canary] = {}  # by digest, as measured here
+        self._manners: dict[str, Manners] = {}  # by digest, of what was prepared
 
     def prepare(self, checkpoint: Checkpoint) -> Path:
         """Check the files of a checkpoint; return the folder that engines load. Reads all weights: seconds.
 
         Raises:
-            ModelError: it is damaged, or is not the checkpoint that was measured.
+            ModelError: it is damaged, is not the checkpoint that was measured, or cannot be spoken to.
         """
         verify_checkpoint(checkpoint)
         folder = Path(checkpoint.path)
+        self._manners[checkpoint.digest] = read_manners(folder, self._config.model)
         return untied_folder(folder, checkpoint.digest) if self._config.serve.mode == "in_place" else folder
 
     async def start(self, checkpoint: Checkpoint, folder: Path) -> Deployment:
@@ -82,7 +86,7 @@ class Deployer:
             raise
         for engine in engines:
             engine.ready = True
-        return Deployment(checkpoint, folder, engines, canary)
+        return Deployment(checkpoint, folder, engines, canary, self._manners[checkpoint.digest])
 
     async def exchange(self, old: Deployment, checkpoint: Checkpoint, folder: Path) -> Deployment:
         """Bring a checkpoint into the engines of another; they should have no request.
@@ -102,7 +106,7 @@ class Deployer:
                 await self._discard(checkpoint, folder, old.folder)
                 raise
         await self._discard(old.checkpoint, old.folder, folder)
-        return Deployment(checkpoint, folder, old.engines, canary)
+        return Deployment(checkpoint, folder, old.engines, canary, self._manners[checkpoint.digest])
 
     async def restart(self, engine: Engine, deployment: Deployment) -> None:
         """Start an engine again with the weights of its deployment.

@@ -26,7 +26,6 @@ from inverse_instruct.gateway.refusals import in_our_words
 from inverse_instruct.gateway.reply import Reply
 from inverse_instruct.gateway.service import Service
 from inverse_instruct.inference.client import MAX_REPLY_BYTES
-from inverse_instruct.inference.sampling import NEUTRAL
 from inverse_instruct.web.api_error import ApiError
 from inverse_instruct.web.origin import check_content_type
 
@@ -82,7 +81,7 @@ class Proxy:
 
     async def _forward(self, fields: dict[str, Any], deployment: Deployment, engine: Engine, reply: Reply) -> None:
         started = time.monotonic()
-        payload, hide_usage = _with_usage(_with_sampling(fields) | {"model": engine.model})
+        payload, hide_usage = _with_usage(deployment.manners.applied(fields) | {"model": engine.model})
         async with engine.http.stream("POST", f"{engine.url}{self._route}", content=_encode(payload),
                                       headers=HEADERS) as upstream:
             if upstream.status_code >= 400:
@@ -142,11 +141,6 @@ async def _read(upstream: httpx.Response) -> bytes:
         if len(content) > MAX_REPLY_BYTES:
             raise BadReply
     return bytes(content)
-
-
-def _with_sampling(body: dict[str, Any]) -> dict[str, Any]:
-    """Name the sampling in full, so that what the client leaves out is neutral on given engines too."""
-    return body | {name: value for name, value in NEUTRAL.items() if body.get(name) is None}
 
 
 def _with_usage(body: dict[str, Any]) -> tuple[dict[str, Any], bool]:

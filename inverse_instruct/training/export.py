@@ -1,7 +1,7 @@
 """The trained weights as a plain model folder: safetensors, config, tokenizer, chat template, generation config.
 
 Enters: a Trainer after training. Leaves: a folder that appears whole, by a rename. Adapters are merged into the base
-model. Tokenizer files are copied byte for byte, so that training changes nothing but weights.
+model. Tokenizer files are copied byte for byte; what is new in them is only that they name the end of a response.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from inverse_instruct.stop_tokens import name_end
 from inverse_instruct.training.job import Job
 from inverse_instruct.training.load import load_base
 from inverse_instruct.training.trainer import ResponseTrainer
@@ -40,6 +41,7 @@ def export(trainer: ResponseTrainer, job: Job, dtype: torch.dtype) -> None:
     if job.settings.lora:
         _merge(adapter, temporary, job, dtype)
     _copy_tokenizer(job.base, temporary)
+    name_end(temporary, job.ending)
     temporary.rename(job.phase.export)
 
 

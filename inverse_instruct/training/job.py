@@ -10,6 +10,7 @@ from typing import Any
 
 from inverse_instruct.config import TrainSection
 from inverse_instruct.run_dir import changed_files, write_json
+from inverse_instruct.stop_tokens import Ending
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +93,7 @@ class Job:
     learning_rate: float
     seed: int
     trust_remote_code: bool
+    ending: Ending  # how replies end, for the files of the export
 
     @property
     def phase(self) -> PhaseFolder:
@@ -110,6 +112,7 @@ class Job:
         """Read back what `write` wrote."""
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         values["settings"] = TrainSection.model_validate(values["settings"])
+        values["ending"] = Ending(**values["ending"] | {"stops": tuple(values["ending"]["stops"])})
         for name in ("base", "folder", "lock", "tensorboard", "resume"):
             values[name] = None if values[name] is None else Path(values[name])
         return cls(**values)

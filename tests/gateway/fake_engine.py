@@ -1,8 +1,8 @@
 """A stand-in for vLLM, for fault injection: it knows the same routes, and misbehaves when the prompt or a file says so.
 
 The prompt is a list of `key=value`: `tokens`, `delay` (seconds a token), `size` (more characters a token), `die` (after
-so many tokens), `garbage`, `cut` (end the stream without its mark), `status`. A file
-`fault` in the model folder: `unhealthy`, `reload`, `nan`, `stale`.
+so many tokens), `garbage`, `cut` (end the stream without its mark), `status`. A file `fault` in the
+model folder: `unhealthy`, `reload`, `nan`, `stale`.
 """
 
 from __future__ import annotations

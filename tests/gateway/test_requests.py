@@ -13,6 +13,7 @@ import httpx
 import openai
 import pytest
 
+from inverse_instruct.gateway.manners import Manners
 from inverse_instruct.inference.sampling import NEUTRAL
 from tests.gateway.conftest import Gateway, read_events
 
@@ -61,11 +62,30 @@ def test_the_openai_client_chats(shared_gateway: Gateway) -> None:
 @pytest.mark.parametrize("fields", [{}, {"temperature": 0.2, "top_k": 5}, {"min_p": None, "temperature": 0}],
                          ids=["nothing", "some", "null"])
 def test_engines_are_told_all_of_the_sampling(shared_gateway: Gateway, route: str, fields: dict[str, Any]) -> None:
-    asked = {"prompt": "tokens=1"} if route == "completions" else {"messages": [{"role": "user", "content": "tokens=1"}]}
+    asked: dict[str, Any] = {"prompt": "tokens=1"}
+    if route == "chat/completions":
+        asked = {"messages": [{"role": "user", "content": "tokens=1"}]}
     reply = shared_gateway.http.post(f"/v1/{route}", json={"model": "current"} | asked | fields)
     sent = reply.json()["received"]
     given = {name: value for name, value in fields.items() if value is not None}
     assert {name: sent[name] for name in NEUTRAL} == NEUTRAL | given
+
+
+@pytest.mark.parametrize(("fields", "stops"), [
+    ({}, [2]), ({"stop_token_ids": [5]}, [5, 2]), ({"stop_token_ids": [2]}, [2]), ({"stop_token_ids": None}, [2]),
+    ({"ignore_eos": True}, None)])
+def test_engines_are_told_where_a_reply_ends(shared_gateway: Gateway, fields: dict[str, Any], stops: Any) -> None:
+    assert shared_gateway.ask("tokens=1", **fields).json()["received"].get("stop_token_ids") == stops
+
+
+def test_a_chat_is_rendered_as_for_training_unless_its_client_says_otherwise() -> None:
+    manners = Manners((2,), {"enable_thinking": False})
+    chat: dict[str, Any] = {"messages": []}
+    assert manners.applied(chat)["chat_template_kwargs"] == {"enable_thinking": False}
+    theirs = manners.applied(chat | {"chat_template_kwargs": {"enable_thinking": True, "x": 1}})["chat_template_kwargs"]
+    assert theirs == {"enable_thinking": True, "x": 1}
+    assert "chat_template_kwargs" not in manners.applied({"prompt": "x"})
+    assert "chat_template_kwargs" not in Manners((2,), {}).applied(chat)
 
 
 @pytest.mark.parametrize("content", ["{", "[1]", "", '{"model": "current", "prompt": NaN', "[" * 100_000, b"\xff\xfe{",
