@@ -45,19 +45,16 @@ def read_part(text: str, *, is_whole: bool = False) -> Part:
     return Part(text, find_statements(text), parse(text) is not None, is_whole)
 
 
-def last_definition(parts: Sequence[Part], entry_point: str) -> int | None:
-    """Return the number of the last part that defines the entry point, if only by an import or under a `__main__`.
+def parts_that_define(parts: Sequence[Part], entry_point: str) -> list[int]:
+    """Return the numbers of the parts that define the entry point, if only by an import or under a `__main__`.
 
     In prose an import is taken for prose.
     """
-    found = [number for number, part in enumerate(parts) if _definitions(part.statements, entry_point)]
-    imported = [number for number, part in enumerate(parts) if part.is_program and _imports(part, entry_point)]
-    guarded = [
-        number
-        for number, part in enumerate(parts)
-        if any(_definitions(item.body, entry_point) for item in part.statements)
-    ]
-    return max(found or imported or guarded, default=None)
+    numbers = range(len(parts))
+    found = [number for number in numbers if _definitions(parts[number].statements, entry_point)]
+    imported = [number for number in numbers if parts[number].is_program and _imports(parts[number], entry_point)]
+    bodies = {number: [inner for item in parts[number].statements for inner in item.body] for number in numbers}
+    return found or imported or [number for number in numbers if _definitions(bodies[number], entry_point)]
 
 
 def has_run_on(part: Part, entry_point: str) -> bool:

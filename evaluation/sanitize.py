@@ -17,7 +17,7 @@ from itertools import chain
 
 from evaluation.data_flow import Statement
 from evaluation.fences import Block, find_blocks
-from evaluation.reach import Part, find_needed, has_run_on, last_definition, read_part
+from evaluation.reach import Needed, Part, find_needed, has_run_on, parts_that_define, read_part
 from evaluation.thoughts import without_thoughts
 from evaluation.top_level import dedented, find_statements, parse
 
@@ -43,9 +43,9 @@ def extract_code(completion: str, entry_point: str, prompt: str) -> str:
 def extract_readings(completion: str, entry_point: str, prompt: str) -> list[str]:
     """Return the programs that a completion can be read as, that of `extract_code` first; never raises.
 
-    The others do something else than it: with another one of several definitions in one block, and as the code stands,
-    tests and all. They are for where the first is wrong: an answer that is right by one of them is not to fail for how
-    it was read.
+    The others do something else than it: with another one of several definitions in one block, as the code stands,
+    tests and all, and from the longest block, which is what EvalPlus reads. They are for where the first is wrong: an
+    answer that is right by one of them is not to fail for how it was read.
     """
     reply = re.sub(r"\r\n?", "\n", completion.removeprefix("\ufeff"))
     reply = reply.encode("utf-8", "replace").decode()  # half a surrogate pair is in no program
@@ -103,14 +103,25 @@ def _code_blocks(text: str) -> list[Block]:
 
 def _readings(parts: Sequence[Part], given: Sequence[Statement], entry_point: str) -> _Readings | None:
     """Return what one way to take an answer apart gives, if it gives a definition of the entry point."""
-    chosen = last_definition(parts, entry_point)
-    if chosen is None:
+    defining = parts_that_define(parts, entry_point)
+    if not defining:
         return None
+    chosen = defining[-1]
     orders = (True, False) if has_run_on(parts[chosen], entry_point) else (False, True)
     first, other = (find_needed(parts, chosen, given, entry_point, first_of_each=order) for order in orders)
-    programs = ["\n".join(item.text for item in needed.statements) for needed in (first, other)]
-    stands = _as_it_stands(parts[: chosen + 1], given, first.statements)
-    return _Readings(list(dict.fromkeys([*programs, *stands])), first.lacks)
+    programs = [_text(first), _text(other)]
+    programs += _as_it_stands(parts[: chosen + 1], given, first.statements)
+    longest = max(defining, key=lambda number: (_lines(parts[number]), number))
+    programs.append(_text(find_needed(parts, longest, given, entry_point, first_of_each=True)))
+    return _Readings(list(dict.fromkeys(programs)), first.lacks)
+
+
+def _text(needed: Needed) -> str:
+    return "\n".join(item.text for item in needed.statements)
+
+
+def _lines(part: Part) -> int:
+    return sum(1 for line in part.text.split("\n") if line.strip())
 
 
 def _as_it_stands(parts: Sequence[Part], given: Sequence[Statement], program: Sequence[Statement]) -> list[str]:

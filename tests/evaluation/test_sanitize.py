@@ -177,6 +177,9 @@ def test_readings_are_the_program_as_it_stands_and_its_first_answer_too() -> Non
     twice = f"{WHOLE}\n\ndef total(numbers):\n    return -1\n"
     in_python, first = extract_readings(f"```python\n{twice}```", "total", PROMPT)
     assert "return -1" in in_python and "return -1" not in first
+    blocks = f"```python\n{WHOLE}```\nor\n```python\ndef total(numbers):\n    return -1\n```"
+    last, *_, longest = extract_readings(blocks, "total", PROMPT)
+    assert "return -1" in last and "return clip(result)" in longest
     assert extract_readings(f"```python\n{WHOLE}```", "total", PROMPT) == [extract_code(WHOLE, "total", PROMPT)]
     assert (
         len(extract_readings(f"import sys\n{WHOLE}\nif __name__ == '__main__':\n    total([])\n", "total", PROMPT)) == 1
