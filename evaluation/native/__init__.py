@@ -13,9 +13,10 @@ that it returns, reaches what decides; leaving early, printing anything or an ex
 program returns reaches T as data, and a comparison is one of T's own values by T's own library.
 
 T depends on the task alone and is compiled once for all samples of it. A call that is not answered, or by what is no
-value of the declared type, ends T with a failure. A program gets copies: what it does to its arguments does not reach
-the tests. No row of HumanEvalPack or MultiPL-E asks for more than calls: none looks at an argument that was changed, at
-what was printed (but that HumanEvalPack's JavaScript must not print at all), or expects an exception.
+value of the declared type, ends T with a failure. A program gets copies: where tests use an argument again after a
+call, as those of HumanEvalPack's `find_zero` do, it is as it was, whatever the program did to it. No row of
+HumanEvalPack or MultiPL-E asks for more than calls: none expects an exception, or looks at what was printed (but that
+HumanEvalPack's JavaScript must not print at all).
 
 The wire. A message is its length (4 bytes, big endian; at most 16 MiB) and one value: a call is a list of arguments, a
 reply the result. A value is a byte that tells its kind, and then:
