@@ -100,6 +100,9 @@ def given_names(node: Node) -> frozenset[str]:
     if node.type == "macro_invocation":
         return frozenset(words_of(text_of(node)))
     names = {name_of(node)} | _parts_named(node) | _types_in(node.child_by_field_name("receiver"))
+    if text_of(node.child_by_field_name("declaration_kind")) == "extension":
+        body = node.child_by_field_name("body")
+        names |= {name_of(member) for member in body.children} if body else set()
     if node.type == "function_definition":
         names |= _cpp_function_names(node)
     return frozenset(name for name in names if re.fullmatch(r"\w+", name))

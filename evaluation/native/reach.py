@@ -54,7 +54,7 @@ def without_repeats(items: Sequence[Definition]) -> list[Definition]:
     """Return the first of the definitions that have kind, names and parameters in common."""
     unique: dict[tuple[object, ...], Definition] = {}
     for item in items:
-        is_named = item.names and (item.kind in FUNCTIONS or item.kind in VALUES)
+        is_named = item.names and item.kind in FUNCTIONS | VALUES and not item.text.startswith("extern ")
         unique.setdefault((item.kind, item.names, item.parameters) if is_named else (item.text,), item)
     return list(unique.values())
 
