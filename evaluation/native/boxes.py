@@ -30,8 +30,8 @@ _OUTPUT_BYTES = 1 << 20
 _COMPILING_SECONDS = 60.0
 _COMPILING_MEMORY_BYTES = 2 << 30
 _LIMITED = ("/usr/bin/prlimit", "--core=0", "--fsize=268435456")
-_FEW_FILES = "--nofile=128"
-"""Pipes and sockets hold memory of the kernel."""
+_OPEN_FILES = 128
+"""Beside what the descriptor's number asks for; pipes and sockets hold memory of the kernel."""
 _ALTERNATIVES = "/etc/alternatives"
 """Links by which Debian finds many executables of /usr."""
 
@@ -92,7 +92,7 @@ class Boxes:
     ) -> Command:
         """Return a command that runs code; `joint` is its end of what joins tests and program, closed here after."""
         allowance = self._allowance(seconds, self.execution.memory_bytes)
-        limited = [*_LIMITED, _FEW_FILES, *line]
+        limited = [*_LIMITED, f"--nofile={joint + _OPEN_FILES}", *line]
         environment = {DESCRIPTOR: str(joint)}
         if self.execution.unsandboxed:
             return self._unsandboxed(limited, folders, allowance, environment, sent, (joint,))

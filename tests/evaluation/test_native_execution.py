@@ -1,5 +1,6 @@
 """Programs of other languages: honest ones pass, wrong ones fail, hostile ones fail with a reason and do no harm."""
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -126,6 +127,18 @@ def test_a_toolchain_that_does_not_work_is_no_failure_of_programs(monkeypatch: p
     with pytest.raises(BenchmarkError, match="javascript: its toolchain does not work"):
         with open_runner(JavaScript(True), Execution()):
             pass
+
+
+@pytest.mark.skipif(bool(missing("php", "")), reason="needs PHP")
+def test_a_caller_with_many_open_files_judges_as_others_do() -> None:
+    case = CASES["php"]
+    held = [open(os.devnull) for _ in range(300)]
+    try:
+        results = run_all(case.toolchain(), [case.right, case.wrong], case.task, Execution())
+    finally:
+        for file in held:
+            file.close()
+    assert [result.reason for result in results] == [None, "assertion"]
 
 
 @pytest.mark.skipif(bool(missing("javascript", "")), reason="needs Node")
