@@ -189,7 +189,8 @@ def _add_evaluation_commands(commands: Any) -> None:
         source.add_argument("--model", help="model folder, a name of fetch-model, or a hub name")
         source.add_argument("--endpoint", help="URL of an OpenAI-compatible server, asked by chat")
         if name == "evaluate":
-            source.add_argument("--samples", type=Path, help="EvalPlus JSONL (task_id, solution) to be judged")
+            source.add_argument("--samples", type=Path, help="programs to be judged: JSONL with task_id and solution "
+                                "or completion, or a folder as EvalPlus writes it")
         parser.add_argument("--data", help="the suite's file or a folder that holds it (default: the hub)")
         parser.add_argument("--tasks", help="ids, numbers and ranges, such as HumanEval/0-9,HumanEval/12")
         parser.add_argument("--limit", type=int, help="only the first so many of these")
