@@ -241,7 +241,7 @@ class LoraSection(Section):
     dropout: float = Field(0.0, ge=0, lt=1)
     """Dropout on the adapters' input."""
     target_modules: list[Text] = ["q_proj", "k_proj", "v_proj", "o_proj"]
-    """Names of the linear layers that get an adapter."""
+    """Names of the layers that get an adapter; `lm_head` or `embed_tokens` part embeddings that were tied."""
 
 
 class PhaseSection(Section):

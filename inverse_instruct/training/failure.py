@@ -22,6 +22,8 @@ REMEDIES = (
     (r"[Oo]ut ?[Oo]f ?[Mm]emory|can't allocate memory|MemoryError|bad_alloc|_ALLOC_FAILED", OUT_OF_MEMORY),
     (r"the loss is (nan|inf|-inf)", "training diverges; use a lower train.learning_rate, train.max_grad_norm: 1.0, or "
      "train.dtype: float32"),
+    (r"the export (differs from|gives)", "nothing was published; leave what is special to this model out of "
+     "train.lora.target_modules, and report its architecture"),
     (r"Target modules .* not found", "train.lora.target_modules names layers that this model does not have"),
     (r"EADDRINUSE|[Aa]ddress already in use", "the port for the workers was taken meanwhile; run the command again"),
     (r"not reachable via ssh|pdsh", "the hosts of train.hostfile need pdsh and ssh without a password"),

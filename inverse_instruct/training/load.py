@@ -5,6 +5,9 @@ Not guaranteed: custom models (`trust_remote_code`) whose buffers depend on more
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +33,17 @@ def add_adapters(model: Any, lora: LoraSection) -> Any:
     """Return the model with fresh low-rank adapters; only these are trained."""
     from peft import LoraConfig, get_peft_model
 
-    return get_peft_model(model, LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout,
-                                            target_modules=list(lora.target_modules), task_type="CAUSAL_LM"))
+    with tied_embeddings_may_part():
+        return get_peft_model(model, LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout,
+                                                target_modules=list(lora.target_modules), task_type="CAUSAL_LM"))
+
+
+@contextmanager
+def tied_embeddings_may_part() -> Iterator[None]:
+    """Silence peft where adapters change one of two tied layers: an export gives each weights of its own."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*tie_word_embeddings=True")
+        yield
 
 
 def _restore_buffers(model: Any) -> None:

@@ -89,11 +89,12 @@ def run(job: Job) -> None:
     trainer = ResponseTrainer(model, arguments, sequences, plan, [recorder, TensorBoardRecorder(job.tensorboard)])
     trainer.train(resume_from_checkpoint=str(job.resume) if job.resume else None)
     peak = _peak_memory_bytes()
-    export(trainer, job, dtype)
+    difference = export(trainer, job, dtype)
     if trainer.is_world_process_zero():
         files = [*sorted(job.phase.export.iterdir()), job.phase.losses, job.phase.rejections]
         write_json(job.phase.done, {
             "steps": plan.steps, "ranks": plan.ranks, "dtype": str(dtype), "peak_memory_bytes": peak,
+            "export_difference": difference,
             "files": {str(path.relative_to(job.folder)): file_digest(path) for path in files}})
     torch.distributed.barrier()
 

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 from inverse_instruct.config import LoraSection, TrainSection
 from inverse_instruct.errors import ModelError, StageError, TrainingError
@@ -210,6 +211,45 @@ def test_adapters_are_merged_into_the_export(tiny_model, phases, tmp_path):
 @pytest.mark.slow
 def test_adapters_are_merged_under_zero3_on_two_ranks(tiny_model, phases, tmp_path):
     check_adapters(tiny_model, phases, tmp_path, deepspeed="zero3", processes=2, gradient_checkpointing=True)
+
+
+@pytest.mark.parametrize("changes", [
+    {"deepspeed": "zero2"}, pytest.param({"deepspeed": "zero3", "processes": 2}, marks=pytest.mark.slow),
+    pytest.param({"deepspeed": "zero1", "dtype": "bfloat16"}, marks=pytest.mark.slow)], ids=str)
+def test_adapters_of_tied_embeddings_give_two_tensors(tiny_model, phases, tmp_path, changes):
+    lora = LoraSection(rank=4, alpha=8, target_modules=["embed_tokens", "lm_head"]).model_dump()
+    run(tmp_path, tiny_model, phases, SETTINGS | {"lora": lora} | changes)  # the second phase starts from the first
+    check_differences(tmp_path, 3e-2 if changes.get("dtype") else 1e-3)
+    weights = load_file(tmp_path / "checkpoint/model.safetensors")
+    assert not weights["lm_head.weight"].equal(weights["model.embed_tokens.weight"])
+    assert json.loads((tmp_path / "checkpoint/config.json").read_text())["tie_word_embeddings"] is False
+
+
+def check_differences(folder, limit):
+    """See that each phase has compared its export with the model that it trained."""
+    found = [json.loads(path.read_text())["export_difference"] for path in (folder / "train").glob("phase-*/done.json")]
+    assert len(found) == 2 and all(0 <= difference < limit for difference in found), found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changes", [{"deepspeed": "zero1"}, {"deepspeed": "zero3", "processes": 2}], ids=str)
+def test_every_export_is_compared_with_the_trained_model(tiny_model, phases, tmp_path, changes):
+    run(tmp_path, tiny_model, phases, SETTINGS | changes)
+    check_differences(tmp_path, 1e-3)
+
+
+def test_an_export_that_is_another_model_is_not_published(tiny_model, phases, tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text(  # in the workers: what is saved is not what was trained
+        "import transformers\n"
+        "save = transformers.PreTrainedModel.save_pretrained\n"
+        "def spoiled(self, *arguments, state_dict=None, **options):\n"
+        "    state_dict = {name: tensor * 1.5 if 'mlp' in name else tensor for name, tensor in state_dict.items()}\n"
+        "    return save(self, *arguments, state_dict=state_dict, **options)\n"
+        "transformers.PreTrainedModel.save_pretrained = spoiled\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
+    with pytest.raises(TrainingError, match="nothing was published(?s:.*)the export differs from the trained model"):
+        run(tmp_path, tiny_model, phases[:1])
+    assert not (tmp_path / "checkpoint").exists()
 
 
 def test_failing_workers_are_reported_with_the_end_of_their_log(tiny_model, phases, tmp_path):
