@@ -23,6 +23,7 @@ def await_stale_workers(lock: Path) -> None:
         TrainingError: one is still there after `STALE_WORKERS_SECONDS`.
     """
     deadline = time.monotonic() + STALE_WORKERS_SECONDS
+    lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a") as stream:
         while True:
             try:
