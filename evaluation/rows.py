@@ -9,7 +9,9 @@ import hashlib
 import io
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,28 @@ class Origin:
     """Its split there."""
     download: str = ""
     """Where to get the file by hand, for the error message."""
+
+
+class OnHub(BenchmarkError):
+    """Rows lie on the hub, which `here_only` does not ask."""
+
+    def __init__(self, name: str) -> None:
+        """Take the name of the data set."""
+        super().__init__(f"{name} is read from the Hugging Face hub")
+        self.name = name
+
+
+_HERE_ONLY: ContextVar[bool] = ContextVar("_HERE_ONLY", default=False)
+
+
+@contextmanager
+def here_only() -> Iterator[None]:
+    """Within it, rows on the hub are not loaded; they raise `OnHub`."""
+    before = _HERE_ONLY.set(True)
+    try:
+        yield
+    finally:
+        _HERE_ONLY.reset(before)
 
 
 def find_rows(origin: Origin, data: str | None) -> Rows:
@@ -128,6 +152,8 @@ def content_digest(rows: Sequence[Row]) -> str:
 def _from_hub(origin: Origin) -> Rows:
     if origin.hub is None:
         raise BenchmarkError(f"no data is given: {_remedy(origin)}")
+    if _HERE_ONLY.get():
+        raise OnHub(origin.hub)
     name = f"{origin.hub}{f'/{origin.config}' if origin.config else ''} ({origin.split})"
     try:
         from datasets import load_dataset

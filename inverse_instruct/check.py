@@ -1,55 +1,41 @@
 """Does the world agree with a config? Everything that can be known before anything starts, all reported at once.
 
-Enters: a valid config. Leaves: a `Plan` with rough estimates, or a `ConfigError` with every problem. Reads files and
-probes the port, but starts and downloads nothing. The estimates come from file sizes and nominal speeds: right within a
-factor of a few.
+Enters: a valid config. Leaves: a `Plan` with rough estimates and notes, or a `ConfigError` with every problem. What is
+looked at is what each stage looks at in its first minute, with the stage's own functions. Reads files, asks the hub
+whether it has what is named, probes the port and the sandbox; starts and downloads nothing else, and writes nothing.
+Not guaranteed: that the memory suffices, or that other machines answer.
 """
 
 from __future__ import annotations
 
-import gzip
 import os
-import re
 import shutil
-import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from inverse_instruct.config import RunConfig, benchmark_path
+from evaluation import BenchmarkError, Execution, SandboxUnavailable, choose_tasks, open_sandbox
+from evaluation.rows import OnHub
+from inverse_instruct.config import RunConfig, SuiteSection, benchmark_path
 from inverse_instruct.config_file import ConfigFile, read_config
-from inverse_instruct.errors import ConfigError, CorpusError, InverseInstructError
-from inverse_instruct.machine import free_port, gpu_count
-from inverse_instruct.models import FETCHABLE, resolve_model
+from inverse_instruct.corpus import check_rows, check_there, is_on_hub
+from inverse_instruct.decontamination import read_tasks
+from inverse_instruct.errors import ConfigError, InverseInstructError, ModelError
+from inverse_instruct.examination import load_suite_here
+from inverse_instruct.folder_lock import check_free
+from inverse_instruct.hub import hub_problem, is_hub_name
+from inverse_instruct.inference import requirements as engine
+from inverse_instruct.machine import free_port
+from inverse_instruct.model_files import check_architecture
+from inverse_instruct.models import FETCHABLE, read_settings, resolve_model
+from inverse_instruct.pinned_config import check_config, check_ranks
+from inverse_instruct.plan import Plan, bytes_used, make_plan
+from inverse_instruct.preprocess import check_yield
 from inverse_instruct.prompts import PromptFormatter, PromptTemplate
-from inverse_instruct.source_files import source_paths
-
-BYTES_PER_TOKEN = 3.5  # of code and prose, with the usual vocabularies
-INSTRUCTION_TOKENS = 80  # mean length of a written instruction
-CPU_FLOPS_PER_CORE = 50e9
-GPU_FLOPS = 2e14  # of one data-center GPU in bf16, as reached in training
-BENCHMARK_PROBLEMS = 200
-
-
-@dataclass(frozen=True)
-class Step:
-    """One stage of the plan, per round."""
-
-    stage: str
-    rows: int
-    tokens: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run will do, roughly."""
-
-    rounds: int
-    steps: tuple[Step, ...]
-    disk_bytes: int
-    complete: bool  # whether the model and the whole corpus are here to be measured
-    notes: tuple[str, ...]
+from inverse_instruct.run_dir import RunDir
+from inverse_instruct.training import requirements as training
 
 
 def check_file(path: Path, overrides: Sequence[str], run_dir: Path | None) -> tuple[RunConfig, Plan]:
@@ -85,109 +71,86 @@ def check(config: RunConfig, run_dir: Path) -> Plan:
     Raises:
         ConfigError: with all problems, each with its key and remedy.
     """
-    problems = [*_file_problems(config), *_context_problems(config), *_environment_problems(config)]
-    plan = _survey(config, problems)
-    problems += _disk_problems(plan, run_dir)
-    if problems:
-        raise ConfigError(problems)
-    return plan
-
-
-def bytes_needed(config: RunConfig, run_dir: Path) -> int:
-    """Return what the rest of a run will still write, roughly; never less than a tenth of the whole."""
-    whole = _survey(config, []).disk_bytes
-    return max(whole - _bytes_used(run_dir), whole // 10)
-
-
-def _survey(config: RunConfig, problems: list[str]) -> Plan:
-    """Measure models and corpus for the plan; add what is wrong with them to the problems."""
     notes: list[str] = []
-    weights = 0
+    problems = [*_corpus_problems(config, notes), *_models_problems(config, notes), *_prompt_problems(config),
+                *engine.machine_problems(config.inference), *_port_problems(config),
+                *training.machine_problems(config.train), *_suites_problems(config, notes)]
+    plan = make_plan(config)
+    problems += _run_dir_problems(config, run_dir, plan)
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
+    return replace(plan, notes=tuple(notes))
+
+
+def model_problems(config: RunConfig, key: str, folder: Path) -> list[str]:
+    """Return where a model whose files are whole does not fit the config.
+
+    Args:
+        config: of the run.
+        key: `model.base` or `model.start`.
+        folder: of the model.
+    """
+    settings = read_settings(folder / "config.json")
+    trusted = config.model.trust_remote_code
+    problems = _found(key, partial(check_architecture, folder, settings, trust_remote_code=trusted))
+    problems += engine.model_problems(config.inference, settings, config.model.max_model_len)
+    problems += training.model_problems(config.train, folder) if key == "model.base" else []
+    try:
+        formatter = PromptFormatter(folder, config.model.prompt_format, config.model.template_date)
+    except InverseInstructError as error:
+        return [*problems, f"{key}: {error}"]
+    for name, word in (("yes_token", config.model.yes_token), ("no_token", config.model.no_token)):
+        problems += _found(f"model.{name}", partial(formatter.single_token, word))
+    return problems
+
+
+def _found(key: str, look: Callable[[], Any]) -> list[str]:
+    """Return what a look at the world finds wrong, each with its key."""
+    try:
+        look()
+    except ConfigError as error:
+        return list(error.problems)
+    except (InverseInstructError, BenchmarkError, SandboxUnavailable, OSError) as error:
+        return [f"{key}: {error}"]
+    return []
+
+
+def _corpus_problems(config: RunConfig, notes: list[str]) -> list[str]:
+    problems: list[str] = []
+    for number, source in enumerate(config.corpus):
+        key = f"corpus.{number}.path"
+        absent = _found(key, partial(check_there, source))
+        if absent or not is_on_hub(source.path):
+            problems += absent or _found(key, partial(check_rows, source))
+        else:
+            notes.append(f"corpus: the size of {source.path} is not known before it is read")
+    if not problems and not any(is_on_hub(source.path) for source in config.corpus):
+        problems += _found("corpus", lambda: notes.extend(check_yield(config.corpus, config.preprocess)))
+    for number, name in enumerate(config.preprocess.benchmarks):
+        problems += _found(f"preprocess.benchmarks.{number}", partial(read_tasks, benchmark_path(name)))
+    return problems
+
+
+def _models_problems(config: RunConfig, notes: list[str]) -> Iterator[str]:
     for key, name in (("model.base", config.model.base), ("model.start", config.model.start)):
         if name is None:
             continue
         try:
             folder = resolve_model(name, download=False)
-        except InverseInstructError as error:
-            if _may_be_on_the_hub(name):
-                notes.append(f"{key}: {name} is not here yet and will be downloaded")
+        except ModelError as error:
+            if name in FETCHABLE or not is_hub_name(name):
+                yield f"{key}: {error}"
+            elif problem := hub_problem(name, "model"):
+                yield f"{key}: {problem}"
             else:
-                problems.append(f"{key}: {error}")
-            continue
-        weights = max(weights, sum(path.stat().st_size for path in folder.glob("*.safetensors")))
-        problems += _tokenizer_problems(config, key, folder)
-    return _plan(config, weights, notes, problems)
+                notes.append(f"{key}: {name} is not here yet and will be downloaded")
+        else:
+            yield from model_problems(config, key, folder)
 
 
-def print_plan(config: RunConfig, plan: Plan) -> None:
-    """Print the plan for a person."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("stage", title=f"{config.name}: {plan.rounds} self-training rounds after round 0")
-    for name in ("rows", "tokens", "about"):
-        table.add_column(name, justify="right")
-    for step in plan.steps:
-        rows, tokens = (f"{step.rows:,}", f"{step.tokens:,}") if step.rows else ("?", "?")
-        table.add_row(step.stage, rows, tokens, _duration(step.seconds) if plan.complete and step.rows else "?")
-    console = Console(width=None if Console().is_terminal else 100)
-    console.print(table)
-    whole = sum(step.seconds for step in plan.steps) * max(1, plan.rounds)
-    figures = f"about {_duration(whole)}, {plan.disk_bytes / 1e9:.1f} GB of disk" if plan.complete else "not known yet"
-    console.print(f"all rounds: {figures}; rough figures, from file sizes and nominal speeds", markup=False)
-    for note in plan.notes:
-        console.print(f"note: {note}", markup=False)
-
-
-def _file_problems(config: RunConfig) -> Iterator[str]:
-    for number, source in enumerate(config.corpus):
-        if Path(source.path).exists():
-            if not os.access(source.path, os.R_OK):
-                yield f"corpus.{number}.path: {source.path} cannot be read; check its permissions"
-            elif not (Path(source.path).is_file() or Path(source.path).is_dir()):
-                yield f"corpus.{number}.path: {source.path} is neither a file nor a folder; give one of these"
-            elif Path(source.path).is_file() and Path(source.path).stat().st_size == 0:
-                yield f"corpus.{number}.path: {source.path} is empty; give a file with rows"
-        elif not _may_be_on_the_hub(source.path):
-            yield f"corpus.{number}.path: {source.path} does not exist; paths are relative to the config's folder"
-    for number, benchmark in enumerate(config.preprocess.benchmarks):
-        if not benchmark_path(benchmark).is_file():
-            yield f"preprocess.benchmarks.{number}: {benchmark} does not exist; give a JSONL file"
-    yield from _suite_problems(config)
+def _prompt_problems(config: RunConfig) -> Iterator[str]:
     for name, template in (("summarize", config.summarize.template), ("score", config.score.template)):
-        try:
-            PromptTemplate(name, template)
-        except ConfigError as error:
-            yield from error.problems
-    if config.train.hostfile and not Path(config.train.hostfile).is_file():
-        yield f"train.hostfile: {config.train.hostfile} does not exist; give a DeepSpeed hostfile, or null"
-    if config.train.deepspeed not in ("zero1", "zero2", "zero3") and not Path(config.train.deepspeed).is_file():
-        yield f"train.deepspeed: {config.train.deepspeed} does not exist; give zero1, zero2, zero3 or a JSON file"
-
-
-def _suite_problems(config: RunConfig) -> Iterator[str]:
-    from evaluation import BenchmarkError, Execution, choose_tasks
-    from evaluation.suites import SUITES
-
-    python = config.evaluate.python
-    if python and not os.access(python, os.X_OK):
-        yield f"evaluate.python: {python} is no program; give the interpreter of the environment of DS-1000"
-    for number, section in enumerate(config.evaluate.suites):
-        key = f"evaluate.suites.{number}"
-        if section.data is None and section.suite != "mini":
-            continue  # on the hub, which is not asked before the run
-        try:
-            suite = SUITES[section.suite](section.data)
-            tasks = choose_tasks(suite.task_ids, section.tasks, section.limit)
-        except (BenchmarkError, OSError) as error:
-            yield f"{key}.data: {error}"
-            continue
-        missing = suite.not_measured(Execution(python=Path(python) if python else None))
-        if all(task in missing for task in tasks):
-            yield f"{key}.suite: nothing of {section.suite} can be measured here: {missing[tasks[0]]}"
-
-
-def _context_problems(config: RunConfig) -> Iterator[str]:
+        yield from _found(f"{name}.template", partial(PromptTemplate, name, template))
     room = config.model.max_model_len
     lengths = {"summarize": config.summarize.max_new_tokens} | {
         f"evaluate.suites.{number}": suite.max_new_tokens for number, suite in enumerate(config.evaluate.suites)}
@@ -197,115 +160,49 @@ def _context_problems(config: RunConfig) -> Iterator[str]:
                    "lower the one or raise the other")
 
 
-def _environment_problems(config: RunConfig) -> Iterator[str]:
-    if shutil.which("bwrap") is None:
-        yield "evaluate: bubblewrap is missing, so generated code could not be confined; apt-get install bubblewrap"
-    if config.inference.port and not config.inference.endpoints:
-        try:
-            free_port(config.inference.port)
-        except InverseInstructError as error:
-            yield f"inference.port: {error}"
+def _port_problems(config: RunConfig) -> list[str]:
+    if not config.inference.port or config.inference.endpoints:
+        return []
+    return _found("inference.port", partial(free_port, config.inference.port))
 
 
-def _tokenizer_problems(config: RunConfig, key: str, folder: Path) -> Iterator[str]:
+def _suites_problems(config: RunConfig, notes: list[str]) -> Iterator[str]:
+    section = config.evaluate
+    if section.python and not os.access(section.python, os.X_OK):
+        yield f"evaluate.python: {section.python} is no program; give the interpreter of the environment of DS-1000"
+    execution = Execution(workers=1, unsandboxed=section.unsandboxed,
+                          python=Path(section.python) if section.python else None)
+    yield from _found("evaluate", partial(_start_sandbox, execution))
+    for number, suite in enumerate(section.suites):
+        yield from _suite_problems(f"evaluate.suites.{number}", suite, execution, notes)
+
+
+def _start_sandbox(execution: Execution) -> None:
+    with open_sandbox(execution):
+        pass  # it has proved that it runs a program
+
+
+def _suite_problems(key: str, section: SuiteSection, execution: Execution, notes: list[str]) -> Iterator[str]:
     try:
-        formatter = PromptFormatter(folder, config.model.prompt_format, config.model.template_date)
-    except InverseInstructError as error:
-        yield f"{key}: {error}"
+        suite = load_suite_here(section)
+        tasks = choose_tasks(suite.task_ids, section.tasks, section.limit)
+    except OnHub as place:
+        notes.append(f"{key}: {place.name} will be downloaded; its tasks are not known before")
         return
-    for name, word in (("yes_token", config.model.yes_token), ("no_token", config.model.no_token)):
-        try:
-            formatter.single_token(word)
-        except InverseInstructError as error:
-            yield f"model.{name}: {error}"
+    except (BenchmarkError, OSError) as error:
+        yield f"{key}.data: {error}"
+        return
+    missing = suite.not_measured(execution)
+    if all(task in missing for task in tasks):
+        yield f"{key}.suite: nothing of {section.suite} can be measured here: {missing[tasks[0]]}"
 
 
-def _disk_problems(plan: Plan, run_dir: Path) -> Iterator[str]:
+def _run_dir_problems(config: RunConfig, run_dir: Path, plan: Plan) -> Iterator[str]:
+    yield from _found("--run-dir", partial(check_free, run_dir, "--run-dir"))
+    yield from _found("--run-dir", partial(check_config, config, RunDir(run_dir)))
+    yield from _found("--run-dir", partial(check_ranks, config, RunDir(run_dir)))
     existing = next(path for path in [run_dir.absolute(), *run_dir.absolute().parents] if path.exists())
-    free = shutil.disk_usage(existing).free
-    needed = plan.disk_bytes - _bytes_used(run_dir)
+    free, needed = shutil.disk_usage(existing).free, plan.disk_bytes - bytes_used(run_dir)
     if free < needed:
         yield (f"--run-dir: {existing} has {free / 1e9:.1f} GB free and the run needs about {needed / 1e9:.1f} GB; "
                "free some space or name a folder on another disk")
-
-
-def _bytes_used(run_dir: Path) -> int:
-    return sum(path.stat().st_size for path in run_dir.rglob("*") if path.is_file())  # by what it did so far
-
-
-def _may_be_on_the_hub(name: str) -> bool:
-    """Tell whether a name has the form OWNER/NAME of the hub and not that of a file."""
-    suffixes = (".json", ".jsonl", ".gz", ".parquet", ".txt")
-    return bool(re.fullmatch(r"[\w.-]+/[\w.-]+", name)) and not name.endswith(suffixes) and name not in FETCHABLE \
-        and not name.startswith(".") and not Path(name).parent.exists()
-
-
-def _plan(config: RunConfig, weights: int, notes: list[str], problems: list[str]) -> Plan:
-    rows = size = 0
-    for number, source in enumerate(config.corpus):
-        path = Path(source.path)
-        if not (path.is_file() or path.is_dir()):  # a pipe would be waited for without end
-            notes.append(f"corpus: the size of {source.path} is not known before it is read")
-            continue
-        try:
-            source_rows, source_bytes = _measure(path)
-        except CorpusError as error:
-            problems.append(f"corpus.{number}.path: {error}")
-            continue
-        except (OSError, EOFError, ValueError, zlib.error) as error:  # pyarrow's errors are ValueErrors
-            problems.append(f"corpus.{number}.path: {path} is damaged ({str(error).splitlines()[0]}); get it anew")
-            continue
-        share = min(1.0, (source.limit or source_rows) / max(1, source_rows))
-        rows += round(source_rows * share)
-        size += round(source_bytes * share)
-    gpus = gpu_count()
-    parameters = max(1, weights // (2 if gpus else 4))
-    flops = GPU_FLOPS * gpus if gpus else CPU_FLOPS_PER_CORE * len(os.sched_getaffinity(0))
-    snippet_tokens = int(size / BYTES_PER_TOKEN)
-    candidates = rows * config.summarize.candidates
-    written = candidates * INSTRUCTION_TOKENS
-    judged = snippet_tokens + written + candidates * INSTRUCTION_TOKENS
-    epochs = {phase.data: phase.epochs for phase in config.train.phases}
-    trained = int(snippet_tokens * sum(epochs.values()))
-    asked = sum((suite.limit or BENCHMARK_PROBLEMS) * suite.samples for suite in config.evaluate.suites)
-    answered = sum((suite.limit or BENCHMARK_PROBLEMS) * suite.max_new_tokens // 2
-                   * (suite.samples + 2 * suite.self_consistency) for suite in config.evaluate.suites)
-    forward, backward = 2 * parameters / flops, 6 * parameters / flops
-    steps = (
-        Step("preprocess (once)", rows, snippet_tokens, rows / 2000),
-        Step("summarize", candidates, written, written * forward * 2),
-        Step("score", candidates, judged, judged * forward),
-        Step("train", rows * len(epochs), trained, trained * backward),
-        Step("evaluate", asked, answered, answered * forward * 2),
-    )
-    # per round: one checkpoint and the rows; at any time: a phase's export, optimizer state and step checkpoint
-    disk = weights * (config.rounds + 1) + 4 * weights + size * 3 * (config.rounds + 1) * config.summarize.candidates
-    return Plan(config.rounds, steps, disk, not notes, tuple(notes))
-
-
-def _measure(path: Path) -> tuple[int, int]:
-    """Return roughly (rows, bytes) of a corpus file or folder, reading at most a few megabytes."""
-    if path.is_dir():
-        sizes = [source.stat().st_size for source, _ in source_paths(path)]
-        return len(sizes) * 5, sum(sizes)
-    size = path.stat().st_size
-    if path.suffix == ".parquet":
-        import pyarrow.parquet as pq
-
-        return int(pq.ParquetFile(path).metadata.num_rows), size * 3
-    sample_bytes = 4 * 2**20
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
-        sample = stream.read(sample_bytes)
-    size = size * 4 if path.suffix == ".gz" else size
-    is_array = ".json" in path.suffixes
-    rows = len(re.findall(rb'[\[,]\s*\{\s*"', sample)) if is_array else sample.count(b"\n") + 1
-    scale = max(1.0, size / max(1, len(sample))) if len(sample) == sample_bytes else 1.0
-    return int(rows * scale), int(len(sample) * scale)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
 from inverse_instruct.errors import ModelError
 from inverse_instruct.ledger import Checkpoint
+from inverse_instruct.model_files import check_weights
 from inverse_instruct.models import check_model_folder, model_digest
 
 
@@ -26,13 +25,10 @@ def verify_checkpoint(checkpoint: Checkpoint) -> None:
         check_model_folder(folder)
     except ModelError as error:
         raise ModelError(f"{checkpoint.name} is not whole: {error}") from error
-    for path in sorted(folder.glob("*.safetensors")):
-        try:
-            with safe_open(path, framework="numpy"):
-                pass  # opening compares the header with the length of the file
-        except (SafetensorError, OSError) as error:
-            raise ModelError(f"{checkpoint.name} is damaged: {path} cannot be read ({error}); put back a whole copy of "
-                             "the file") from error
+    try:
+        check_weights(folder)
+    except ModelError as error:
+        raise ModelError(f"{checkpoint.name} is damaged: {error}") from error
     found = model_digest(folder, anew=True)
     if found != checkpoint.digest:
         raise ModelError(f"{checkpoint.name} has changed since it was measured: the digest of {folder} is {found}, the "

@@ -241,7 +241,8 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    from inverse_instruct.check import check_file, print_plan
+    from inverse_instruct.check import check_file
+    from inverse_instruct.plan import print_plan
 
     print_plan(*check_file(arguments.config, arguments.overrides, arguments.run_dir))
 

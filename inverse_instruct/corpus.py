@@ -10,15 +10,15 @@ Not guaranteed: that a row is usable; that is the business of `preprocess.py`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inverse_instruct.corpus_files import is_row_file, read_records
+from inverse_instruct.corpus_files import read_records
 from inverse_instruct.errors import CorpusError
 from inverse_instruct.fence_labels import language_of_name
+from inverse_instruct.hub import hub_problem, is_hub_name
 from inverse_instruct.json_rows import MAX_ROW_BYTES, RawRecord
 from inverse_instruct.layouts import detect_layout, read_parts
 from inverse_instruct.parser_process import ParserFailed, definitions
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 STAGE = "preprocess"
 _ROWS_TO_TELL_LAYOUT = 100
-_HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
+_ROWS_TO_CHECK = 1000
 
 
 def read_source(source: CorpusSource) -> Iterator[SourceRow | Rejection]:
@@ -42,16 +42,55 @@ def read_source(source: CorpusSource) -> Iterator[SourceRow | Rejection]:
     """
     path = Path(source.path)
     try:
-        is_folder, exists = path.is_dir(), path.exists()
+        is_folder, is_elsewhere = path.is_dir(), is_on_hub(source.path)
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     if is_folder:
         rows = _read_folder(path, source)
-    elif exists or not _HUB_NAME.fullmatch(source.path) or is_row_file(path):
-        rows = _rows(read_records(path), path.name, str(path), source.format)
-    else:
+    elif is_elsewhere:
         rows = _rows(_read_hub(source.path, source.split), source.path, source.path, source.format)
+    else:
+        rows = _rows(read_records(path), path.name, str(path), source.format)
     return islice(rows, source.limit)
+
+
+def is_on_hub(path: str) -> bool:
+    """Tell whether the path of a source is the name of a data set on the hub."""
+    return is_hub_name(path) and not Path(path).exists()
+
+
+def check_there(source: CorpusSource) -> None:
+    """See that what a source names is there: here, or on the hub, which is given some seconds to answer.
+
+    Raises:
+        CorpusError: it is not.
+    """
+    path = Path(source.path)
+    try:
+        there, elsewhere = path.exists(), is_on_hub(source.path)
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    if elsewhere:
+        if problem := hub_problem(source.path, "dataset"):  # to read from it would try for half a minute
+            raise CorpusError(problem)
+    elif not there:
+        raise CorpusError(f"{path} does not exist (no such file); paths are relative to the config's folder")
+
+
+def check_rows(source: CorpusSource) -> None:
+    """See that a source can be read, as far as its first rows tell.
+
+    Raises:
+        CorpusError: it cannot be read, its layout cannot be told, or none of its first rows has that layout.
+    """
+    count, problem = 0, "there is none"
+    for row in islice(read_source(source), _ROWS_TO_CHECK):
+        if not (isinstance(row, Rejection) and row.reason is Reason.MALFORMED):
+            return
+        count, problem = count + 1, row.detail if count == 0 else problem
+    which = "the first " if count == _ROWS_TO_CHECK else ""
+    raise CorpusError(f"{source.path}: none of {which}{count} rows gives a snippet (malformed {count}), the first as "
+                      f"{problem}; check that it is the right file, and the source's format")
 
 
 def fingerprint(path: Path) -> str:

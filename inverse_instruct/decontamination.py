@@ -48,7 +48,7 @@ class BenchmarkIndex:
         Raises:
             CorpusError: a file cannot be read or holds no benchmark text.
         """
-        files = [_read_tasks(path) for path in map(Path, paths)]
+        files = [read_tasks(path) for path in map(Path, paths)]
         telling = Telling(files)
         self._prose = ProseIndex(files, _idioms("prose.txt", "\n"), ngram, _PROSE_BITS, telling)
         self._code = CodeIndex(files, _idioms("code.txt", "\n-----\n"), telling)
@@ -74,7 +74,12 @@ def _idioms(name: str, end: str) -> list[str]:
     return (Path(__file__).parent / "idioms" / name).read_text(encoding="utf-8").split(end)
 
 
-def _read_tasks(path: Path) -> list[References]:
+def read_tasks(path: Path) -> list[References]:
+    """Read the texts of a benchmark file.
+
+    Raises:
+        CorpusError: it cannot be read, or holds no benchmark.
+    """
     tasks = [references(row.fields, path.name.split(".")[0], row.line) for row in read_records(path) if row.fields]
     if not any(task.prose or task.code for task in tasks):
         raise CorpusError(f"{path}: holds no benchmark; its rows need a prompt, text, docstring or solution field")

@@ -10,9 +10,9 @@ import re
 import shutil
 from pathlib import Path
 
-from inverse_instruct.check import bytes_needed
 from inverse_instruct.config import RunConfig
 from inverse_instruct.errors import RunDirError
+from inverse_instruct.plan import bytes_needed
 
 FULL = r"No space left on device|[Dd]isk quota exceeded|disk is full|File too large"
 NO_ROOM_BYTES = 2**18  # with less than this, whatever failed failed for want of room, in whatever words

@@ -29,12 +29,14 @@ from evaluation import (
     pass_rate,
     self_consistency,
 )
+from evaluation.rows import OnHub, here_only
 from evaluation.suites import SUITES
 from evaluation.thoughts import without_thoughts
 from inverse_instruct.agreements import find_agreements
 from inverse_instruct.asking import Asker
 from inverse_instruct.config import SuiteSection, SummarizeSection
 from inverse_instruct.errors import RequestError, StageError
+from inverse_instruct.hub import hub_problem
 from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.journal import Journal
 from inverse_instruct.judging import Judge
@@ -73,6 +75,36 @@ class Report:
     files: list[str]
 
 
+def load_suite(section: SuiteSection) -> Suite:
+    """Return a suite from where its data lies; the hub is asked for it only if it answers.
+
+    Raises:
+        BenchmarkError: the data is not there, or cannot be used.
+        OSError: it cannot be read.
+    """
+    try:
+        return load_suite_here(section)
+    except OnHub:
+        return SUITES[section.suite](section.data)
+
+
+def load_suite_here(section: SuiteSection) -> Suite:
+    """Return a suite whose data lies on this machine.
+
+    Raises:
+        OnHub: it does not, and the hub has it.
+        BenchmarkError: the data is not there, or cannot be used.
+        OSError: it cannot be read.
+    """
+    try:
+        with here_only():
+            return SUITES[section.suite](section.data)
+    except OnHub as place:
+        if problem := hub_problem(place.name, "dataset"):
+            raise BenchmarkError(problem) from place
+        raise
+
+
 class Examination:
     """One suite under way."""
 
@@ -91,7 +123,7 @@ class Examination:
             StageError: the suite's data cannot be used, or the tasks named are not there.
         """
         try:
-            self.suite: Suite = SUITES[section.suite](section.data)
+            self.suite = load_suite(section)
             self.tasks = choose_tasks(self.suite.task_ids, section.tasks, section.limit)
         except (BenchmarkError, OSError) as error:
             raise StageError(f"{section.suite}: {error}") from error

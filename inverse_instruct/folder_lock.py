@@ -9,6 +9,7 @@ import fcntl
 import logging
 import os
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,21 @@ def is_locked(folder: Path) -> bool:
     return False
 
 
+def check_free(folder: Path, option: str) -> None:
+    """See that this process could hold a folder, without making or changing anything.
+
+    Raises:
+        RunDirError: another process holds it, or it cannot be written.
+    """
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    try:
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise _unwritable(folder, error, option) from error
+    if (folder / LOCK).exists() and is_locked(folder):
+        raise _in_use(folder, (folder / LOCK).read_text(encoding="utf-8"), option)
+
+
 @contextmanager
 def lock_folder(folder: Path, option: str) -> Iterator[None]:
     """Hold a folder for this process, and make it where it is not there.
@@ -51,14 +67,13 @@ def lock_folder(folder: Path, option: str) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         stream = (folder / LOCK).open("a+", encoding="utf-8")
     except OSError as error:
-        raise RunDirError(f"{folder}: cannot be written ({error.strerror}); choose another {option}") from error
+        raise _unwritable(folder, error, option) from error
     with stream:
         try:
             _take_lock(stream)
         except OSError as error:
             stream.seek(0)
-            raise RunDirError(f"{folder} is in use by {stream.read().strip() or 'another process'}; wait for it, stop "
-                              f"it, or choose another {option}") from error
+            raise _in_use(folder, stream.read(), option) from error
         stream.seek(0)
         if earlier := stream.read().strip():  # who ends in order leaves nothing; the kernel has freed the lock
             logger.info("%s was held by %s, which was killed: its lock is stale and is taken over", folder, earlier)
@@ -69,6 +84,15 @@ def lock_folder(folder: Path, option: str) -> Iterator[None]:
             yield
         finally:
             stream.truncate(0)
+
+
+def _unwritable(folder: Path, error: OSError, option: str) -> RunDirError:
+    return RunDirError(f"{folder}: cannot be written ({error.strerror}); choose another {option}")
+
+
+def _in_use(folder: Path, holder: str, option: str) -> RunDirError:
+    return RunDirError(f"{folder} is in use by {holder.strip() or 'another process'}; wait for it, stop it, or choose "
+                       f"another {option}")
 
 
 def _take_lock(stream: IO[Any]) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 
 from inverse_instruct.errors import ModelError
 from inverse_instruct.machine import cache_folder
+from inverse_instruct.model_files import check_weights
 from inverse_instruct.run_dir import file_digest
 
 
@@ -68,7 +69,16 @@ def resolve_model(name: str, *, download: bool = True) -> Path:
     else:
         folder = _hub_folder(name, download)
     check_model_folder(folder)
+    check_weights(folder)
     return folder
+
+
+def known_architectures() -> tuple[frozenset[str], frozenset[str]]:
+    """Return the model types that transformers knows, and the classes of its language models; takes seconds."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    return frozenset(CONFIG_MAPPING_NAMES), frozenset(map(str, MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()))
 
 
 def model_digest(folder: Path, *, anew: bool = False) -> str:

@@ -23,9 +23,11 @@ from inverse_instruct.run_dir import RunDir, atomic_write, write_json
 from inverse_instruct.training.launch import rank_count
 from inverse_instruct.training.zero import ranks_decide
 
+RANKS = "ranks.json"
 
-def pin_config(config: RunConfig, run_dir: RunDir) -> RunConfig:
-    """Write the resolved config and return it; if there is one already, they may differ only in fields marked `HOW`.
+
+def check_config(config: RunConfig, run_dir: RunDir) -> RunConfig:
+    """Return the config with its date; if the run has one already, they may differ only in fields marked `HOW`.
 
     Raises:
         RunDirError: the run was started with another config.
@@ -39,6 +41,17 @@ def pin_config(config: RunConfig, run_dir: RunDir) -> RunConfig:
         if changed:
             raise RunDirError(f"{run_dir.path} was started with another config ({', '.join(changed)} differ); choose "
                               "another --run-dir, or go on with the config in run.yaml")
+    return config
+
+
+def pin_config(config: RunConfig, run_dir: RunDir) -> RunConfig:
+    """Write the resolved config and return it.
+
+    Raises:
+        RunDirError: the run was started with another config.
+        ConfigError: the config that is there cannot be read.
+    """
+    config = check_config(config, run_dir)
     with atomic_write(run_dir.config) as stream:
         stream.write(f"# inverse-instruct {__version__}\n{dump_config(config)}")
     return config
@@ -50,16 +63,16 @@ def with_date(config: RunConfig, other: RunConfig | None) -> RunConfig:
     return config.model_copy(update={"model": config.model.model_copy(update={"template_date": day})})
 
 
-def pin_ranks(config: RunConfig, run_dir: RunDir) -> None:
-    """Write the number of training ranks where it decides the weights; later starts must have as many.
+def check_ranks(config: RunConfig, run_dir: RunDir) -> None:
+    """See that there are as many training ranks as the run was started with, where their number decides the weights.
 
     Raises:
-        RunDirError: the run was started with another number.
+        RunDirError: there are not.
         ConfigError: the hostfile or the DeepSpeed config cannot be read.
     """
     if not ranks_decide(config.train):
         return
-    path, ranks = run_dir.path / "ranks.json", rank_count(config.train, gpu_count())
+    path, ranks = run_dir.path / RANKS, rank_count(config.train, gpu_count())
     try:
         pinned = int(json.loads(path.read_text(encoding="utf-8"))["ranks"]) if path.exists() else ranks
     except (ValueError, KeyError, TypeError) as error:
@@ -69,7 +82,18 @@ def pin_ranks(config: RunConfig, run_dir: RunDir) -> None:
                           "update of each rank's share of the weights for itself, so another number of ranks gives "
                           f"other weights; give it {pinned} (train.processes, train.hostfile), or choose another "
                           "--run-dir or train.optimizer: adamw")
-    write_json(path, {"ranks": ranks})
+
+
+def pin_ranks(config: RunConfig, run_dir: RunDir) -> None:
+    """Write the number of training ranks where it decides the weights.
+
+    Raises:
+        RunDirError: the run was started with another number.
+        ConfigError: the hostfile or the DeepSpeed config cannot be read.
+    """
+    check_ranks(config, run_dir)
+    if ranks_decide(config.train):
+        write_json(run_dir.path / RANKS, {"ranks": rank_count(config.train, gpu_count())})
 
 
 def pin_models(models: Mapping[str, Path], run_dir: RunDir) -> None:

@@ -18,13 +18,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from inverse_instruct.config import benchmark_path
-from inverse_instruct.corpus import STAGE, read_source
+from inverse_instruct.corpus import STAGE, check_there, read_source
 from inverse_instruct.decontamination import BenchmarkIndex
 from inverse_instruct.deduplication import ExactDuplicates, NearDuplicates
 from inverse_instruct.errors import StageError
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 SNIPPETS = "snippets.parquet"
 ORIGINAL = "original.parquet"
 REJECTIONS = "rejections.parquet"
+_ROWS_TO_TRY = 200  # of each source
+_WITHOUT_CODE = {reason.value for reason in (Reason.EMPTY, Reason.MALFORMED, Reason.NO_CODE, Reason.SYNTAX_ERROR,
+                                             Reason.UNSUPPORTED_LANGUAGE)}
 
 
 def preprocess(sources: Sequence[CorpusSource], config: PreprocessSection, folder: Path, key: str = "") -> Manifest:
@@ -64,6 +68,8 @@ def preprocess(sources: Sequence[CorpusSource], config: PreprocessSection, folde
         RowWriter(folder / ORIGINAL, TrainingRow) as original,
         RowWriter(folder / REJECTIONS, Rejection) as rejections,
     ):
+        for source in sources:
+            check_there(source)
         for row in _with_progress(sources):
             result, training_row = (row, None) if isinstance(row, Rejection) else sieve.judge(row)
             if training_row is not None:
@@ -77,7 +83,7 @@ def preprocess(sources: Sequence[CorpusSource], config: PreprocessSection, folde
     rows = snippets.count + rejections.count
     seconds = time.monotonic() - started
     if not snippets.count:
-        raise StageError(_nothing_left(rows, rejected, folder / REJECTIONS))
+        raise StageError(f"{_nothing_left(rows, rejected)}. {folder / REJECTIONS} says why for each row")
     metrics = {
         "original_rows": original.count,
         "original_rejected": dict(sieve.original_rejected),
@@ -89,15 +95,45 @@ def preprocess(sources: Sequence[CorpusSource], config: PreprocessSection, folde
     return write_manifest(folder, manifest, [SNIPPETS, ORIGINAL, REJECTIONS])
 
 
+def check_yield(sources: Sequence[CorpusSource], config: PreprocessSection) -> list[str]:
+    """See that one of the first rows of a corpus gives a snippet; return a note if none does, but others might.
+
+    Raises:
+        StageError: there are no others, and none of the rows holds code in a language to keep.
+    """
+    rejected: Counter[str] = Counter()
+    all_read = True
+    for source in sources:
+        rows = read_source(source)
+        for row in islice(rows, _ROWS_TO_TRY):
+            found = row if isinstance(row, Rejection) else _code_of(row, config)
+            if isinstance(found, Code) and len(found.text) >= config.min_characters:
+                return []
+            rejected[Reason.TOO_SHORT.value if isinstance(found, Code) else found.reason.value] += 1
+        all_read &= next(rows, None) is None
+    said = _nothing_left(rejected.total(), rejected)
+    if all_read and rejected.keys() <= _WITHOUT_CODE:
+        raise StageError(said)
+    return [f"corpus: {'' if all_read else 'of the first rows, '}{said}"]
+
+
 def _with_progress(sources: Sequence[CorpusSource]) -> Iterator[SourceRow | Rejection]:
     rows = (row for source in sources for row in read_source(source))
     return iter(tqdm(rows, desc=STAGE, unit=" rows", file=sys.stderr, mininterval=1.0))
 
 
-def _nothing_left(rows: int, rejected: Counter[str], rejections: Path) -> str:
+def _nothing_left(rows: int, rejected: Counter[str]) -> str:
     counts = ", ".join(f"{reason} {count}" for reason, count in rejected.most_common()) or "no rows at all"
-    return (f"preprocess: none of {rows} rows gave a snippet ({counts}); {rejections} says why for each row. Check "
-            "that the corpus holds code, that its format is right, and the languages and limits under `preprocess`")
+    return (f"none of {rows} rows gives a snippet ({counts}); check that the corpus holds code, that its format is "
+            "right, and the languages and limits under `preprocess`")
+
+
+def _code_of(row: SourceRow, config: PreprocessSection) -> Code | NotCode:
+    read = extract if row.instruction.strip() else extract_plain
+    try:
+        return read(row.response, config.languages, config.max_characters, row.language)
+    except ParserFailed as error:
+        return NotCode(Reason.PARSER_FAILED, str(error))
 
 
 class _Sieve:
@@ -106,7 +142,6 @@ class _Sieve:
     def __init__(self, config: PreprocessSection) -> None:
         self.original_rejected: Counter[str] = Counter()
         self._config = config
-        self._languages = frozenset(config.languages)
         self._benchmarks = BenchmarkIndex([benchmark_path(name) for name in config.benchmarks], config.ngram)
         self._same_row = ExactDuplicates()
         self._same_code = ExactDuplicates()
@@ -115,12 +150,7 @@ class _Sieve:
     def judge(self, row: SourceRow) -> tuple[Snippet | Rejection, TrainingRow | None]:
         """Return the row's snippet or why it has none, and the row to train on, if it is fit for that."""
         task = self._benchmarks.match(row.instruction, row.response)
-        read = extract if row.instruction.strip() else extract_plain
-        code: Code | NotCode
-        try:
-            code = read(row.response, self._languages, self._config.max_characters, row.language)
-        except ParserFailed as error:
-            code = NotCode(Reason.PARSER_FAILED, str(error))
+        code = _code_of(row, self._config)
         return self._snippet(row, code, task), self._training_row(row, code, task)
 
     def _snippet(self, row: SourceRow, code: Code | NotCode, task: str | None) -> Snippet | Rejection:

@@ -26,6 +26,8 @@ from inverse_instruct.tokenization.process import Setting, ask, decode, describe
 logger = logging.getLogger(__name__)
 
 TEMPLATES = Path(__file__).with_name("prompts")
+VALUES = {"summarize": ("code", "language"), "score": ("code", "instruction", "language", "no", "yes")}
+"""Stage -> what its template is given."""
 TOKENIZER_FILES = {".json", ".jinja", ".model"}
 """Endings of the files that decide how a model is spoken to."""
 
@@ -43,18 +45,21 @@ class PromptTemplate:
         """Load the shipped template of that name, or the user's own file.
 
         Raises:
-            ConfigError: the file is missing or is not a Jinja template.
+            ConfigError: the file is missing, is not a Jinja template, or cannot be filled in.
         """
+        self._name = name
         path = Path(override) if override else TEMPLATES / f"{name}.jinja"
         try:
             text = path.read_text(encoding="utf-8").rstrip("\n")
             environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)  # no HTML
             self._template = environment.from_string(text)
-        except OSError as error:
-            raise ConfigError([f"{name}.template: {path} cannot be read ({error.strerror}); check the path"]) from error
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise ConfigError([f"{name}.template: {path} cannot be read ({why}); check the path"]) from error
         except jinja2.TemplateSyntaxError as error:
             raise ConfigError([f"{name}.template: {path}:{error.lineno}: {error.message}"]) from error
         self.digest = digest(text)
+        self.render(**dict.fromkeys(VALUES[name], "x"))
 
     def render(self, **values: str) -> str:
         """Fill in the values; a value's own braces stay as they are.
@@ -64,8 +69,8 @@ class PromptTemplate:
         """
         try:
             return self._template.render(values)
-        except jinja2.TemplateError as error:
-            raise ConfigError([f"template: {error}; it may use {', '.join(sorted(values))}"]) from error
+        except (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
+            raise ConfigError([f"{self._name}.template: {error}; it may use {', '.join(sorted(values))}"]) from error
 
 
 class PromptFormatter:

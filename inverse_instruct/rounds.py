@@ -18,8 +18,9 @@ from typing import Any
 
 from inverse_instruct.asking import TokenAsker
 from inverse_instruct.canary import ask_canary
+from inverse_instruct.check import model_problems
 from inverse_instruct.config import RunConfig, Section, benchmark_path
-from inverse_instruct.errors import DamagedFileError, StageError
+from inverse_instruct.errors import ConfigError, DamagedFileError, StageError
 from inverse_instruct.identity import identity
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.connect import connect
@@ -34,7 +35,7 @@ from inverse_instruct.run_dir import Manifest, RunDir, file_digest, read_manifes
 
 MAX_REBUILDS = 3  # of damaged files in one start: a disk that spoils more than that is not to be worked on
 
-VERSIONS = dict.fromkeys(("preprocess", "summarize", "score", "selection", "train", "evaluate", "promote"), 1)
+VERSIONS = {"preprocess": 2, "summarize": 1, "score": 1, "selection": 2, "train": 1, "evaluate": 1, "promote": 1}
 """Of each stage's code; raised when the same inputs give other rows, so that finished stages are done again."""
 
 logger = logging.getLogger(__name__)
@@ -56,18 +57,18 @@ class Loop:
         """Resolve the models.
 
         Raises:
-            ModelError: one of them is not there, or does not fit the prompts.
+            ModelError: one of them is not there, or is not whole.
+            ConfigError: one does not fit the config.
         """
         self._config = config
         self._run_dir = run_dir
         self._ledger = ledger
         self._base = resolve_model(config.model.base)
         self._start = resolve_model(config.model.start) if config.model.start else None
-        for model in filter(None, (self._base, self._start)):  # after a download, `check` could not know them
-            formatter = PromptFormatter(model, config.model.prompt_format, config.model.template_date)
-            for word in (config.model.yes_token, config.model.no_token):
-                formatter.single_token(word)
         self.models = {"model.base": self._base} | ({"model.start": self._start} if self._start else {})
+        problems = [problem for key, folder in self.models.items() for problem in model_problems(config, key, folder)]
+        if problems:  # of a model that was downloaded, `check` could not know them
+            raise ConfigError(list(dict.fromkeys(problems)))
         self._server: VllmServer | None = None
         self._incumbent: Incumbent | None = None
 

@@ -54,7 +54,7 @@ def select(section: SelectionSection, folder: Path, *, snippets: Iterable[Snippe
     seen = set(earlier_ids)
     for pair in chosen:
         row = _training_row(snippet_of[pair.snippet_id], candidate_of[pair.candidate_id], pair, round_number)
-        task = benchmarks.match(row.instruction)
+        task = benchmarks.match(row.instruction, row.response)
         if task:
             rejections.append(Rejection(pair.candidate_id, "selection", Reason.CONTAMINATED, task))
         elif row.id in seen:

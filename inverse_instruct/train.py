@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from inverse_instruct.config import TrainSection
-from inverse_instruct.errors import ModelError, StageError, WorkerLostError
+from inverse_instruct.errors import ConfigError, ModelError, StageError, WorkerLostError
 from inverse_instruct.machine import gpu_count
 from inverse_instruct.prompts import PromptFormatter
 from inverse_instruct.records import digest, to_dict
@@ -42,6 +42,7 @@ from inverse_instruct.training.job import Job, PhaseFolder
 from inverse_instruct.training.launch import rank_count, worker_command, worker_environment
 from inverse_instruct.training.progress import TrainingProgress
 from inverse_instruct.training.publish import check_target, publish
+from inverse_instruct.training.requirements import machine_problems, model_problems
 from inverse_instruct.training.sequences import Sequences, build_sequences
 from inverse_instruct.training.stage_folder import (
     await_stale_workers,
@@ -49,7 +50,6 @@ from inverse_instruct.training.stage_folder import (
     remove_intermediate_files,
 )
 from inverse_instruct.training.step_checkpoints import newest_complete, read_losses, step_of
-from inverse_instruct.training.zero import load_deepspeed_config
 
 TEARDOWN_SECONDS = 30.0
 MAX_DEATHS = 3  # of workers that started from the same step checkpoint: then it is not bad luck
@@ -115,7 +115,8 @@ def train(config: TrainSection, *, base: Path, phases: Sequence[PhaseRun], folde
 def _check(config: TrainSection, base: Path, checkpoint: Path) -> None:
     """Find out in the first second what would otherwise fail after hours."""
     check_target(checkpoint)
-    load_deepspeed_config(config.deepspeed)
+    if problems := [*machine_problems(config), *model_problems(config, base)]:
+        raise ConfigError(problems)
     if not any(base.glob("*.safetensors")):
         raise ModelError(f"{base} holds no safetensors weights; convert the model, pickled weights are never loaded")
 

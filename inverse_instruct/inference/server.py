@@ -18,7 +18,8 @@ from pathlib import Path
 import httpx
 
 from inverse_instruct.config import InferenceSection
-from inverse_instruct.errors import ServerError
+from inverse_instruct.errors import ConfigError, ServerError
+from inverse_instruct.inference.requirements import BATCHED_TOKENS_ON_CPU, machine_problems
 from inverse_instruct.machine import INTEL_OPENMP, free_port, gpu_count
 from inverse_instruct.models import model_digest
 from inverse_instruct.supervisor import kill_supervised, start_supervised, stop_supervised
@@ -27,7 +28,6 @@ logger = logging.getLogger(__name__)
 
 HEALTH_INTERVAL_SECONDS = 0.25
 LOG_TAIL_LINES = 15
-MIN_BATCHED_TOKENS = 4096
 
 
 class VllmServer:
@@ -69,8 +69,15 @@ class VllmServer:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start the process and return at once; `wait_ready` waits for it."""
+        """Start the process and return at once; `wait_ready` waits for it.
+
+        Raises:
+            ConfigError: this machine does not have what the config asks for.
+            ServerError: the port is in use.
+        """
         if not self.url:
+            if problems := list(machine_problems(self._section)):
+                raise ConfigError(problems)
             self._port = free_port(self._section.port)
             self.url = f"http://127.0.0.1:{self._port}"
         if self._trust_remote_code:
@@ -166,7 +173,7 @@ class VllmServer:
             command += ["--distributed-executor-backend", "uni", "--block-size", "32"]
             # a seeded request whose prefill is split kills the engine on CPUs ("CPU Generator does not use offset")
             command += ["--no-enable-chunked-prefill"]
-            command += ["--max-num-batched-tokens", str(max(self._max_model_len, MIN_BATCHED_TOKENS))]
+            command += ["--max-num-batched-tokens", str(max(self._max_model_len, BATCHED_TOKENS_ON_CPU))]
         else:
             command += ["--dtype", section.dtype, "--gpu-memory-utilization", str(section.gpu_memory_utilization)]
             command += ["--tensor-parallel-size", str(section.tensor_parallel_size)]

@@ -17,7 +17,7 @@ from inverse_instruct.config_file import ConfigFile, load_config, read_values
 from inverse_instruct.errors import ConfigError
 from inverse_instruct.loop_service.allowed import OWN, Allowed
 from inverse_instruct.loop_service.service import NAME
-from inverse_instruct.pinned_config import with_date
+from inverse_instruct.pinned_config import check_config, with_date
 from inverse_instruct.run_dir import RunDir
 from inverse_instruct.web.api_error import ApiError
 from inverse_instruct.yaml_file import check_depth, parse_yaml
@@ -82,10 +82,12 @@ def check_unless_known(result: ConfigFile, run_dir: RunDir) -> RunConfig:
     A run that is there holds what the check would miss: its port, its share of the disk.
 
     Raises:
+        RunDirError: the run is there with another config.
         ConfigError: with every problem.
     """
     if result.config and not result.problems and run_dir.config.is_file():
         known = load_config(run_dir.config)
         if known == with_date(result.config, known):
             return result.config
+        check_config(result.config, run_dir)
     return check_read(result, run_dir.path)[0]

@@ -21,6 +21,32 @@ from inverse_instruct.machine import INTEL_OPENMP, free_port, visible_devices
 WORKER = "inverse_instruct.training.worker"
 
 
+def read_hostfile(path: str) -> dict[str, int]:
+    """Return the hosts of a hostfile and how many ranks each may run, read as DeepSpeed reads it.
+
+    Raises:
+        ConfigError: it cannot be read, or one of its lines is not of the form `HOST slots=N`.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"train.hostfile: {path} cannot be read ({getattr(error, 'strerror', '') or error})"]
+                          ) from error
+    hosts: dict[str, int] = {}
+    for number, line in enumerate((line.strip() for line in lines), 1):
+        if not line or line.startswith("#"):
+            continue
+        entry = re.match(r"(\S+)\s+slots=(\d+)", line)
+        if entry is None:
+            raise ConfigError([f"train.hostfile: {path}:{number}: is not of the form 'HOST slots=N'"])
+        if entry[1] in hosts:
+            raise ConfigError([f"train.hostfile: {path}:{number}: {entry[1]} is there twice; name each host once"])
+        hosts[entry[1]] = int(entry[2])
+    if not sum(hosts.values()):
+        raise ConfigError([f"train.hostfile: {path} has no line of the form 'HOST slots=N'"])
+    return hosts
+
+
 def rank_count(config: TrainSection, gpus: int) -> int:
     """Return the number of ranks over all machines.
 
@@ -29,13 +55,8 @@ def rank_count(config: TrainSection, gpus: int) -> int:
     """
     if config.hostfile is None:
         return config.processes or max(1, gpus)
-    try:
-        slots = re.findall(r"^\s*[^#\s]+\s+slots=(\d+)", Path(config.hostfile).read_text(encoding="utf-8"), re.M)
-    except OSError as error:
-        raise ConfigError([f"train.hostfile: {config.hostfile} cannot be read ({error.strerror})"]) from error
-    if not slots:
-        raise ConfigError([f"train.hostfile: {config.hostfile} has no line of the form 'HOST slots=N'"])
-    return sum(min(int(count), config.processes or int(count)) for count in slots)
+    slots = read_hostfile(config.hostfile).values()
+    return sum(min(count, config.processes or count) for count in slots)
 
 
 def worker_command(config: TrainSection, ranks: int, job: Path) -> list[str]:
