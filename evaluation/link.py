@@ -113,6 +113,8 @@ class Link:
         self._lock = threading.RLock()
         self._received = bytearray()
         self._talking = 0.0
+        self.broken: LinkBroken | None = None
+        """Why nothing more can be asked, once that is so."""
 
     def ask(self, operation: str, *arguments: Any, known: bool = False, **named: Any) -> Any:
         """Return the other side's answer, or raise what it raised; `known` goes to `Party.handles`.
@@ -128,6 +130,9 @@ class Link:
                 if kind == _EXCEPTION:
                     raise self._party.exception(operation, content)
                 return self._answer(content, arguments, named)
+            except LinkBroken as error:
+                self.broken = error
+                raise
             finally:
                 here = time.thread_time() - talk.started - talk.serving
                 there = self._other_seconds() - talk.started_there - talk.busy_there

@@ -14,6 +14,7 @@ from typing import Any
 
 from evaluation.link import Link, Pipes
 from evaluation.sandbox_candidate import CannotLoad, classify, compile_source, new_module
+from evaluation.wire import look_up
 
 _LARGEST_QUESTION_BYTES = 1 << 30
 
@@ -116,7 +117,12 @@ class _Program:
         return {"h": [number, *_description(value)]}
 
     def handles(self, known: bool) -> Mapping[str, Callable[[Any], object]]:
-        return {"l": self.thing, "h": self._theirs, "z": lambda content: pickle.loads(bytes.fromhex(content))}
+        return {
+            "l": self.thing,
+            "h": self._theirs,
+            "m": look_up,
+            "z": lambda content: pickle.loads(bytes.fromhex(content)),
+        }
 
     def _theirs(self, content: Any) -> object:
         number, name, kind = content

@@ -38,9 +38,10 @@ def run_tests(request: Mapping[str, Any], pipe: int, link: Pipes | None, program
     try:
         tests = compile_source(request["tests"])
         names: dict[str, Any] = new_module().__dict__
+        conversation: Link | None = None
         if link is not None and program_id is not None:
             party = _Tests(frozenset(request["classes"]))
-            party.link = Link(link, party, request["output_bytes"], program_id)
+            conversation = party.link = Link(link, party, request["output_bytes"], program_id)
             names = _Names(party, frozenset(request["shadowing"]))
             time.process_time = party.link.seconds  # some tests time a program
             _import(request["imports"], names)
@@ -50,7 +51,7 @@ def run_tests(request: Mapping[str, Any], pipe: int, link: Pipes | None, program
         sys.addaudithook(_forbid_tracing())
         # One expression, so that the token lies on the interpreter's stack alone: where there is no program apart,
         # nothing that the tests run should find it under a name, in a frame or in an object.
-        os.write(pipe, (_announce_token(pipe), exec(tests, names))[0])  # type: ignore[func-returns-value]
+        os.write(pipe, (_announce_token(pipe), _execute(tests, names, conversation))[0])  # type: ignore[func-returns-value]
     except LinkBroken as error:
         write_message(pipe, GONE_MARK + failure(*map(str, error.args))[1:])
     except CannotLoad as error:
@@ -59,6 +60,13 @@ def run_tests(request: Mapping[str, Any], pipe: int, link: Pipes | None, program
         write_message(pipe, failure("assertion", classify(error)[1]))
     except BaseException as error:
         write_message(pipe, failure(*classify(error)))
+
+
+def _execute(tests: types.CodeType, names: dict[str, Any], link: Link | None) -> None:
+    """Run the tests to their end; a program that left them on the way has failed, whatever they caught."""
+    exec(tests, names)
+    if link is not None and link.broken is not None:
+        raise link.broken
 
 
 def _announce_token(pipe: int) -> bytes:
@@ -145,7 +153,7 @@ class _Tests:
             return {"l": place.number}
         name = public_name(value) if isinstance(value, types.FunctionType | types.BuiltinFunctionType) else None
         if name is not None:
-            return {"q": name}
+            return {"m": name}
         kind = _kind(value)
         if kind is None:
             return {"z": pickle.dumps(value).hex()}

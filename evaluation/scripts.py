@@ -6,7 +6,8 @@ A program runs in one process, its tests in another, both in the sandbox. What t
 its process, which never sees the tests, what they expect, or the token by which their end is known. So a program cannot
 read or patch what judges it: names, builtins, modules and frames of the tests are their own; ending early by any way,
 exceptions that end loops, writing to every descriptor and tracing do not pass. Plain data that a program returns is
-compared by the operators of the tests' process, whatever class it pretends to be of (see `remote`).
+compared by the operators of the tests' process, whatever class it pretends to be of (see `remote`), and of the library
+it can hand the tests nothing but modules, exceptions and classes of plain data (see `wire`).
 
 Not guaranteed: what a program says of objects that the tests ask it for, so that operators of a class that the task
 asks for can say yes to anything. Tests that get hold of more than what they can be told over a link fail: they cannot

@@ -1,11 +1,12 @@
 """Values between the process of a program and the process of its tests, as text.
 
 Enters: what one side hands to the other: arguments, results, exceptions. Leaves: JSON, in which plain data, numpy's
-values and a few types of the standard library are copies, modules and what they define are names, and all else is a
-handle: a number by which the other side names the thing without having it.
+values and a few types of the standard library are copies, its modules, exceptions and classes of plain data are names,
+and all else is a handle: a number by which the other side names the thing without having it.
 
-Nothing that is read here is executed: a copy is made by one of the constructors below, a name is looked up among the
-modules of the standard library and the installed packages.
+Nothing that is read here is executed: a copy is made by one of the constructors below, a name is looked up among what
+both sides may name. Constants, functions and other classes are not: the library has some that are equal to everything,
+change how it imports, or load code from a file.
 
 Not guaranteed: that a copy is of the same class where that is a subclass of the program's own (it is a handle then), or
 that two copies of one list are one list.
@@ -16,17 +17,19 @@ import datetime
 import decimal
 import fractions
 import importlib
-import importlib.util
 import sys
 import types
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any
 
 from evaluation.values import Other, decode, encode, numpy_to_plain, to_plain
 
-_OURS = frozenset(("evaluation", "candidate", "tests", "__main__"))
-"""Modules that are not the same on both sides, or are none of the other's business."""
+_NAMED_PACKAGES = (sys.stdlib_module_names | {"numpy"}) - {"unittest"}
+"""Whose modules and exceptions are named. One of unittest's exceptions has a test skipped."""
+_DATA_MODULES = frozenset(
+    ("builtins", "collections", "collections.abc", "datetime", "decimal", "enum", "fractions", "numbers", "re")
+)
+"""Whose classes are named."""
 _FACTORIES: Mapping[str, Any] = {kind.__name__: kind for kind in (int, float, str, list, dict, set, tuple)} | {"": None}
 """Of default dictionaries: others are not copied, but for their items."""
 
@@ -77,7 +80,7 @@ def write(value: object, handle: Other) -> str:
         numeric = numpy_to_plain(part, other)
         if numeric is not None:
             return numeric
-        name = public_name(part) if isinstance(part, type | types.ModuleType) else None
+        name = public_name(part) if _is_named(part) else None
         return {"q": name} if name else handle(part)
 
     return encode(value, other)
@@ -90,27 +93,32 @@ def read(text: bytes, handles: Mapping[str, Callable[[Any], object]]) -> Any:
         ValueError: the text is not what `write` writes.
     """
     try:
-        return decode(text, {"k": _copy, "q": _look_up, **handles})
+        return decode(text, {"k": _copy, "q": _look_up_named, **handles})
     except (AttributeError, decimal.DecimalException) as error:
         raise ValueError(f"not a value: {error}") from None
 
 
 def public_name(value: object) -> list[str] | None:
-    """Return the module and the name of a module, a class or a function of the library or of a package."""
+    """Return the module and the name of a module, a class or a function of the library."""
     if isinstance(value, types.ModuleType):
-        return [value.__name__, ""] if _is_installed(value.__name__) else None
+        return [value.__name__, ""] if _root(value.__name__) in _NAMED_PACKAGES else None
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-    if not isinstance(module, str) or not isinstance(name, str) or not _is_installed(module):
+    if not isinstance(module, str) or not isinstance(name, str) or _root(module) not in _NAMED_PACKAGES:
         return None
     found: object = sys.modules.get(module)
     for part in name.split("."):
-        found = getattr(found, part, None)
+        found = None if part.startswith("_") else getattr(found, part, None)
     return [module, name] if found is value else None
 
 
-def _look_up(content: Any) -> object:
+def look_up(content: Any) -> object:
+    """Return what `public_name` gave a name to.
+
+    Raises:
+        ValueError: it gave no such name.
+    """
     module, name = content
-    if not _is_installed(module):
+    if _root(module) not in _NAMED_PACKAGES:
         raise ValueError(f"not a module of the library: {module!r}")
     found: object = importlib.import_module(module)
     for part in name.split(".") if name else ():
@@ -120,13 +128,25 @@ def _look_up(content: Any) -> object:
     return found
 
 
-@cache
-def _is_installed(module: str) -> bool:
-    """Tell whether a module is one that both sides have, and that no program can replace."""
-    root = module.partition(".")[0]
-    if root in sys.stdlib_module_names:
+def _look_up_named(content: Any) -> object:
+    found = look_up(content)
+    if not _is_named(found):
+        raise ValueError(f"not to be named: {content!r}")
+    return found
+
+
+def _is_named(value: object) -> bool:
+    """Tell whether a thing of the library is what either side may name; who only reads a name need not trust it."""
+    if not isinstance(value, type):
+        return isinstance(value, types.ModuleType)
+    if issubclass(value, BaseException) or value.__module__ in _DATA_MODULES:
         return True
-    return root not in _OURS and importlib.util.find_spec(root) is not None
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and issubclass(value, numpy.generic | numpy.ndarray)
+
+
+def _root(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def _copy(content: Any) -> object:
