@@ -13,6 +13,8 @@ import errno
 import os
 import resource
 import struct
+from collections.abc import Sequence
+from typing import Literal
 
 _OPEN_FILES = 64
 _STACK_BYTES = 1 << 27
@@ -21,14 +23,17 @@ much room below the stack of any process."""
 _MOST_FILES = 4096
 _QUEUED_SIGNALS = 1024
 """Also of timers."""
-_NO_SUID_OR_DEVICES = 0x2 | 0x4
+_NO_SUID, _NO_DEVICES = 0x2, 0x4
+_READ_ONLY_AGAIN = 0x1 | 0x20 | 0x1000
+"""Of a mount that is there already."""
 _PR_CAPBSET_DROP, _CAPABILITIES = 24, 64
 _CAPABILITY_VERSION, _CAPABILITY_BYTES = 0x20080522, 24
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2
 _LOAD_WORD, _RETURN = 0x20, 0x06
 _JUMP_IF_EQUAL, _JUMP_IF_NOT_LESS, _JUMP_IF_SET = 0x15, 0x35, 0x45
 _ALLOW, _KILL, _FAIL = 0x7FFF0000, 0x80000000, 0x00050000
-_NUMBER_OFFSET, _ARCHITECTURE_OFFSET, _FIRST_ARGUMENT_OFFSET, _FOURTH_ARGUMENT_OFFSET = 0, 4, 16, 40
+_NUMBER_OFFSET, _ARCHITECTURE_OFFSET = 0, 4
+_FIRST_ARGUMENT_OFFSET, _SECOND_ARGUMENT_OFFSET, _FOURTH_ARGUMENT_OFFSET = 16, 24, 40
 _X32_BIT = 0x40000000
 
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -84,6 +89,32 @@ _REFUSED: tuple[tuple[str, int | None, int | None], ...] = (
     ("add_key", 248, 217),
     ("request_key", 249, 218),
     ("keyctl", 250, 219),
+    # attributes and access lists of files, which would outlive the files of a program on the folder that holds them
+    ("setxattr", 188, 5),
+    ("lsetxattr", 189, 6),
+    ("fsetxattr", 190, 7),
+    ("setxattrat", 463, 463),
+)
+# Refused where nothing can be written: the owner of a device changes it for the whole machine.
+_REFUSED_CHANGES: tuple[tuple[str, int | None, int | None], ...] = (
+    ("chmod", 90, None),
+    ("fchmod", 91, 52),
+    ("fchmodat", 268, 53),
+    ("fchmodat2", 452, 452),
+    ("chown", 92, None),
+    ("fchown", 93, 55),
+    ("lchown", 94, None),
+    ("fchownat", 260, 54),
+    ("utime", 132, None),
+    ("utimes", 235, None),
+    ("futimesat", 261, None),
+    ("utimensat", 280, 88),
+)
+# Calls refused for some values of their second argument, as (name, numbers as above, values): those that let the kernel
+# send another process signals whenever a file can be read.
+_REFUSED_FOR: tuple[tuple[str, int, int, tuple[int, ...]], ...] = (
+    ("fcntl", 72, 25, (8, 10, 15)),  # F_SETOWN, F_SETSIG, F_SETOWN_EX
+    ("ioctl", 16, 29, (0x8901, 0x8902)),  # FIOSETOWN, SIOCSPGRP
 )
 _CLONE3 = 435
 _CLONE = {"x86_64": 56, "aarch64": 220}
@@ -100,11 +131,12 @@ class _FilterProgram(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
-def mount_scratch(scratch_bytes: int) -> None:
+def mount_scratch(scratch_bytes: int, devices: Sequence[str]) -> None:
     """Mount a scratch folder over the current one, limited in bytes and in files; give up all capabilities, for good.
 
     Empty files and links take memory of the kernel that no other limit counts, and time to be removed. A program that
-    can write them by the million would spoil the next one's time.
+    can write them by the million would spoil the next one's time. `devices` are those of this machine that are seen
+    inside: they can still be written to, but their owner, such as root, cannot change their modes for all.
 
     Raises:
         OSError: the kernel cannot do it; no code must be run.
@@ -112,8 +144,11 @@ def mount_scratch(scratch_bytes: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     folder = os.getcwd()
     options = f"size={scratch_bytes},nr_inodes={_MOST_FILES},mode=0700"
-    if libc.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", _NO_SUID_OR_DEVICES, options.encode("ascii")):
+    if libc.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", _NO_SUID | _NO_DEVICES, options.encode("ascii")):
         raise OSError(ctypes.get_errno(), "no scratch folder could be mounted")
+    for device in devices:
+        if libc.mount(None, os.fsencode(device), None, _READ_ONLY_AGAIN | _NO_SUID, None):
+            raise OSError(ctypes.get_errno(), f"{device} could not be mounted read-only")
     os.chdir(folder)
     for capability in range(_CAPABILITIES):
         libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
@@ -165,7 +200,7 @@ def filter_code(machine: str, *, threads: bool = False) -> bytes:
 
     With `threads` it suits a program that is started under it: one more program may take the process's place, and
     threads may be started, but no processes. Shared memory without a file is refused then, because no process is
-    charged for what it holds but does not show.
+    charged for what it holds but does not show, and so is changing the modes, owners and times of files.
 
     Raises:
         OSError: there is none for this kind of machine.
@@ -177,7 +212,7 @@ def _filter_code(machine: str, allowed: frozenset[str]) -> bytes:
     """Return one comparison and one answer per refused call."""
     if machine not in _ARCHITECTURES:
         raise OSError(errno.ENOSYS, f"no system call filter for {machine} machines")
-    column = 1 if machine == "x86_64" else 2
+    column: Literal[1, 2] = 1 if machine == "x86_64" else 2
     steps = [
         (_LOAD_WORD, 0, 0, _ARCHITECTURE_OFFSET),
         (_JUMP_IF_EQUAL, 1, 0, _ARCHITECTURES[machine]),
@@ -186,10 +221,15 @@ def _filter_code(machine: str, allowed: frozenset[str]) -> bytes:
         (_JUMP_IF_NOT_LESS, 0, 1, _X32_BIT),
         (_RETURN, 0, 0, _KILL),
     ]
-    for row in _REFUSED:
+    for row in (*_REFUSED, *(_REFUSED_CHANGES if "execve" in allowed else ())):
         number = row[column]
         if isinstance(number, int) and row[0] not in allowed:
             steps += [(_JUMP_IF_EQUAL, 0, 1, number), (_RETURN, 0, 0, _FAIL | errno.EPERM)]
+    for refused in _REFUSED_FOR:
+        values = refused[3]
+        steps += [(_JUMP_IF_EQUAL, 0, len(values) + 3, refused[column]), (_LOAD_WORD, 0, 0, _SECOND_ARGUMENT_OFFSET)]
+        steps += [(_JUMP_IF_EQUAL, len(values) - number, 0, value) for number, value in enumerate(values)]
+        steps += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _FAIL | errno.EPERM)]
     steps += [(_JUMP_IF_EQUAL, 0, 1, _CLONE3), (_RETURN, 0, 0, _FAIL | errno.ENOSYS)]
     if "clone" in allowed:
         steps += [

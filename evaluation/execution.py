@@ -8,13 +8,12 @@ nothing. Of a program with tests of its own language, the tests run in another p
 What is stopped: network, reading anything but the system's libraries, the interpreter and installed packages,
 writing anywhere but a small scratch folder emptied after every program, the caller's environment, starting
 processes or programs, signalling or tracing other processes, more than a few threads, memory, the size and the number
-of files, CPU and wall-clock time beyond the limits, output beyond the limits, survival of the caller. A program's time
-starts when its sandbox is ready; one that cannot be emptied at once is thrown away.
+of files, CPU and wall-clock time beyond the limits, output beyond the limits, survival of the caller; changing modes of
+the devices that all share; finding earlier programs, or what they returned, in memory. A program's time starts when its
+sandbox is ready; one that cannot be emptied at once is thrown away.
 
-What is not stopped: attacks on the kernel itself; reading the world-readable part of /usr; learning from this
-process's memory what earlier programs run by the same worker were sent or had returned (so reference solutions get a
-sandbox of their own); heavy timing noise: limits count CPU time, but caches and clock rates are shared with whatever
-else runs. A program that needs subprocesses fails.
+What is not stopped: attacks on the kernel itself; reading the world-readable part of /usr; heavy timing noise: limits
+count CPU time, but caches and clock rates are shared with whatever else runs. A program that needs subprocesses fails.
 """
 
 import threading

@@ -18,7 +18,7 @@ SCRATCH = "/tmp"
 
 _PACKAGE = Path(__file__).resolve().parent
 _SYSTEM_FOLDERS = ("/lib", "/lib32", "/lib64", "/libx32")
-_DEVICES = ("/dev/null", "/dev/urandom")
+DEVICES = ("/dev/null", "/dev/urandom")
 """Not /dev/zero: memory mapped from it is the kernel's, and no process is charged for it."""
 _ENVIRONMENT = {"HOME": SCRATCH, "TMPDIR": SCRATCH, "LANG": "C.UTF-8", "PATH": "/usr/local/bin:/usr/bin:/bin"}
 
@@ -48,7 +48,7 @@ def isolated(
     for folder, place in places.items():
         line += ["--ro-bind", folder, place]
     line += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache", *_system_folder_options()]
-    for device in _DEVICES:
+    for device in DEVICES:
         line += ["--dev-bind", device, device]
     for folder, place in places.items():
         if _PACKAGE.is_relative_to(folder):  # an installed copy of this package holds the benchmark's answers

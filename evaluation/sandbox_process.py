@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from evaluation.framing import DeadlinePassed, MessageReader, MessageTooLarge, write_message
 from evaluation.interpreter import Interpreter, inspect_interpreter
-from evaluation.isolation import isolated
+from evaluation.isolation import DEVICES, isolated
 
 _PACKAGE = Path(__file__).resolve().parent
 _INSIDE_FILES = (
@@ -40,6 +40,7 @@ _ENVIRONMENT = {
     # each further arena of a thread would reserve address space, which is what memory is counted by
     "MALLOC_ARENA_MAX": "1",
 }
+_COMMAND_LINE = "/proc/self/cmdline"
 _START_SECONDS = 300.0
 """For the worker to load what it is to preload, on a slow machine with a cold disk."""
 _CLEANING_SECONDS = 10.0
@@ -222,7 +223,7 @@ def _isolated_command(scratch_bytes: int, runtime: Runtime) -> list[str]:
     # for the worker to mount its scratch folder, and to give up for good what it was given for that
     options += ["--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_SETPCAP"]
     if runtime.threads:  # TensorFlow crashes without these; the real /proc would give away the worker's memory
-        options += ["--symlink", interpreter.program, "/proc/self/exe", "--dev-bind", "/dev/null", "/proc/self/cmdline"]
+        options += ["--symlink", interpreter.program, "/proc/self/exe", "--dev-bind", "/dev/null", _COMMAND_LINE]
     return isolated(
         _worker(interpreter, list(packages.values()), runtime, scratch_bytes),
         scratch_bytes=scratch_bytes,
@@ -243,6 +244,7 @@ def _worker(interpreter: Interpreter, packages: Sequence[str], runtime: Runtime,
         "preload": runtime.preload,
         "threads": _MANY_THREADS if runtime.threads else _MOST_THREADS,
         "scratch_bytes": scratch_bytes,
+        "devices": [*DEVICES, _COMMAND_LINE] if runtime.threads else DEVICES,
         "isolated": runtime.isolated,
     }
     return [interpreter.program, "-sS", "-m", "evaluation.sandbox_worker", json.dumps(settings)]

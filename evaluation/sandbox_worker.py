@@ -1,4 +1,4 @@
-"""The process inside the sandbox: forks for each generated program and passes on what the fork reports.
+"""The process inside the sandbox: forks for each request, and again for its program, whose reports are passed on.
 
 Enters: on standard input, one JSON request per program (see `programs.py`, which writes it). Argument: the settings
 that `sandbox_process.py` writes, also JSON.
@@ -10,10 +10,10 @@ of that program. Of a script: ``N`` when its tests may be sent, ``P`` where they
 and the times are this process's own.
 
 The tests of a script are read by the fork that runs them, and by no process that a program is forked from, so that no
-program finds them in its memory. Expected outputs are never sent here.
+program finds them in its memory; nor does it find other programs, their inputs and what they returned, for a request
+is read by a fork that serves no other. Expected outputs are never sent here.
 
-Not guaranteed: that a payload is well formed, or that what a program left in this process's memory by being sent here
-is hidden from the next one.
+Not guaranteed: that a payload is well formed.
 """
 
 import _thread
@@ -50,33 +50,44 @@ _CLEANING_SECONDS = 1.0
 
 
 def main() -> None:
-    """Load what every program is to find loaded, then serve requests until standard input ends."""
+    """Load what every program is to find loaded, then have requests served until standard input ends."""
     settings = json.loads(sys.argv[1])
     if settings["isolated"]:
-        mount_scratch(settings["scratch_bytes"])
+        mount_scratch(settings["scratch_bytes"], settings["devices"])
     sys.path.extend(settings["packages"])
     for name in settings["preload"]:
         importlib.import_module(name)
     loaded_bytes = _address_space_bytes() if settings["preload"] else 0
+    while True:
+        server = os.fork()
+        if server == 0:
+            _serve(settings, loaded_bytes)
+            os._exit(0)
+        _, status = os.waitpid(server, 0)
+        if status:
+            return
+
+
+def _serve(settings: dict[str, Any], loaded_bytes: int) -> None:
+    """Serve one request, in a fork of its own: what it reads there, no later program finds in its memory."""
     scratch = Path.cwd()
     requests = MessageReader(_REQUEST_DESCRIPTOR)
     _reply(b"S", (0.0, 0.0), b"")
-    while True:
+    content = b""
+    while not content:  # an empty one is a stop that came after the end of its program
         try:
             content = requests.read(None, _LARGEST_REQUEST_BYTES)
         except EOFError:
-            return
-        if not content:
-            continue  # a stop that came after the end of its program
-        request = json.loads(content)
-        request["memory_bytes"] += loaded_bytes
-        request |= {"threads": settings["threads"], "isolated": settings["isolated"]}
-        if "entry_point" in request:
-            _run_program(request, requests)
-        else:
-            _run_script(request)
-        _empty(scratch, time.monotonic() + _CLEANING_SECONDS)
-        _reply(b"S", (0.0, 0.0), b"")
+            os._exit(1)
+    request = json.loads(content)
+    request["memory_bytes"] += loaded_bytes
+    request |= {"threads": settings["threads"], "isolated": settings["isolated"]}
+    if "entry_point" in request:
+        _run_program(request, requests)
+    else:
+        _run_script(request)
+    scratch.chmod(0o700)
+    _empty(scratch, time.monotonic() + _CLEANING_SECONDS)
 
 
 def _run_program(request: dict[str, Any], requests: MessageReader) -> None:
