@@ -82,7 +82,7 @@ HOSTILE: dict[str, tuple[str, set[str]]] = {
     ),
     "thread bomb": (
         "import threading, time\ndef f(x):\n    while True: threading.Thread(target=time.sleep, args=[9]).start()",
-        {"exception"},
+        {"exception", "time"},  # a thread that finds no memory may never say that it has begun
     ),
     "threads that fork": (
         "import os, threading\ndef f(x):\n    t = threading.Thread(target=os.fork)\n    t.start(); t.join()",
