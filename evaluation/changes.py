@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import TypeGuard
 
 _SET_ATTRIBUTES = frozenset(("setattr", "delattr", "update_wrapper"))
 _UNCHANGING = frozenset(dir(builtins)) - {"next", "exec", "eval"}
@@ -29,6 +30,8 @@ class Changes:
     augmented: set[str] = field(default_factory=set)
     binds: set[str] = field(default_factory=set)
     copies: set[str] = field(default_factory=set)
+    results: set[str] = field(default_factory=set)
+    gives: set[str] = field(default_factory=set)
     sets: bool = False
 
 
@@ -42,10 +45,15 @@ def read_changes(statement: ast.stmt) -> Changes:
         spoken_to.update(stored, receivers)
         if later:
             found.later |= names
+            if isinstance(node, ast.Return | ast.Yield) and node.value:
+                found.gives |= {name.id for name in _base(node.value)}
             continue
         found.stores |= {name.id for name in stored}
         found.touches |= names
-        found.copies |= {name.id for value in _copied(node) for name in _base(value)}
+        for value in _copied(node):
+            held = [*value.args, *(each.value for each in value.keywords)] if _is_own_call(value) else [value]
+            found.copies |= {name.id for name in _names(held)}
+            found.results |= {called_name(value)} if _is_own_call(value) else set()
         if isinstance(node, ast.Call):
             found.sets |= bool(_SETTING.fullmatch(called_name(node)))
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name):
@@ -84,6 +92,7 @@ def _changed(node: ast.AST) -> tuple[list[ast.Name], list[ast.Name], list[ast.Na
         stored.append(node.value)
     elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         receivers += [decorator.value for decorator in node.decorator_list if isinstance(decorator, ast.Attribute)]
+        touched += getattr(node, "bases", [])  # a class knows its subclasses
     elif isinstance(node, ast.Call):
         name, given = called_name(node), [*node.args, *(keyword.value for keyword in node.keywords)]
         if isinstance(node.func, ast.Attribute):
@@ -94,6 +103,12 @@ def _changed(node: ast.AST) -> tuple[list[ast.Name], list[ast.Name], list[ast.Na
             receivers += [each.value for each in given if isinstance(each, ast.Attribute)]  # as in map(table.append, x)
         else:
             touched += given
+    elif isinstance(node, ast.With | ast.AsyncWith):
+        touched += [item.context_expr for item in node.items]
+    elif isinstance(node, ast.For | ast.AsyncFor):
+        touched.append(node.iter)  # which may be used up
+    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.BinOp | ast.Subscript):
+        touched += [each for each in ast.walk(node.value) if isinstance(each, ast.Name)]  # as in numbers << 1
     return _names(stored), _names(touched), _names(receivers)
 
 
@@ -111,7 +126,7 @@ def _base(value: ast.expr) -> list[ast.Name]:
 
 
 def _copied(node: ast.AST) -> list[ast.expr]:
-    """Return the values to which a node gives another name; what a program's own function returns is a new one."""
+    """Return the values to which a node gives another name."""
     values: list[ast.expr | None] = []
     if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr):
         values.append(node.value)
@@ -119,10 +134,11 @@ def _copied(node: ast.AST) -> list[ast.expr]:
         values.append(node.iter)
     elif isinstance(node, ast.With | ast.AsyncWith):
         values += [item.context_expr for item in node.items]
-    return [value for value in values if value and not _is_own_call(value)]
+    return [value for value in values if value]
 
 
-def _is_own_call(value: ast.expr) -> bool:
+def _is_own_call(value: ast.expr) -> TypeGuard[ast.Call]:
+    """Tell whether a value is what a program's own function returns: a new one, but it may hold what that was given."""
     return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id not in _UNCHANGING
 
 

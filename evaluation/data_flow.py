@@ -50,6 +50,10 @@ class Statement:
     """Names that its functions bind, or whose objects they may change, when they are called."""
     copies: frozenset[str]
     """Names of objects that it gives another name, as in ``row = table[0]`` or ``for row in table: ...``."""
+    results: frozenset[str]
+    """Names of functions to whose results it gives names."""
+    gives: frozenset[str]
+    """Names of objects that its functions return."""
     modules: frozenset[str]
     """Packages that it imports, at once or later."""
     hollow: bool
@@ -93,6 +97,8 @@ def read_statement(node: ast.stmt, text: str) -> Statement | None:
         calls=frozenset(changes.calls & here),
         later=frozenset(scopes.later_binds | (changes.later & uses)),
         copies=frozenset(changes.copies & here),
+        results=frozenset(changes.results & here),
+        gives=frozenset(changes.gives & uses),
         modules=frozenset(_modules(node)),
         hollow=_is_hollow(node),
         is_future=isinstance(node, ast.ImportFrom) and node.module == "__future__",
@@ -160,7 +166,8 @@ def _is_aside(node: ast.stmt) -> bool:
         shows = isinstance(node.value, ast.Call) and called_name(node.value) in _SHOWS_OR_ENDS
         return shows or isinstance(node.value, ast.Constant)
     if isinstance(node, ast.For | ast.While | ast.If | ast.With):
-        return all(_is_aside(each) for each in [*node.body, *getattr(node, "orelse", ())])
+        inner = [*node.body, *getattr(node, "orelse", ())]
+        return all(map(_is_aside, inner)) and not all(isinstance(each, ast.Pass) for each in inner)
     return False
 
 

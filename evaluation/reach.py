@@ -68,18 +68,26 @@ def has_run_on(part: Part, entry_point: str) -> bool:
 
 
 def find_needed(
-    parts: Sequence[Part], chosen: int, given: Sequence[Statement], entry_point: str, *, first_of_each: bool
+    parts: Sequence[Part],
+    chosen: int,
+    given: Sequence[Statement],
+    entry_point: str,
+    *,
+    first_of_each: bool,
+    last_counts: bool = False,
 ) -> Needed:
     """Return what the entry point of one part needs of all parts, and of what is given besides.
 
     A name means what the chosen part makes of it; else what the nearest part before it does, or the next one after it;
     else what stands under a `__main__`; else what is given. Of several definitions of a name in the chosen part all are
-    kept, so that the last counts, or with `first_of_each` only the first.
+    kept, so that the last counts, or with `first_of_each` only the first. With `last_counts` a name means what the last
+    part makes of it that makes anything of it.
     """
     own = parts[chosen].statements
-    own = [item for item in own if not (item.hollow and entry_point in item.binds)]
+    own = [item for item in own if not (_is_void(item) and entry_point in item.binds)]
     own = _first_of_each(own) if first_of_each else own
     places = [*range(chosen, -1, -1), *range(chosen + 1, len(parts))]
+    places = [*reversed(range(len(parts)))] if last_counts else places
     ranked: list[tuple[int, Statement]] = [(2 * len(parts), item) for item in given]
     for number, part in enumerate(parts):
         rank = places.index(number)
@@ -95,6 +103,10 @@ def _definitions(statements: Iterable[Statement], entry_point: str) -> list[Stat
     """Return the statements that make the entry point what it is."""
     items = (item for item in statements if entry_point in item.binds and not item.hollow)
     return [item for item in items if item.kind not in ("deletion", "import", "guard")]
+
+
+def _is_void(item: Statement) -> bool:
+    return item.hollow or (item.kind == "deletion" and len(item.binds) == 1)
 
 
 def _imports(part: Part, entry_point: str) -> bool:
@@ -145,10 +157,11 @@ class _Flow:
         self._need({self._entry_point})
         if self._lacks_a_name():  # then it may be made at run time
             makers = [item for _, item in self._items if item.kind in ("assignment", "other") and item.runs & LOOKUPS]
+            makers += self._wanted_for[_state_of("builtins")]
             self._keep_all(item for item in makers if not item.is_aside and not item.mentions & self._callers)
         found = [item for _, item in self._items if id(item) in self._kept]
         found.sort(key=lambda item: not item.is_future)
-        may_make_names = self._has_star or any(item.uses & LOOKUPS for item in found)
+        may_make_names = self._has_star or any(item.uses & {*LOOKUPS, "builtins"} for item in found)
         return Needed(found, self._lacks_a_name() and not may_make_names)
 
     def _need(self, names: set[str]) -> None:
@@ -171,6 +184,8 @@ class _Flow:
     def _needs_of(self, item: Statement) -> set[str]:
         """Return the names that a statement needs, and marks of the packages whose state matters to it."""
         found = set(item.uses) | {_state_of(package) for package in item.modules}
+        if not item.modules <= sys.stdlib_module_names:
+            found.add(_state_of("sys"))  # as of sys.path, where they are looked for
         if item.uses & LOOKUPS:
             found |= self._names_to_look_up()
         return found
@@ -214,7 +229,12 @@ class _Flow:
 
     def _sources(self, names: Iterable[str]) -> set[str]:
         """Return the names, and those of the objects that they are other names for."""
-        return self._closure(names, lambda item: item.copies)
+        return self._closure(names, lambda item: item.copies | item.gives | self._given_back(item))
+
+    def _given_back(self, item: Statement) -> set[str]:
+        """Return the names of objects that come as results, the answer's own left out."""
+        makers = [maker for name in item.results - self._callers for maker in self._binding.get(name, ())]
+        return {name for maker in makers for name in maker.gives}
 
     def _effects(self, names: Iterable[str]) -> set[str]:
         """Return the names of objects that functions of these names may change, directly or by calling others."""

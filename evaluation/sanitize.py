@@ -43,9 +43,9 @@ def extract_code(completion: str, entry_point: str, prompt: str) -> str:
 def extract_readings(completion: str, entry_point: str, prompt: str) -> list[str]:
     """Return the programs that a completion can be read as, that of `extract_code` first; never raises.
 
-    The others do something else than it: with another one of several definitions in one block, as the code stands,
-    tests and all, and from the longest block, which is what EvalPlus reads. They are for where the first is wrong: an
-    answer that is right by one of them is not to fail for how it was read.
+    The others do something else than it: with another one of several definitions in one block, with what later blocks
+    correct, as the code stands, tests and all, and from the longest block, which is what EvalPlus reads. They are for
+    where the first is wrong: an answer that is right by one of them is not to fail for how it was read.
     """
     reply = re.sub(r"\r\n?", "\n", completion.removeprefix("\ufeff"))
     reply = reply.encode("utf-8", "replace").decode()  # half a surrogate pair is in no program
@@ -109,7 +109,8 @@ def _readings(parts: Sequence[Part], given: Sequence[Statement], entry_point: st
     chosen = defining[-1]
     orders = (True, False) if has_run_on(parts[chosen], entry_point) else (False, True)
     first, other = (find_needed(parts, chosen, given, entry_point, first_of_each=order) for order in orders)
-    programs = [_text(first), _text(other)]
+    corrected = find_needed(parts, chosen, given, entry_point, first_of_each=orders[0], last_counts=True)
+    programs = [_text(first), _text(other), _text(corrected)]
     programs += _as_it_stands(parts[: chosen + 1], given, first.statements)
     longest = max(defining, key=lambda number: (_lines(parts[number]), number))
     programs.append(_text(find_needed(parts, longest, given, entry_point, first_of_each=True)))

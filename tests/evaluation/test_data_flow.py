@@ -40,7 +40,14 @@ from evaluation.top_level import find_statements
         ("a.n = b.c(d)", "mentions", {"d"}),
         ("row = a[0]", "copies", {"a"}),
         ("for k, v in a.items(): pass", "copies", {"a"}),
-        ("x = f(a)", "copies", set()),
+        ("x = f(a, b=c)", "copies", {"a", "c"}),
+        ("x = f(a)", "results", {"f"}),
+        ("x = len(a)", "results", set()),
+        ("def f(b): return a[b]", "gives", {"a"}),
+        ("class A(B): pass", "touches", {"B"}),
+        ("with a: pass", "touches", {"a"}),
+        ("for b in a: c = b", "touches", {"a"}),
+        ("a << b", "touches", {"a", "b"}),
     ],
 )
 def test_names_of_a_statement(text: str, field: str, names: set[str]) -> None:

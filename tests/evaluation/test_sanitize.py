@@ -169,6 +169,17 @@ def test_a_prompt_may_be_mere_text(sandbox: Sandbox) -> None:
     assert code == "def total(n):\n    return sum(n)\n"
 
 
+@pytest.mark.parametrize("correction", ["def unit(x):\n    return x", "unit = int", "from operator import pos as unit"])
+def test_a_later_block_that_corrects_what_the_answer_uses_is_another_reading(correction: str) -> None:
+    draft = "def unit(x):\n    return 2 * x\n\ndef total(numbers):\n    return sum(map(unit, numbers))\n"
+    test = "assert total([1]) == 2\n"
+    reply = f"```python\n{draft}```\nNo, rather:\n```python\n{correction}\n```\nand test it:\n```python\n{test}```"
+    first, *others = extract_readings(reply, "total", PROMPT)
+    assert "2 * x" in first and correction not in first
+    [corrected] = [text for text in others if correction in text and "2 * x" not in text]
+    assert "return sum(map(unit, numbers))" in corrected and test not in corrected
+
+
 def test_readings_are_the_program_as_it_stands_and_its_first_answer_too() -> None:
     tests = f"{WHOLE}\nprint(total([1]))\ntotal.done = True\nwarmed = [total([n]) for n in (1, 2)]\n"
     taken, stands = extract_readings(f"```python\n{tests}```", "total", PROMPT)
