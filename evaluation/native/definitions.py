@@ -17,6 +17,7 @@ from evaluation.native.names import (
     called_names,
     changed_names,
     given_names,
+    held_names,
     is_output,
     words_of,
 )
@@ -43,6 +44,7 @@ VALUES = {
 }
 TYPES = {
     "alias_declaration",
+    "annotation_type_declaration",
     "class_declaration",
     "class_specifier",
     "enum_declaration",
@@ -74,6 +76,7 @@ ALWAYS_KEPT = {
     "inner_attribute_item",
     "linkage_specification",
     "macro_definition",
+    "namespace_alias_definition",
     "namespace_definition",
     "namespace_use_declaration",
     "operator_declaration",
@@ -91,6 +94,17 @@ ALWAYS_KEPT = {
     "using_declaration",
 }
 
+_MEANINGLESS = {
+    "echo_statement",
+    "empty_statement",
+    "exit_statement",
+    "expression_statement",
+    "package_clause",
+    "php_end_tag",
+    "text",
+    "text_interpolation",
+}
+_BLANK = frozenset({"_"})
 _RUNNING_TOPS = ("javascript", "php", "swift")
 """Languages in which what stands at the top level runs in its order."""
 
@@ -112,6 +126,8 @@ class Definition:
     """The names of what it may change when it runs."""
     assigns: frozenset[str] = frozenset()
     """Of these, the names to the left of an assignment, if that is all that a statement does."""
+    holds: frozenset[str] = frozenset()
+    """The names of what the value that it gives or assigns may be, or hold."""
     is_statement: bool = False
     """It runs where it stands, and gives no names."""
     starts: bool = False
@@ -174,9 +190,7 @@ def find_entries(language: str, root: Node, entry_point: str, *, strict: bool) -
 
 def find_definitions(language: str, root: Node) -> list[Definition]:
     """Return the parts of a program, with Rust's attributes before what they belong to."""
-    kinds = FUNCTIONS | VALUES | TYPES | ALWAYS_KEPT | {"macro_invocation"}
-    if language in _RUNNING_TOPS:
-        kinds |= STATEMENTS
+    kinds = _kinds(language)
     items: list[Definition] = []
     attributes = ""
     for node in _members_or_top(language, root):
@@ -187,6 +201,17 @@ def find_definitions(language: str, root: Node) -> list[Definition]:
             items.append(define(language, node, attributes))
         attributes = ""
     return items
+
+
+def holds_unknown(language: str, root: Node) -> bool:
+    """Tell whether there is something at the top level that is neither a definition nor without a meaning."""
+    nodes = (unwrap(node) for node in root.children if node.is_named and "comment" not in node.type)
+    return any(node.type not in _kinds(language) | _MEANINGLESS for node in nodes)
+
+
+def _kinds(language: str) -> set[str]:
+    kinds = FUNCTIONS | VALUES | TYPES | ALWAYS_KEPT | {"macro_invocation"}
+    return kinds | STATEMENTS if language in _RUNNING_TOPS else kinds
 
 
 def _members_or_top(language: str, root: Node) -> list[Node]:
@@ -223,9 +248,10 @@ def define(language: str, node: Node, attributes: str = "") -> Definition:
         parameters=text_of(listed.child_by_field_name("parameters")),
         text=f"{attributes}{text_of(node)}{ending}",
         broken=node.has_error,
-        calls=called_names(node) if runs else frozenset(),
-        changes=changed_names(node) if runs and (is_statement or node.type in FUNCTIONS) else frozenset(),
+        calls=called_names(node) if runs or node.type in VALUES else frozenset(),
+        changes=changed_names(node) if runs else frozenset(),
         assigns=assigned_names(node) if is_statement else frozenset(),
+        holds=held_names(node) if runs and node.type in VALUES | STATEMENTS else frozenset(),
         is_statement=is_statement,
         starts=not is_statement and (not names or _runs_by_itself(language, inner, names)),
     )
@@ -233,6 +259,8 @@ def define(language: str, node: Node, attributes: str = "") -> Definition:
 
 def _runs_by_itself(language: str, node: Node, names: frozenset[str]) -> bool:
     if language == "go":
-        return node.type == "function_declaration" and "init" in names
+        return (node.type, names) in {("function_declaration", frozenset({"init"})), ("var_declaration", _BLANK)}
+    if language == "cpp" and node.type in TYPES:  # macros may give names, such as those of enumerators
+        return node.has_error or any(part.type.startswith("preproc_") for part in walk(node))
     marks = (child for child in node.children if child.type in ("attribute_specifier", "attribute_declaration"))
     return language == "cpp" and any("constructor" in text_of(mark) for mark in marks)

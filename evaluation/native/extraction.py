@@ -24,6 +24,7 @@ from evaluation.native.definitions import (
     define,
     find_definitions,
     find_entries,
+    holds_unknown,
 )
 from evaluation.native.java_class import java_program
 from evaluation.native.reach import find_needed, is_example, leaves_out
@@ -60,10 +61,10 @@ def extract_program(language: str, answer: str, entry_point: str, head: str) -> 
 
 
 def extract_readings(language: str, answer: str, entry_point: str, head: str) -> list[str]:
-    """Return what an answer can be read as: the program taken out of it, and its code as it stands.
+    """Return what an answer can be read as: the program taken out of it, its block as it stands, and all its blocks.
 
-    The second is there where more was left out than what cannot matter, for where the first is wrong: an answer that is
-    right as it stands is not to fail for how it was read.
+    The others are there where more was left out than what cannot matter, for where the first is wrong: an answer that
+    is right as it stands is not to fail for how it was read.
     """
     if len(answer) > MAX_CHARACTERS:
         return [answer]
@@ -75,7 +76,7 @@ def extract_readings(language: str, answer: str, entry_point: str, head: str) ->
         for attempt in _attempts(language, answer, own, head):
             readings = _readings(language, attempt, entry_point, head, strict=strict)
             if readings:
-                return readings
+                return [*readings, *(["\n".join(own)] if attempt.others else [])]
     return ["\n".join(own) if own else head + answer]
 
 
@@ -117,7 +118,8 @@ def _readings(language: str, attempt: _Attempt, entry_point: str, head: str, *, 
     at_top = any(item.defines(entry_point) and not is_example(item, entry_point) for item in found)
     chosen = find_needed(found if at_top else [define(language, entry)], given, entry_point)
     program = _join(language, given, chosen)
-    is_less = root.has_error or leaves_out(find_definitions(language, root), chosen, entry_point)
+    is_less = root.has_error or holds_unknown(language, root)
+    is_less = is_less or leaves_out(find_definitions(language, root), chosen, entry_point)
     return [program, text] if is_less else [program]
 
 

@@ -5,15 +5,17 @@ Not guaranteed: that the text compiles.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tree_sitter import Node
 
 from evaluation.native.definitions import TYPES, Definition, define
+from evaluation.native.names import words_of
 from evaluation.native.reach import without_repeats
 from evaluation.native.sources import edit, name_of, parse, text_of, walk
 
 _NO_MEMBERS = ("class_body", "line_comment", "block_comment", "import_declaration", "package_declaration")
+_MAIN = re.compile(r"\bvoid\s+main\s*\(")
 _TYPE_BODIES = ("class_body", "enum_body_declarations", "record_body")
 
 
@@ -36,12 +38,13 @@ def java_program(root: Node, entry: Node, head: str, given: Sequence[Definition]
     imports += [text_of(node) for node in tops if node.type == "import_declaration"]
     lines = [*dict.fromkeys(imports), f"class {own_class}{_extensions(holder)} {{"]
     types = _other_types(tops if holder else [node for node in tops if node not in root.children], entry, own_class)
-    text = "\n".join([*lines, *(item.text for item in [*kept, *members]), "}", *types]) + "\n"
+    own = "\n".join([*lines, *(item.text for item in [*kept, *members]), "}"])
+    text = "\n".join([own, *_without_mains(types, own)]) + "\n"
     if holder is None:
         return [text]
     is_own = holder in root.children and name_of(holder) == own_class
-    lost = sum(child.type == "constructor_declaration" for child in body.children)
-    lost -= sum(item.kind == "constructor_declaration" for item in members)
+    texts = {item.text for item in members}
+    lost = any(node.is_named and node.type not in _NO_MEMBERS and text_of(node) not in texts for node in body.children)
     return [_renamed(text, name_of(holder), own_class), *([text_of(root)] if is_own and lost else [])]
 
 
@@ -65,15 +68,19 @@ def _extensions(holder: Node | None) -> str:
     return content.decode("utf-8", "replace").rstrip()
 
 
-def _other_types(nodes: Sequence[Node], entry: Node, own_class: str) -> list[str]:
-    """Return the types of a reply beside the entry point's class and the one with the main method."""
+def _other_types(nodes: Sequence[Node], entry: Node, own_class: str) -> dict[str, str]:
+    """Return the types of a reply beside the entry point's class."""
     types = {
         name_of(node): text_of(node)
         for node in reversed(nodes)
         if node.type in TYPES and not _holds(node, entry) and name_of(node) != own_class
     }
-    kept = [text for text in reversed(types.values()) if not re.search(r"\bvoid\s+main\s*\(", text)]
-    return [re.sub(r"^(?:public|private|protected)\s+", "", text) for text in kept]
+    return {name: re.sub(r"^(?:public|private|protected)\s+", "", types[name]) for name in reversed(types)}
+
+
+def _without_mains(types: Mapping[str, str], program: str) -> list[str]:
+    """Leave out the types with a main method, unless the program names them."""
+    return [text for name, text in types.items() if name in words_of(program) or not _MAIN.search(text)]
 
 
 def _renamed(text: str, name: str, own_class: str) -> str:

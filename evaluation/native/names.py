@@ -26,7 +26,9 @@ STATEMENTS = {
     "statement_block",
     "switch_statement",
     "try_statement",
+    "unset_statement",
     "while_statement",
+    "with_statement",
 }
 """What does something where a program begins to run (JavaScript, PHP, Swift), or is a macro's use (C++, Rust)."""
 _ASSIGNMENTS = {
@@ -35,7 +37,16 @@ _ASSIGNMENTS = {
     "augmented_assignment_expression",
     "reference_assignment_expression",
 }
-_CALLS = {"call_expression", "function_call_expression", "member_call_expression", "scoped_call_expression"}
+_CALLS = {
+    "call_expression",
+    "function_call_expression",
+    "member_call_expression",
+    "new_expression",
+    "object_creation_expression",
+    "scoped_call_expression",
+}
+_LOOPS = {"for_in_statement", "foreach_statement"}
+_PLACES = {"member_access_expression", "member_expression", "subscript_expression"}
 _LEAVES = {
     "field_identifier",
     "identifier",
@@ -118,8 +129,14 @@ def changed_names(node: Node) -> frozenset[str]:
             names |= _names_in(part)
         elif part.type in _CALLS:
             names |= _handed_over(part)
+        elif part.type == "variable_declaration" and node.type in STATEMENTS:
+            names |= given_names(part)
+        elif part.type in _LOOPS:  # by the name that it gives to each item
+            names |= _names_in(part.child_by_field_name("right") or part.named_children[0])
         elif part is not node and part.type in ("function_definition", "function_declaration", "class_declaration"):
             names.add(name_of(part))
+    if "define" in called_names(node):  # names of constants may be computed
+        names |= {text_of(part) for part in walk(node) if part.type == "string_content"}
     return frozenset(names - _declared_inside(node))
 
 
@@ -129,6 +146,15 @@ def assigned_names(node: Node) -> frozenset[str]:
     if part.type not in _ASSIGNMENTS:
         return frozenset()
     return frozenset(_names_in(part.child_by_field_name("left") or part.children[0]))
+
+
+def held_names(node: Node) -> frozenset[str]:
+    """Return the names in the values that a declaration or an assignment gives; none where those are functions."""
+    values = (part.child_by_field_name("value") for part in walk(node) if part.type == "variable_declarator")
+    part = node.children[0] if node.type == "expression_statement" and node.children else node
+    assigned = part.child_by_field_name("right") if part.type in _ASSIGNMENTS else None
+    found = [value for value in (*values, assigned) if value and not re.search(r"=>|\bfunction\b", text_of(value))]
+    return frozenset(name for value in found for name in _names_in(value))
 
 
 def called_names(node: Node) -> frozenset[str]:
@@ -197,11 +223,15 @@ def _handed_over(call: Node) -> set[str]:
             argument = argument.named_children[-1]
         if argument.type in ("variable_name", *_LEAVES):
             names |= words_of(text_of(argument))
-        elif called == {"define"}:
+        elif argument.type in _PLACES:
+            names |= _names_in(argument)
+        elif argument.type == "string" and function.type not in _LEAVES:  # as in Object.defineProperty(a, 'name', b)
             names |= words_of(text_of(argument))
     return names
 
 
 def _declared_inside(node: Node) -> set[str]:
-    kinds = ("lexical_declaration", "variable_declaration", "property_declaration")
+    kinds = {"lexical_declaration", "variable_declaration", "property_declaration"}
+    if node.type in STATEMENTS:
+        kinds.remove("variable_declaration")  # JavaScript's var is not of the block
     return {name for part in walk(node) if part is not node and part.type in kinds for name in given_names(part)}

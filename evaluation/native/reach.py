@@ -21,10 +21,10 @@ def find_needed(found: Sequence[Definition], given: Sequence[Definition], entry_
     """Return what stays of a reply's parts beside those that are given."""
     items = [item for item in without_repeats(found) if not is_example(item, entry_point) and "main" not in item.names]
     words = {entry_point}.union(*(words_of(item.text) for item in given))
-    needed = {id(item) for item in _close([item for item in items if not item.is_statement], words)}
+    needed = {id(item) for item in _close([item for item in items if not item.is_statement], words, entry_point)}
     others = [item for item in items if id(item) not in needed and not item.is_statement]
     tests = {name for item in others if item.mentions({entry_point}) for name in item.names}
-    return _close([item for item in items if not (item.is_statement and item.mentions(tests))], words)
+    return _close([item for item in items if not (item.is_statement and item.mentions(tests))], words, entry_point)
 
 
 def is_example(item: Definition, entry_point: str) -> bool:
@@ -32,22 +32,20 @@ def is_example(item: Definition, entry_point: str) -> bool:
     if item.kind in ALWAYS_KEPT or not item.mentions({entry_point}):
         return False
     if item.is_statement:
-        return entry_point in item.calls or entry_point not in item.assigns
-    return item.starts or (item.kind in VALUES and not item.has_body)
+        return entry_point in item.calls or not item.assigns
+    return item.starts or (item.kind in VALUES and not item.has_body and entry_point in item.calls)
 
 
 def leaves_out(items: Sequence[Definition], chosen: Sequence[Definition], entry_point: str) -> bool:
     """Tell whether a choice lacks what might matter, as a plain function or an example that nothing names cannot."""
     kept = {"".join(item.text.split()) for item in chosen}
-    return any(
-        "".join(item.text.split()) not in kept
-        for item in items
-        if item.kind not in ALWAYS_KEPT and not _is_plain_function(item) and not is_example(item, entry_point)
-    )
+    named = set().union(*(words_of(item.text) for item in chosen)) - {"main"}
+    left_out = [item for item in items if item.kind not in ALWAYS_KEPT and "".join(item.text.split()) not in kept]
+    return any((item.names | item.assigns) & named or not _is_aside(item, entry_point) for item in left_out)
 
 
-def _is_plain_function(item: Definition) -> bool:
-    return item.kind in FUNCTIONS and bool(item.names) and not item.starts
+def _is_aside(item: Definition, entry_point: str) -> bool:
+    return is_example(item, entry_point) or (item.kind in FUNCTIONS and bool(item.names) and not item.starts)
 
 
 def without_repeats(items: Sequence[Definition]) -> list[Definition]:
@@ -55,15 +53,17 @@ def without_repeats(items: Sequence[Definition]) -> list[Definition]:
     unique: dict[tuple[object, ...], Definition] = {}
     for item in items:
         is_named = item.names and item.kind in FUNCTIONS | VALUES and not item.text.startswith("extern ")
-        unique.setdefault((item.kind, item.names, item.parameters) if is_named else (item.text,), item)
+        may_repeat = item.starts or (item.kind == "template_declaration" and not item.parameters)
+        key = (item.kind, item.names, item.parameters) if is_named and not may_repeat else (item.text,)
+        unique.setdefault(key, item)
     return list(unique.values())
 
 
-def _close(items: Sequence[Definition], words: Iterable[str]) -> list[Definition]:
+def _close(items: Sequence[Definition], words: Iterable[str], entry_point: str) -> list[Definition]:
     """Return all that is reached from some words."""
-    functions = _index(items, lambda item: item.names if item.kind in FUNCTIONS else ())
-    reached_by = _index(items, lambda item: _effects(item, functions) if item.is_statement else item.names)
-    mentioned_in = _index(items, lambda item: words_of(item.text) if item.kind in TYPES | _MADE_EARLY else ())
+    effects = _Effects(items)
+    reached_by = _index(items, lambda item: effects.of(item) if item.is_statement else item.names)
+    mentioned_in = _index(items, lambda item: words_of(item.text) if _may_change(item, entry_point) else ())
     kept = {id(item) for item in items if item.kind in ALWAYS_KEPT or item.starts}
     waiting = set(words).union(*(words_of(item.text) for item in items if id(item) in kept))
     seen: set[str] = set()
@@ -77,12 +77,18 @@ def _close(items: Sequence[Definition], words: Iterable[str]) -> list[Definition
     return [item for item in items if id(item) in kept]
 
 
+def _may_change(item: Definition, entry_point: str) -> bool:
+    """Tell whether something may change what it mentions before anything is called, or is called by what may."""
+    return item.kind in TYPES | _MADE_EARLY or (item.kind in FUNCTIONS and not item.mentions({entry_point}))
+
+
 def _touching(
     fresh: Sequence[Definition], mentioned_in: Mapping[str, Sequence[Definition]], touched: set[str]
 ) -> list[Definition]:
-    """Return the variables whose making may change those that are fresh: they or their types mention them."""
+    """Return the variables whose making may change those that are fresh: they, types or functions mention them."""
     found: list[Definition] = []
-    waiting = {name for item in fresh if item.kind in _MADE_EARLY and not item.has_body for name in item.names}
+    variables = (item for item in fresh if item.kind in TYPES or (item.kind in _MADE_EARLY and not item.has_body))
+    waiting = {name for item in variables for name in item.names}
     while waiting := waiting - touched:
         touched |= waiting
         users = [item for name in waiting for item in mentioned_in.get(name, ())]
@@ -91,15 +97,29 @@ def _touching(
     return found
 
 
-def _effects(item: Definition, functions: Mapping[str, Sequence[Definition]]) -> set[str]:
-    """Return the names of what a statement may change, also by the functions that it calls."""
-    effects, called, waiting = set(item.changes), set(item.calls), set(item.calls)
-    while waiting:
-        found = [function for name in waiting for function in functions.get(name, ())]
-        effects.update(*(function.changes for function in found))
-        waiting = set().union(*(function.calls for function in found)) - called
-        called |= waiting
-    return effects
+class _Effects:
+    """What statements may change, also by what they name."""
+
+    def __init__(self, items: Sequence[Definition]) -> None:
+        self._makers = _index(items, lambda item: () if item.is_statement else item.names)
+        self._holders = _index(items, lambda item: (item.names | item.assigns) if item.holds else ())
+
+    def of(self, item: Definition) -> set[str]:
+        """Return the names of what a statement may change."""
+        effects = set(item.changes)
+        named = waiting = words_of(item.text)
+        while waiting:
+            makers = [maker for name in waiting for maker in self._makers.get(name, ()) if maker.changes]
+            effects.update(*(maker.changes for maker in makers))
+            waiting = set().union(*(words_of(maker.text) for maker in makers)) - named
+            named |= waiting
+        waiting = set(effects)
+        while waiting:
+            waiting = {
+                name for held in waiting for item in self._holders.get(held, ()) for name in item.holds
+            } - effects
+            effects |= waiting
+        return effects
 
 
 def _index(items: Sequence[Definition], words: Callable[[Definition], Iterable[str]]) -> dict[str, list[Definition]]:

@@ -129,6 +129,24 @@ def test_another_block_fills_in_what_the_last_lacks(order: tuple[int, int]) -> N
     assert order == (1, 0) or program.index("int up") < program.index("int add_one")
 
 
+@pytest.mark.parametrize("language", [name for name in TASKS if name != "java"])
+def test_what_is_defined_twice_is_read_as_it_stands_too(language: str) -> None:
+    draft, final = (TASKS[language].head + body for body in (BODIES[language].replace("1", "7"), BODIES[language]))
+    assert "+ 1" in readings(language, f"```{language}\n{draft}\n{final}\n```")[-1]
+
+
+def test_all_blocks_together_are_another_reading() -> None:
+    code = "let by = 2;\nconst addOne = (x) => x + by;"
+    first, *_, stands = readings("javascript", f"```js\n{code}\n```\nNo:\n```js\nby = 1;\n```")
+    assert "by = 1" not in first and stands == f"{code}\n\nby = 1;\n"
+
+
+def test_parts_of_an_unknown_kind_are_read_as_they_stand_too() -> None:
+    code = "debugger;\nconst addOne = (x) => x + 1;"
+    first, stands = readings("javascript", f"```js\n{code}\n```")
+    assert "debugger" not in first and stands.strip() == code
+
+
 @pytest.mark.parametrize(
     ("language", "label"),
     [
