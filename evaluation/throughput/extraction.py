@@ -99,9 +99,8 @@ def judge_programs(
 
 def summarize(replies: Sequence[Readings], passing: set[tuple[str, str]]) -> tuple[Mapping[str, int], list[str]]:
     """Return how many replies pass in which way, and a line for each that fails only as it is read here; pure."""
-    counts = dict.fromkeys(
-        ("read", "read otherwise", "as it stands", "EvalPlus", "only as it stands", "only EvalPlus"), 0
-    )
+    names = ("read", "read otherwise", "as it stands", "not as it stands", "only as it stands", "EvalPlus")
+    counts = dict.fromkeys((*names, "only EvalPlus"), 0)
     lines = []
     for number, reply in enumerate(replies):
         first, any_of_ours, stands, theirs = (
@@ -112,6 +111,7 @@ def summarize(replies: Sequence[Readings], passing: set[tuple[str, str]]) -> tup
         counts["read otherwise"] += any_of_ours and not first
         counts["as it stands"] += stands
         counts["EvalPlus"] += theirs
+        counts["not as it stands"] += any_of_ours and not stands
         for name, passes in (("as it stands", stands), ("EvalPlus", theirs)):
             if passes and not any_of_ours:
                 counts[f"only {name}"] += 1

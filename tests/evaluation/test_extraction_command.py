@@ -46,6 +46,7 @@ def test_readings_are_counted_and_what_is_worse_is_named() -> None:
         "read otherwise": 1,
         "as it stands": 2,
         "EvalPlus": 1,
+        "not as it stands": 0,
         "only as it stands": 1,
         "only EvalPlus": 1,
     }
