@@ -67,6 +67,15 @@ def has_run_on(part: Part, entry_point: str) -> bool:
     return len(answers) > 1 and not part.is_whole
 
 
+def is_cut_off(part: Part, entry_point: str) -> bool:
+    """Tell whether a text ends within its definition of the entry point."""
+    definitions = _definitions(part.statements, entry_point)
+    if part.is_program or not definitions or definitions[-1] is not part.statements[-1]:
+        return False
+    text = definitions[-1].text.rstrip()
+    return part.text[part.text.rfind(text) + len(text) :].lstrip("\n")[:1].isspace()
+
+
 def find_needed(
     parts: Sequence[Part],
     chosen: int,

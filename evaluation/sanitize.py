@@ -17,7 +17,7 @@ from itertools import chain
 
 from evaluation.data_flow import Statement
 from evaluation.fences import Block, find_blocks
-from evaluation.reach import Needed, Part, find_needed, has_run_on, parts_that_define, read_part
+from evaluation.reach import Needed, Part, find_needed, has_run_on, is_cut_off, parts_that_define, read_part
 from evaluation.thoughts import without_thoughts
 from evaluation.top_level import dedented, find_statements, parse
 
@@ -44,8 +44,9 @@ def extract_readings(completion: str, entry_point: str, prompt: str) -> list[str
     """Return the programs that a completion can be read as, that of `extract_code` first; never raises.
 
     The others do something else than it: with another one of several definitions in one block, with what later blocks
-    correct, as the code stands, tests and all, and from the longest block, which is what EvalPlus reads. They are for
-    where the first is wrong: an answer that is right by one of them is not to fail for how it was read.
+    correct, as the code stands, tests and all, from the longest block, which is what EvalPlus reads, and from the block
+    before one that is not closed. They are for where the first is wrong: an answer that is right by one of them is not
+    to fail for how it was read.
     """
     reply = re.sub(r"\r\n?", "\n", completion.removeprefix("\ufeff"))
     reply = reply.encode("utf-8", "replace").decode()  # half a surrogate pair is in no program
@@ -106,14 +107,15 @@ def _readings(parts: Sequence[Part], given: Sequence[Statement], entry_point: st
     defining = parts_that_define(parts, entry_point)
     if not defining:
         return None
-    chosen = defining[-1]
+    chosen = ([number for number in defining if not is_cut_off(parts[number], entry_point)] or defining)[-1]
     orders = (True, False) if has_run_on(parts[chosen], entry_point) else (False, True)
     first, other = (find_needed(parts, chosen, given, entry_point, first_of_each=order) for order in orders)
     corrected = find_needed(parts, chosen, given, entry_point, first_of_each=orders[0], last_counts=True)
     programs = [_text(first), _text(other), _text(corrected)]
     programs += _as_it_stands(parts[: chosen + 1], given, first.statements)
-    longest = max(defining, key=lambda number: (_lines(parts[number]), number))
-    programs.append(_text(find_needed(parts, longest, given, entry_point, first_of_each=True)))
+    spare = [max(defining, key=lambda number: (_lines(parts[number]), number))]
+    spare += [number for number in defining[-2:-1] if not parts[chosen].is_whole]
+    programs += [_text(find_needed(parts, number, given, entry_point, first_of_each=True)) for number in spare]
     return _Readings(list(dict.fromkeys(programs)), first.lacks)
 
 

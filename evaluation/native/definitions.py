@@ -105,6 +105,8 @@ _MEANINGLESS = {
     "text_interpolation",
 }
 _BLANK = frozenset({"_"})
+_FUNCTIONS_ONLY = ("java", "php")
+"""Languages in which a variable is not called as a function of its name is."""
 _RUNNING_TOPS = ("javascript", "php", "swift")
 """Languages in which what stands at the top level runs in its order."""
 
@@ -176,16 +178,29 @@ def closings(language: str) -> Sequence[str]:
     return ("", "\n}", "\n}\n}") if language == "java" else ("", "\n}")
 
 
-def find_entries(language: str, root: Node, entry_point: str, *, strict: bool) -> Iterator[Node]:
-    """Yield definitions of the entry point, those at the top level first."""
-    for node in chain(root.children, walk(root)):
+def find_entries(
+    language: str, root: Node, entry_point: str, *, strict: bool, as_value: bool = False
+) -> Iterator[Node]:
+    """Yield definitions of the entry point, those at the top level first.
+
+    With `as_value` they are variables that get a function from elsewhere, as in `const f = compose(g, h)`.
+    """
+    for node in root.children if as_value else chain(root.children, walk(root)):
         if node.type not in FUNCTIONS | VALUES or f"{entry_point}".encode() not in (node.text or b""):
             continue
         if node.type == "method_declaration" and node.child_by_field_name("body") is None:
             continue
         item = define(language, unwrap(node))
-        if item.defines(entry_point) and item.has_body and not (strict and item.broken):
+        is_one = _is_given_a_value(language, node, item) if as_value else item.has_body
+        if item.defines(entry_point) and is_one and not (strict and item.broken):
             yield node
+
+
+def _is_given_a_value(language: str, node: Node, item: Definition) -> bool:
+    """Tell whether a variable can be called by what it is set to where it is declared; an import has it elsewhere."""
+    if language in _FUNCTIONS_ONLY or "require" in item.calls:
+        return False
+    return "=" in item.text and (language != "cpp" or any(part.type == "init_declarator" for part in walk(node)))
 
 
 def find_definitions(language: str, root: Node) -> list[Definition]:

@@ -11,7 +11,7 @@ Not guaranteed: that the text compiles. Where no entry point is found the best g
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tree_sitter import Node
 
@@ -53,6 +53,10 @@ class _Attempt:
     """Other blocks, which may have what the text lacks; those of the front come before it."""
     before: int = 0
     """How many of them do."""
+    as_value: bool = False
+    """Whether the entry point may be a variable that gets a function from elsewhere."""
+    is_whole: bool = True
+    """It is not put after the head."""
 
 
 def extract_program(language: str, answer: str, entry_point: str, head: str) -> str:
@@ -76,7 +80,9 @@ def extract_readings(language: str, answer: str, entry_point: str, head: str) ->
         for attempt in _attempts(language, answer, own, head):
             readings = _readings(language, attempt, entry_point, head, strict=strict)
             if readings:
-                return [*readings, *(["\n".join(own)] if attempt.others else [])]
+                stands = "\n".join(own) or answer
+                is_other = attempt.others or (not attempt.is_whole and entry_point in stands)
+                return [*readings, *([stands] if is_other else [])]
     return ["\n".join(own) if own else head + answer]
 
 
@@ -94,8 +100,9 @@ def _attempts(language: str, answer: str, own: Sequence[str], head: str) -> Iter
         for closing in endings
     ]
     whole += [_Attempt(answer + closing) for closing in endings if not own]
+    whole += [replace(attempt, as_value=True) for attempt in whole]
     bodies = sorted(own, key=lambda text: "return" not in text) or [answer]
-    continued = [_Attempt(head + body + closing) for body in bodies for closing in endings]
+    continued = [_Attempt(head + body + closing, is_whole=False) for body in bodies for closing in endings]
     begins_inside = not own and answer.lstrip("\n")[:1].isspace()
     yield from [*continued, *whole] if begins_inside else [*whole, *continued]
 
@@ -104,7 +111,7 @@ def _readings(language: str, attempt: _Attempt, entry_point: str, head: str, *, 
     """Return the entry point in a text with what it needs, and the text if more was left out; or nothing."""
     text = _as_program(language, attempt.text)
     root = parse(language, text)
-    entry = next(find_entries(language, root, entry_point, strict=strict), None)
+    entry = next(find_entries(language, root, entry_point, strict=strict, as_value=attempt.as_value), None)
     if entry is None:
         return []
     given = [item for item in find_definitions(language, parse(language, close(language, head)))]

@@ -45,6 +45,7 @@ _CALLS = {
     "object_creation_expression",
     "scoped_call_expression",
 }
+_DEFINING = {"class_alias", "define"}
 _LOOPS = {"for_in_statement", "foreach_statement"}
 _PLACES = {"member_access_expression", "member_expression", "subscript_expression"}
 _LEAVES = {
@@ -103,11 +104,13 @@ def words_of(text: str) -> set[str]:
 def given_names(node: Node) -> frozenset[str]:
     """Return the names that a definition gives, or by whose use it is meant.
 
-    The latter are enumerators, and the types that operators, methods and implementations belong to.
+    The latter are enumerators, the types that operators, methods and implementations belong to, and their methods.
     """
     if node.type == "impl_item":
         parts = (text_of(node.child_by_field_name(field)).partition("<")[0] for field in ("type", "trait"))
-        return frozenset(word for part in parts for word in words_of(part))
+        body = node.child_by_field_name("body")
+        members = {name_of(member) for member in body.children} if body else set()
+        return frozenset(word for part in (*parts, *members) for word in words_of(part))
     if node.type == "macro_invocation":
         return frozenset(words_of(text_of(node)))
     names = {name_of(node)} | _parts_named(node) | _types_in(node.child_by_field_name("receiver"))
@@ -135,7 +138,7 @@ def changed_names(node: Node) -> frozenset[str]:
             names |= _names_in(part.child_by_field_name("right") or part.named_children[0])
         elif part is not node and part.type in ("function_definition", "function_declaration", "class_declaration"):
             names.add(name_of(part))
-    if "define" in called_names(node):  # names of constants may be computed
+    if called_names(node) & _DEFINING:  # names of constants may be computed
         names |= {text_of(part) for part in walk(node) if part.type == "string_content"}
     return frozenset(names - _declared_inside(node))
 

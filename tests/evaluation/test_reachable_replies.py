@@ -141,6 +141,17 @@ def test_all_blocks_together_are_another_reading() -> None:
     assert "by = 1" not in first and stands == f"{code}\n\nby = 1;\n"
 
 
+def test_an_import_is_no_definition_of_the_function() -> None:
+    code = "const addOne = (x) => x + 1;"
+    usage = "const addOne = require('./addOne');\nconst two = addOne(1);"
+    assert "require" not in readings("javascript", f"```js\n{code}\n```\n```js\n{usage}\n```")[0]
+
+
+def test_a_function_under_a_name_of_the_preprocessor_is_read_as_it_stands() -> None:
+    code = "#define impl add_one\nint impl(int x) { return x + 1; }"
+    assert f"{code}\n" in readings("cpp", f"```cpp\n{code}\n```")
+
+
 def test_parts_of_an_unknown_kind_are_read_as_they_stand_too() -> None:
     code = "debugger;\nconst addOne = (x) => x + 1;"
     first, stands = readings("javascript", f"```js\n{code}\n```")

@@ -180,6 +180,15 @@ def test_a_later_block_that_corrects_what_the_answer_uses_is_another_reading(cor
     assert "return sum(map(unit, numbers))" in corrected and test not in corrected
 
 
+def test_the_block_before_one_that_is_not_closed_is_another_reading() -> None:
+    short = "def total(numbers):\n    return sum(numbers)\n"
+    rewrite = "def total(numbers):\n    found = 0\n    for number in numbers:\n        found += number\n"
+    readings = extract_readings(f"```python\n{short}```\nOr:\n```python\n{rewrite}", "total", PROMPT)
+    assert readings[0] == rewrite and short in readings
+    readings = extract_readings(f"```python\n{short}```\nOr:\n```python\n{rewrite}```", "total", PROMPT)
+    assert readings[0] == rewrite and short not in readings
+
+
 def test_readings_are_the_program_as_it_stands_and_its_first_answer_too() -> None:
     tests = f"{WHOLE}\nprint(total([1]))\ntotal.done = True\nwarmed = [total([n]) for n in (1, 2)]\n"
     taken, stands = extract_readings(f"```python\n{tests}```", "total", PROMPT)
