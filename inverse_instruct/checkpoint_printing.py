@@ -1,8 +1,11 @@
-"""What `checkpoints` prints: tables for a person, stable JSON for a script."""
+"""The command `checkpoints`: what it does, and what it prints: tables for a person, stable JSON for a script."""
 
 from __future__ import annotations
 
+import argparse
+import getpass
 import json
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +15,41 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from inverse_instruct.checkpoints import list_checkpoints, show_checkpoint
+from inverse_instruct.export import export_checkpoint
 from inverse_instruct.ledger import Checkpoint
+from inverse_instruct.promotions import promote_checkpoint, roll_back
 from inverse_instruct.results import percent
+from inverse_instruct.run_dir import RunDir, newest_run
 
 STATE_STYLES = {"promoted": "bold green", "candidate": "", "retired": "dim"}
+
+
+def run_command(arguments: argparse.Namespace) -> None:
+    """Run the subcommand of `checkpoints` that the command line names.
+
+    Raises:
+        InverseInstructError: there is no such run or checkpoint, or its files are not what was measured.
+    """
+    path = arguments.run_dir or newest_run()
+    match arguments.checkpoints:
+        case "list":
+            print_checkpoints(list_checkpoints(path), arguments.json)
+        case "show":
+            print_lineage(show_checkpoint(path, arguments.name), arguments.json)
+        case "promote":
+            print_change(*promote_checkpoint(RunDir(path), arguments.name, arguments.reason, author=_user()))
+        case "rollback":
+            print_change(*roll_back(RunDir(path), arguments.reason, author=_user()))
+        case "export":
+            print_export(*export_checkpoint(path, arguments.name, arguments.output))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number that has no name
+        return f"user {os.getuid()}"
 
 
 def moment(seconds: float) -> str:

@@ -255,7 +255,7 @@ def _status(arguments: argparse.Namespace) -> None:
 
 
 def _checkpoints(arguments: argparse.Namespace) -> None:
-    from inverse_instruct.checkpoints import run_command
+    from inverse_instruct.checkpoint_printing import run_command
 
     run_command(arguments)
 

@@ -23,7 +23,6 @@ from inverse_instruct.json_rows import MAX_ROW_BYTES, RawRecord
 from inverse_instruct.layouts import detect_layout, read_parts
 from inverse_instruct.parser_process import ParserFailed, definitions
 from inverse_instruct.records import Reason, Rejection, SourceRow, digest
-from inverse_instruct.run_dir import file_digest
 from inverse_instruct.source_files import MAX_FILE_BYTES, source_paths
 
 if TYPE_CHECKING:
@@ -91,23 +90,6 @@ def check_rows(source: CorpusSource) -> None:
     which = "the first " if count == _ROWS_TO_CHECK else ""
     raise CorpusError(f"{source.path}: none of {which}{count} rows gives a snippet (malformed {count}), the first as "
                       f"{problem}; check that it is the right file, and the source's format")
-
-
-def fingerprint(path: Path) -> str:
-    """Return what changes when the content of a file or folder of rows changes; "" for a data set on the hub.
-
-    Raises:
-        CorpusError: a folder cannot be listed.
-    """
-    if path.is_file():
-        return file_digest(path)
-    states = [(source, source.stat()) for source, _ in source_paths(path)] if path.is_dir() else []
-    return digest(*(f"{source}:{state.st_size}:{state.st_mtime_ns}" for source, state in states)) if states else ""
-
-
-def content_of(name: str) -> str:
-    """Return the fingerprint of what a value of a config names, or the name itself where that is no file here."""
-    return fingerprint(Path(name)) or name
 
 
 def _rows(records: Iterator[RawRecord], name: str, place: str, layout: str) -> Iterator[SourceRow | Rejection]:

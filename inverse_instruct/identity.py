@@ -8,6 +8,7 @@ Not guaranteed: that a data set on the hub is the one it was; it goes by its nam
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from inverse_instruct.outside import change_outside
+from inverse_instruct.records import digest
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def identity(section: BaseModel) -> dict[str, Any]:
     Raises:
         CorpusError: a folder that is named cannot be listed.
     """
-    from inverse_instruct.corpus import content_of
+    from inverse_instruct.contents import content_of
 
     return decisive(change_outside(section, lambda key, mark, value: content_of(value) if mark.is_path else value))
 
@@ -68,3 +70,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value.isoformat() if isinstance(value, date) else value
+
+
+def config_digest(config: BaseModel) -> str:
+    """Return the digest of what decides the results of a run."""
+    return digest(json.dumps(decisive(config)))

@@ -15,8 +15,8 @@ from inverse_instruct.checkpoint_files import verify_checkpoint
 from inverse_instruct.config import RunConfig
 from inverse_instruct.config_file import load_config
 from inverse_instruct.errors import ModelError
+from inverse_instruct.identity import config_digest
 from inverse_instruct.ledger import Checkpoint, Ledger, Promotion
-from inverse_instruct.pinned_config import config_digest
 from inverse_instruct.run_dir import RunDir
 
 

@@ -18,7 +18,6 @@ from inverse_instruct.errors import RunDirError
 from inverse_instruct.identity import decisive
 from inverse_instruct.machine import gpu_count
 from inverse_instruct.models import model_digest
-from inverse_instruct.records import digest
 from inverse_instruct.run_dir import RunDir, atomic_write, write_json
 from inverse_instruct.training.launch import rank_count
 from inverse_instruct.training.zero import ranks_decide
@@ -117,8 +116,3 @@ def pin_models(models: Mapping[str, Path], run_dir: RunDir) -> None:
             raise RunDirError(f"{key}: the files in {models[key]} have changed since the run was started (digest "
                               f"{pinned.get(key)} then, {found} now); put back the files, or choose another --run-dir")
     write_json(path, digests)
-
-
-def config_digest(config: RunConfig) -> str:
-    """Return the digest of what decides the results of a run."""
-    return digest(json.dumps(decisive(config)))

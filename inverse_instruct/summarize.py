@@ -24,6 +24,7 @@ from inverse_instruct.journal import Journal
 from inverse_instruct.prompts import LANGUAGE_NAMES, PromptFormatter, PromptTemplate
 from inverse_instruct.records import Candidate, Reason, Rejection, Snippet, digest, to_dict
 from inverse_instruct.run_dir import Manifest, write_manifest, write_rows
+from inverse_instruct.seeds import candidate_seed
 
 MIN_WORDS = 4  # an instruction with fewer says nothing
 MIN_LINE_CHARACTERS = 10  # shorter lines of code, such as "else:", may stand in an instruction
@@ -136,11 +137,6 @@ class SummarizeStage:
             prefix=draft.prefix, instruction=instruction, seed=draft.seed, model=draft.model, prompt=draft.prompt,
             prompt_tokens=row["prompt_tokens"], completion_tokens=row["completion_tokens"],
         )
-
-
-def candidate_seed(run_seed: int, round_number: int, snippet_id: str, k: int) -> int:
-    """Return the sampling seed of a snippet's candidate number k."""
-    return int(digest(run_seed, round_number, snippet_id, k), 16) % 2**31
 
 
 def review(snippet: Snippet, replies: Iterable[Candidate | Rejection], max_leaked_lines: int

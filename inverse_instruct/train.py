@@ -22,6 +22,7 @@ from typing import Any
 
 from inverse_instruct.config import TrainSection
 from inverse_instruct.errors import ConfigError, ModelError, StageError, WorkerLostError
+from inverse_instruct.losses import read_losses
 from inverse_instruct.machine import gpu_count
 from inverse_instruct.prompts import PromptFormatter
 from inverse_instruct.records import digest, to_dict
@@ -49,7 +50,7 @@ from inverse_instruct.training.stage_folder import (
     discard_other_work,
     remove_intermediate_files,
 )
-from inverse_instruct.training.step_checkpoints import newest_complete, read_losses, step_of
+from inverse_instruct.training.step_checkpoints import newest_complete, step_of
 
 TEARDOWN_SECONDS = 30.0
 MAX_DEATHS = 3  # of workers that started from the same step checkpoint: then it is not bad luck

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inverse_instruct.config import CorpusSource
-from inverse_instruct.corpus import fingerprint, read_source
+from inverse_instruct.contents import fingerprint
+from inverse_instruct.corpus import read_source
 from inverse_instruct.errors import CorpusError
 from inverse_instruct.records import Reason, Rejection, SourceRow
 

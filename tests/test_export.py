@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 
 from inverse_instruct.cards import dataset_card, model_card
 from inverse_instruct.cards.markdown import code, escape, fence
-from inverse_instruct.checkpoints import run_command
+from inverse_instruct.checkpoint_printing import run_command
 from inverse_instruct.cli import _parser
 from inverse_instruct.config import CorpusSource
 from inverse_instruct.corpus import read_source

@@ -10,8 +10,8 @@ import pytest
 from inverse_instruct.config import RunConfig
 from inverse_instruct.config_file import parse_config
 from inverse_instruct.errors import RunDirError
-from inverse_instruct.identity import decisive, how_keys, identity
-from inverse_instruct.pinned_config import config_digest, pin_config, pin_ranks
+from inverse_instruct.identity import config_digest, decisive, how_keys, identity
+from inverse_instruct.pinned_config import pin_config, pin_ranks
 from inverse_instruct.run_dir import RunDir
 
 TREE: dict[str, Any] = {"name": "x", "model": {"base": "a-model"}, "corpus": [{"path": "c.jsonl"}]}

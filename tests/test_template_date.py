@@ -11,7 +11,8 @@ import yaml
 from inverse_instruct.config import RunConfig
 from inverse_instruct.config_file import load_config, parse_config
 from inverse_instruct.errors import RunDirError
-from inverse_instruct.pinned_config import config_digest, pin_config
+from inverse_instruct.identity import config_digest
+from inverse_instruct.pinned_config import pin_config
 from inverse_instruct.run_dir import RunDir
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from inverse_instruct.dashboard.row_file import Floats, Mask, Numbers, RowFile
 from inverse_instruct.run_dir import RunDir
-from inverse_instruct.summarize import candidate_seed
+from inverse_instruct.seeds import candidate_seed
 
 SELECTED = "selected"
 UNDECIDED = "undecided"

@@ -6,9 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from inverse_instruct.losses import read_losses
 from inverse_instruct.run_dir import RunDir
 from inverse_instruct.training.job import PhaseFolder
-from inverse_instruct.training.step_checkpoints import read_losses
 
 MAX_POINTS = 600
 

@@ -14,7 +14,8 @@ import logging
 import shutil
 from pathlib import Path
 
-from inverse_instruct.run_dir import atomic_write, changed_files, file_digest, flush, write_json
+from inverse_instruct.losses import cut_losses, loss_lines
+from inverse_instruct.run_dir import changed_files, file_digest, flush, write_json
 
 MARKER = "complete.json"
 
@@ -52,22 +53,8 @@ def newest_complete(folder: Path, ranks: int, losses: Path) -> Path | None:
             chosen = checkpoint
         else:
             shutil.rmtree(checkpoint)
-    _cut_losses(losses, step_of(chosen) if chosen else 0)
+    cut_losses(losses, step_of(chosen) if chosen else 0)
     return chosen
-
-
-def read_losses(path: Path) -> list[dict[str, float]]:
-    """Return the lines of a loss file; a torn last line is left out."""
-    return [json.loads(line) for line in _loss_lines(path)]
-
-
-def _loss_lines(path: Path) -> list[bytes]:
-    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []  # one line for each step, from step 1
-
-
-def _cut_losses(path: Path, step: int) -> None:
-    with atomic_write(path, "wb") as stream:
-        stream.writelines(line + b"\n" for line in _loss_lines(path)[:step])
 
 
 def _checkpoints(folder: Path) -> list[Path]:
@@ -100,7 +87,7 @@ def _is_complete(checkpoint: Path, ranks: int, losses: Path) -> bool:
     for name in changed:  # never loaded: they are pickles
         logger.warning("%s is damaged: its SHA-256 is not the one that was written; the phase starts anew",
                        checkpoint / name)
-    lines = b"".join(line + b"\n" for line in _loss_lines(losses)[:step_of(checkpoint)])
+    lines = b"".join(line + b"\n" for line in loss_lines(losses)[:step_of(checkpoint)])
     if hashlib.sha256(lines).hexdigest() != curve:
         logger.warning("%s is damaged: it is not what was written up to step %d; the phase starts anew", losses,
                        step_of(checkpoint))

@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from inverse_instruct.training.step_checkpoints import MARKER, mark_complete, newest_complete, read_losses
+from inverse_instruct.losses import read_losses
+from inverse_instruct.training.step_checkpoints import MARKER, mark_complete, newest_complete
 
 
 def make(folder, step, *, complete=True, ranks=1):
