@@ -230,9 +230,9 @@ def _add_serve_command(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from inverse_instruct.check import check_file
-    from inverse_instruct.run import run
-    from inverse_instruct.status import print_status, summarize_run
+    from inverse_instruct.loop.check import check_file
+    from inverse_instruct.loop.run import run
+    from inverse_instruct.store.status import print_status, summarize_run
 
     config, _ = check_file(arguments.config, arguments.overrides, arguments.run_dir)
     path = arguments.run_dir or Path("runs", config.name)
@@ -241,28 +241,28 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    from inverse_instruct.check import check_file
-    from inverse_instruct.plan import print_plan
+    from inverse_instruct.loop.check import check_file
+    from inverse_instruct.loop.plan import print_plan
 
     print_plan(*check_file(arguments.config, arguments.overrides, arguments.run_dir))
 
 
 def _status(arguments: argparse.Namespace) -> None:
-    from inverse_instruct.run_dir import newest_run
-    from inverse_instruct.status import print_status, summarize_run
+    from inverse_instruct.store.run_dir import newest_run
+    from inverse_instruct.store.status import print_status, summarize_run
 
     print_status(summarize_run(arguments.run_dir or newest_run()), arguments.json)
 
 
 def _checkpoints(arguments: argparse.Namespace) -> None:
-    from inverse_instruct.checkpoint_printing import run_command
+    from inverse_instruct.commands.checkpoints import run_command
 
     run_command(arguments)
 
 
 def _serve(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.commands.serve import serve, serve_with_loop
     from inverse_instruct.loop_service.allowed import Allowed
-    from inverse_instruct.serve import serve, serve_with_loop
 
     if arguments.with_loop is not None:
         config = arguments.with_loop if arguments.with_loop != Path() else None
@@ -286,31 +286,31 @@ def _report(arguments: argparse.Namespace) -> None:
 
 def _dashboard(arguments: argparse.Namespace) -> None:
     from inverse_instruct.dashboard.app import serve
-    from inverse_instruct.run_dir import newest_run
+    from inverse_instruct.store.run_dir import newest_run
 
     serve(arguments.run_dir or newest_run(), arguments.host, arguments.port)
 
 
 def _fetch_model(arguments: argparse.Namespace) -> None:
-    from inverse_instruct.models import fetch_model
+    from inverse_instruct.inference.models import fetch_model
 
     print(fetch_model(arguments.name))
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    from inverse_instruct.compare import compare, print_comparison
+    from inverse_instruct.benchmarks.compare import compare, print_comparison
 
     print_comparison(compare(arguments.baseline, arguments.candidate), arguments.json)
 
 
 def _suites(arguments: argparse.Namespace) -> None:
-    from inverse_instruct.suite_listing import list_suites, print_suites
+    from inverse_instruct.benchmarks.suite_listing import list_suites, print_suites
 
     print_suites(list_suites(arguments.data, arguments.python), arguments.json)
 
 
 def _stage(arguments: argparse.Namespace) -> None:
-    from inverse_instruct.standalone import run_stage
+    from inverse_instruct.commands.stages import run_stage
 
     run_stage(arguments)
 

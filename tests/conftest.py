@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from inverse_instruct.models import model_store
+from inverse_instruct.inference.models import model_store
 
 
 @pytest.fixture(scope="session")

@@ -16,18 +16,20 @@ from pathlib import Path
 import yaml
 
 from evaluation import MINI_PATH, Sample
-from inverse_instruct.config import RunConfig
-from inverse_instruct.config_file import load_config
-from inverse_instruct.decontamination import BenchmarkIndex
-from inverse_instruct.evaluate import EvaluateStage
-from inverse_instruct.ledger import Checkpoint, Ledger
-from inverse_instruct.models import model_digest
-from inverse_instruct.pinned_config import pin_config
-from inverse_instruct.preprocess import preprocess
-from inverse_instruct.promote import promote
+from inverse_instruct.config.config_file import load_config
+from inverse_instruct.config.sections import RunConfig
+from inverse_instruct.corpus.decontamination import BenchmarkIndex
+from inverse_instruct.inference.models import model_digest
+from inverse_instruct.loop.pinned_config import pin_config
 from inverse_instruct.records import Candidate, Reason, Rejection, ScoredPair, Snippet, digest, to_dict
-from inverse_instruct.run_dir import Manifest, RunDir, read_manifest, read_rows, write_manifest, write_rows
-from inverse_instruct.selection import select
+from inverse_instruct.stages.decide import promote
+from inverse_instruct.stages.evaluate import EvaluateStage
+from inverse_instruct.stages.preprocess import preprocess
+from inverse_instruct.stages.select import select
+from inverse_instruct.store.ledger import Checkpoint, Ledger
+from inverse_instruct.store.manifest import Manifest, read_manifest, write_manifest
+from inverse_instruct.store.rows import read_rows, write_rows
+from inverse_instruct.store.run_dir import RunDir
 from inverse_instruct.training.publish import MARKER
 
 HOSTILE = "Write a <script>alert(1)</script> | `tick` ``` *star* [link](http://x)\n\n# Heading\n\n---\n\n````\nend"

@@ -15,8 +15,8 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from inverse_instruct.errors import ConfigError, RequestError, RunDirError
-from inverse_instruct.ledger import Ledger
 from inverse_instruct.redaction import HIDDEN, RedactingFormatter, redact
+from inverse_instruct.store.ledger import Ledger
 
 SECRETS = {
     "http://me:s3cret-word@host:8000/v1 does not answer": "http://***@host:8000/v1 does not answer",

@@ -17,12 +17,18 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
-from inverse_instruct.config import CorpusSource, InferenceSection, ModelSection, PreprocessSection, ServeSection
-from inverse_instruct.config_file import load_config
+from inverse_instruct.config.config_file import load_config
+from inverse_instruct.config.sections import (
+    CorpusSource,
+    InferenceSection,
+    ModelSection,
+    PreprocessSection,
+    ServeSection,
+)
 from inverse_instruct.errors import ConfigError
-from inverse_instruct.preprocess import preprocess
-from inverse_instruct.prompts import PromptTemplate
-from inverse_instruct.run_dir import read_rows
+from inverse_instruct.inference.prompts import PromptTemplate
+from inverse_instruct.stages.preprocess import preprocess
+from inverse_instruct.store.rows import read_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted([*(ROOT / "inverse_instruct").rglob("*.py"), *(ROOT / "evaluation").rglob("*.py")])
@@ -43,8 +49,8 @@ ALLOWED = {
     ("evaluation/wire.py", "importlib.import_module"),  # the library's and installed packages', inside the sandbox
     ("evaluation/sandbox_worker.py", "importlib.import_module"),  # modules that a suite names, inside the sandbox
     ("evaluation/native/sources.py", "importlib.import_module"),  # grammars of a fixed table
-    ("inverse_instruct/languages.py", "importlib.import_module"),
-    ("inverse_instruct/cards/markdown.py", "jinja2.Environment"),  # templates that ship with the program
+    ("inverse_instruct/source_code/languages.py", "importlib.import_module"),
+    ("inverse_instruct/registry/cards/markdown.py", "jinja2.Environment"),  # templates that ship with the program
     ("inverse_instruct/dashboard/page.py", "Environment"),
 }
 

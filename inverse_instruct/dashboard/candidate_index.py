@@ -15,8 +15,8 @@ import yaml
 from numpy.typing import NDArray
 
 from inverse_instruct.dashboard.row_file import Floats, Mask, Numbers, RowFile
-from inverse_instruct.run_dir import RunDir
-from inverse_instruct.seeds import candidate_seed
+from inverse_instruct.store.run_dir import RunDir
+from inverse_instruct.store.seeds import candidate_seed
 
 SELECTED = "selected"
 UNDECIDED = "undecided"

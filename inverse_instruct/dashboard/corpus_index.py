@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from inverse_instruct.dashboard.row_file import Floats, Mask, RowFile
-from inverse_instruct.run_dir import RunDir
+from inverse_instruct.store.run_dir import RunDir
 
 KEPT = "kept"
 

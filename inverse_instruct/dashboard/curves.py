@@ -6,8 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from inverse_instruct.losses import read_losses
-from inverse_instruct.run_dir import RunDir
+from inverse_instruct.store.losses import read_losses
+from inverse_instruct.store.run_dir import RunDir
 from inverse_instruct.training.job import PhaseFolder
 
 MAX_POINTS = 600

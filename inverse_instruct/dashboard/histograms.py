@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from inverse_instruct.dashboard.row_file import RowFile
-from inverse_instruct.run_dir import RunDir
+from inverse_instruct.store.run_dir import RunDir
 
 BINS = 20  # of equal width over [0, 1]
 

@@ -9,7 +9,7 @@ from typing import Any
 from inverse_instruct.dashboard.page import report_page, to_json
 from inverse_instruct.dashboard.rows import RowQuery, read_page
 from inverse_instruct.dashboard.run_data import collect_run
-from inverse_instruct.run_dir import atomic_write
+from inverse_instruct.store.files import atomic_write
 
 ROWS_PER_ROUND = 200
 ROW_BYTES = 4_000_000  # of all rounds together

@@ -17,7 +17,7 @@ from inverse_instruct.dashboard.candidate_index import CandidateIndex
 from inverse_instruct.dashboard.corpus_index import CorpusIndex
 from inverse_instruct.dashboard.row_file import Floats, Mask, Numbers
 from inverse_instruct.errors import RequestError
-from inverse_instruct.run_dir import RunDir
+from inverse_instruct.store.run_dir import RunDir
 
 PAGE_ROWS = 10
 ORDERS = ("corpus", "best", "worst")

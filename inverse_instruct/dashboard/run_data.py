@@ -11,9 +11,9 @@ from typing import Any
 
 from inverse_instruct.dashboard.curves import training_curves
 from inverse_instruct.dashboard.histograms import score_histogram
-from inverse_instruct.ledger import Checkpoint, Ledger, Promotion
-from inverse_instruct.run_dir import RunDir
-from inverse_instruct.status import summarize_run
+from inverse_instruct.store.ledger import Checkpoint, Ledger, Promotion
+from inverse_instruct.store.run_dir import RunDir
+from inverse_instruct.store.status import summarize_run
 
 DATA_STAGES = ("preprocess", "summarize", "score", "selection", "train")
 STAGES = (*DATA_STAGES, "evaluate", "promote")

@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from inverse_instruct.canary import Canary
-from inverse_instruct.checkpoint_files import verify_checkpoint
-from inverse_instruct.config import RunConfig
+from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.errors import ServerError
-from inverse_instruct.gateway.canary import check_canary
+from inverse_instruct.gateway.canary_check import check_canary
 from inverse_instruct.gateway.engines import Engine
 from inverse_instruct.gateway.manners import Manners, read_manners
 from inverse_instruct.gateway.memory import check_memory
 from inverse_instruct.gateway.untied import discard_untied, untied_folder
+from inverse_instruct.inference.canary import Canary
 from inverse_instruct.inference.server import VllmServer
-from inverse_instruct.ledger import Checkpoint
+from inverse_instruct.registry.verify import verify_checkpoint
+from inverse_instruct.store.ledger import Checkpoint
 
 Result = TypeVar("Result")
 

@@ -17,7 +17,7 @@ from inverse_instruct.gateway.availability import Availability
 from inverse_instruct.gateway.deployment import Deployer, Deployment
 from inverse_instruct.gateway.engines import Engine, until_broken
 from inverse_instruct.gateway.metrics import Metrics
-from inverse_instruct.gateway.registry import Registry
+from inverse_instruct.gateway.promoted import Registry
 
 WINDOW_SECONDS = 3600.0
 

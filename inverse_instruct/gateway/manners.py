@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inverse_instruct.config import ModelSection
+from inverse_instruct.config.sections import ModelSection
+from inverse_instruct.inference.prompts import PromptFormatter
 from inverse_instruct.inference.sampling import NEUTRAL
-from inverse_instruct.prompts import PromptFormatter
 
 
 @dataclass(frozen=True)

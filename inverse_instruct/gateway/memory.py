@@ -12,10 +12,10 @@ from pathlib import Path
 
 import psutil
 
-from inverse_instruct.config import InferenceSection
+from inverse_instruct.config.sections import InferenceSection
 from inverse_instruct.errors import ServerError
 from inverse_instruct.gateway.untied import read_header
-from inverse_instruct.machine import gpu_count
+from inverse_instruct.system.machine import gpu_count
 
 GIB = 1 << 30
 ENGINE_BYTES = 1.5 * GIB  # interpreter, libraries and activations of an engine on a CPU

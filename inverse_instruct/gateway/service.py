@@ -13,7 +13,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from inverse_instruct.config import RunConfig
+from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.errors import InverseInstructError, RunDirError, ServerError
 from inverse_instruct.gateway.availability import Availability
 from inverse_instruct.gateway.deployment import Deployer, Deployment
@@ -21,9 +21,9 @@ from inverse_instruct.gateway.engines import Engine
 from inverse_instruct.gateway.keeper import Keeper
 from inverse_instruct.gateway.limits import Admission
 from inverse_instruct.gateway.metrics import Metrics
-from inverse_instruct.gateway.registry import Registry
-from inverse_instruct.ledger import Checkpoint
-from inverse_instruct.run_dir import RunDir
+from inverse_instruct.gateway.promoted import Registry
+from inverse_instruct.store.ledger import Checkpoint
+from inverse_instruct.store.run_dir import RunDir
 from inverse_instruct.web.api_error import ApiError
 
 CURRENT = "current"

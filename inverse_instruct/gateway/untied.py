@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from inverse_instruct.errors import ModelError
-from inverse_instruct.machine import cache_folder
-from inverse_instruct.run_dir import atomic_write, write_json
+from inverse_instruct.store.files import atomic_write, write_json
+from inverse_instruct.system.machine import cache_folder
 
 HEAD = "lm_head.weight"
 HEAD_FILE = "lm_head.safetensors"

@@ -24,13 +24,7 @@ import httpx
 from inverse_instruct.errors import RequestError, ServerError
 from inverse_instruct.inference.failures import FailedShare
 from inverse_instruct.inference.lanes import Lanes
-from inverse_instruct.inference.replies import (
-    Completion,
-    check_model,
-    read_completion,
-    read_label_logprobs,
-    read_reply,
-)
+from inverse_instruct.inference.replies import Completion, check_model, read_completion, read_label_logprobs, read_reply
 from inverse_instruct.inference.sampling import EXTENSIONS, NEUTRAL, Sampling
 from inverse_instruct.inference.trouble import BadReply, Overloaded, TooSlow, Trouble, Unavailable, check_status
 from inverse_instruct.records import Reason

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from inverse_instruct.config import InferenceSection
+from inverse_instruct.config.sections import InferenceSection
 from inverse_instruct.errors import ServerError
 from inverse_instruct.inference.client import Backend, InferenceClient, endpoint_key, served_name
 from inverse_instruct.inference.server import VllmServer

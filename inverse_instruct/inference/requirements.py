@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any
 
-from inverse_instruct.config import InferenceSection
-from inverse_instruct.machine import gpu_count
-from inverse_instruct.model_files import attention_heads, cache_bytes_per_token, context_tokens
+from inverse_instruct.config.sections import InferenceSection
+from inverse_instruct.inference.model_files import attention_heads, cache_bytes_per_token, context_tokens
+from inverse_instruct.system.machine import gpu_count
 
 BATCHED_TOKENS_ON_CPU = 4096
 """Least number of tokens that the engine computes at once on CPUs."""

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import httpx
 
-from inverse_instruct.config import InferenceSection
+from inverse_instruct.config.sections import InferenceSection
 from inverse_instruct.errors import ConfigError, ServerError
+from inverse_instruct.inference.models import model_digest
 from inverse_instruct.inference.requirements import BATCHED_TOKENS_ON_CPU, machine_problems
-from inverse_instruct.machine import INTEL_OPENMP, free_port, gpu_count
-from inverse_instruct.models import model_digest
-from inverse_instruct.supervisor import kill_supervised, start_supervised, stop_supervised
+from inverse_instruct.system.machine import INTEL_OPENMP, free_port, gpu_count
+from inverse_instruct.system.supervisor import kill_supervised, start_supervised, stop_supervised
 
 logger = logging.getLogger(__name__)
 

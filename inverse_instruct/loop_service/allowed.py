@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from inverse_instruct.config import RunConfig, check_urls
+from inverse_instruct.config.outside import Outside, change_outside, outside_values
+from inverse_instruct.config.sections import RunConfig, check_urls
 from inverse_instruct.errors import ConfigError
 from inverse_instruct.inference.client import base_url
-from inverse_instruct.outside import Outside, change_outside, outside_values
 
 UNSAFE = "is refused in submitted configs; leave it out, or start the service with --allow-unsafe-configs"
 OWN = "is for whoever starts the service to say; leave it out"

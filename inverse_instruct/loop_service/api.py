@@ -19,11 +19,11 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from inverse_instruct.errors import ConfigError, ModelError, NotFoundError, RunDirError
 from inverse_instruct.gateway.limits import read_body
-from inverse_instruct.ledger import Checkpoint
 from inverse_instruct.loop_service.event_stream import stream_events
 from inverse_instruct.loop_service.service import LoopService
 from inverse_instruct.loop_service.submission import parse_body, read_submission
-from inverse_instruct.promotions import promote_checkpoint, roll_back
+from inverse_instruct.registry.promote import promote_checkpoint, roll_back
+from inverse_instruct.store.ledger import Checkpoint
 from inverse_instruct.web.api_error import ApiError
 from inverse_instruct.web.origin import check_content_type, check_origin, content_type
 

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Literal
 
 from inverse_instruct.errors import RunDirError
-from inverse_instruct.run_dir import write_json
+from inverse_instruct.store.files import write_json
 
 Wanted = Literal["running", "stopped"]
 

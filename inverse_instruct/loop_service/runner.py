@@ -16,15 +16,16 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from inverse_instruct.config_file import load_config
+from inverse_instruct.config.config_file import load_config
 from inverse_instruct.errors import InverseInstructError, RunDirError
 from inverse_instruct.inference.client import API_KEY
-from inverse_instruct.ledger import Ledger
 from inverse_instruct.loop_service.allowed import Allowed
 from inverse_instruct.loop_service.run_queue import RunQueue
 from inverse_instruct.redaction import redact
-from inverse_instruct.run_dir import RunDir
-from inverse_instruct.supervisor import interrupt_supervised, start_supervised, stop_supervised
+from inverse_instruct.store.ledger import Ledger
+from inverse_instruct.store.run_dir import RunDir
+from inverse_instruct.system.root import python_path
+from inverse_instruct.system.supervisor import interrupt_supervised, start_supervised, stop_supervised
 
 logger = logging.getLogger(__name__)
 
@@ -104,9 +105,7 @@ class RunPlayer:
         Raises:
             InverseInstructError: its config was submitted, and names what it may not name now.
         """
-        root = str(Path(__file__).resolve().parents[2])
-        paths = filter(None, [root, os.environ.get("PYTHONPATH")])
-        environment = dict(os.environ) | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+        environment = dict(os.environ) | {"PYTHONPATH": python_path(), "PYTHONUNBUFFERED": "1"}
         if self._queue.is_submitted(name):
             config = load_config(run_dir.config)
             self._allowed.admit(config)

@@ -16,15 +16,15 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from inverse_instruct.config import RunConfig
-from inverse_instruct.config_file import load_config
+from inverse_instruct.config.config_file import load_config
+from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.errors import NoRunError, NotFoundError, RunDirError
+from inverse_instruct.loop.pinned_config import pin_config, with_date
 from inverse_instruct.loop_service.allowed import Allowed
 from inverse_instruct.loop_service.run_queue import RunQueue
 from inverse_instruct.loop_service.runner import Pause, Resume, RunPlayer
-from inverse_instruct.pinned_config import pin_config, with_date
-from inverse_instruct.run_dir import RunDir
-from inverse_instruct.status import summarize_run
+from inverse_instruct.store.run_dir import RunDir
+from inverse_instruct.store.status import summarize_run
 
 logger = logging.getLogger(__name__)
 

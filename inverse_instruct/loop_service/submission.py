@@ -11,16 +11,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from inverse_instruct.check import check_read
-from inverse_instruct.config import RunConfig, ServeSection
-from inverse_instruct.config_file import ConfigFile, load_config, read_values
+from inverse_instruct.config.config_file import ConfigFile, load_config, read_values
+from inverse_instruct.config.sections import RunConfig, ServeSection
+from inverse_instruct.config.yaml_file import check_depth, parse_yaml
 from inverse_instruct.errors import ConfigError
+from inverse_instruct.loop.check import check_read
+from inverse_instruct.loop.pinned_config import check_config, with_date
 from inverse_instruct.loop_service.allowed import OWN, Allowed
 from inverse_instruct.loop_service.service import NAME
-from inverse_instruct.pinned_config import check_config, with_date
-from inverse_instruct.run_dir import RunDir
+from inverse_instruct.store.run_dir import RunDir
 from inverse_instruct.web.api_error import ApiError
-from inverse_instruct.yaml_file import check_depth, parse_yaml
 
 
 def parse_body(body: bytes, content_type: str) -> dict[str, Any]:

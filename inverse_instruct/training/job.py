@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from inverse_instruct.config import TrainSection
-from inverse_instruct.run_dir import changed_files, write_json
-from inverse_instruct.stop_tokens import Ending
+from inverse_instruct.config.sections import TrainSection
+from inverse_instruct.inference.stop_tokens import Ending
+from inverse_instruct.store.files import changed_files, write_json
 
 logger = logging.getLogger(__name__)
 

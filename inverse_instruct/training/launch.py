@@ -14,9 +14,10 @@ import re
 import sys
 from pathlib import Path
 
-from inverse_instruct.config import TrainSection
+from inverse_instruct.config.sections import TrainSection
 from inverse_instruct.errors import ConfigError
-from inverse_instruct.machine import INTEL_OPENMP, free_port, visible_devices
+from inverse_instruct.system.machine import INTEL_OPENMP, free_port, visible_devices
+from inverse_instruct.system.root import python_path
 
 WORKER = "inverse_instruct.training.worker"
 
@@ -75,9 +76,8 @@ def worker_command(config: TrainSection, ranks: int, job: Path) -> list[str]:
 
 def worker_environment(config: TrainSection, ranks: int, gpus: int) -> dict[str, str]:
     """Return the whole environment of the workers: offline, and with the cores of this machine shared out."""
-    root = str(Path(__file__).resolve().parents[2])
     environment = dict(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))
+    environment["PYTHONPATH"] = python_path()
     environment |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
     if gpus == 0:
         environment["DS_ACCELERATOR"] = "cpu"

@@ -16,7 +16,7 @@ from accelerate import init_empty_weights
 from transformers import AutoModelForCausalLM
 from transformers.integrations import is_deepspeed_zero3_enabled
 
-from inverse_instruct.config import LoraSection
+from inverse_instruct.config.sections import LoraSection
 
 
 def load_base(folder: Path, dtype: torch.dtype, *, trust_remote_code: bool) -> Any:

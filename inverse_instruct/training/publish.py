@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from inverse_instruct.errors import TrainingError
-from inverse_instruct.run_dir import flush, write_json
+from inverse_instruct.store.files import flush, write_json
 
 MARKER = "training.json"  # in every checkpoint of ours
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from inverse_instruct.config import TrainSection
+from inverse_instruct.config.sections import TrainSection
 from inverse_instruct.errors import ConfigError
-from inverse_instruct.machine import gpu_count
-from inverse_instruct.model_files import layer_names
+from inverse_instruct.inference.model_files import layer_names
+from inverse_instruct.system.machine import gpu_count
 from inverse_instruct.training.launch import read_hostfile
 from inverse_instruct.training.zero import load_deepspeed_config
 

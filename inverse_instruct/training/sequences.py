@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inverse_instruct.errors import TextError
-from inverse_instruct.prompts import PromptFormatter
+from inverse_instruct.inference.prompts import PromptFormatter
 from inverse_instruct.records import Reason, Rejection
-from inverse_instruct.run_dir import atomic_write
+from inverse_instruct.store.files import atomic_write
 
 IGNORED = -100  # label of a token without loss
 ROWS_AT_ONCE = 256  # tokenized

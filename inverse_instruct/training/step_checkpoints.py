@@ -14,8 +14,8 @@ import logging
 import shutil
 from pathlib import Path
 
-from inverse_instruct.losses import cut_losses, loss_lines
-from inverse_instruct.run_dir import changed_files, file_digest, flush, write_json
+from inverse_instruct.store.files import changed_files, file_digest, flush, write_json
+from inverse_instruct.store.losses import cut_losses, loss_lines
 
 MARKER = "complete.json"
 

@@ -15,14 +15,14 @@ import deepspeed
 import torch
 from transformers import TrainingArguments, set_seed
 
-from inverse_instruct.machine import cpu_does_bfloat16
-from inverse_instruct.run_dir import file_digest, write_json
+from inverse_instruct.store.files import file_digest, write_json
+from inverse_instruct.system.machine import cpu_does_bfloat16
 from inverse_instruct.training.batches import BatchPlan, warmup_steps
-from inverse_instruct.training.export import export
 from inverse_instruct.training.job import Job
 from inverse_instruct.training.load import add_adapters, load_base
 from inverse_instruct.training.sequences import Sequences
 from inverse_instruct.training.trainer import ResponseTrainer, StepRecorder, TensorBoardRecorder
+from inverse_instruct.training.weights import export
 from inverse_instruct.training.zero import load_deepspeed_config
 
 SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}

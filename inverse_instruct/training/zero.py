@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from inverse_instruct.config import TrainSection
+from inverse_instruct.config.sections import TrainSection
 from inverse_instruct.errors import ConfigError
 
 BUILT_IN = {"zero1": 1, "zero2": 2, "zero3": 3}

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
-from inverse_instruct.config import SelectionSection
-from inverse_instruct.decontamination import BenchmarkIndex
-from inverse_instruct.ledger import Checkpoint, Ledger
+from inverse_instruct.config.sections import SelectionSection
+from inverse_instruct.corpus.decontamination import BenchmarkIndex
 from inverse_instruct.records import Candidate, Reason, Rejection, ScoredPair, Snippet, digest, to_dict
-from inverse_instruct.run_dir import Manifest, RunDir, write_manifest, write_rows
-from inverse_instruct.selection import select
+from inverse_instruct.stages.select import select
+from inverse_instruct.store.ledger import Checkpoint, Ledger
+from inverse_instruct.store.manifest import Manifest, write_manifest
+from inverse_instruct.store.rows import write_rows
+from inverse_instruct.store.run_dir import RunDir
 
 SNIPPETS = 45
 CANDIDATES = 3

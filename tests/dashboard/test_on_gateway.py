@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from inverse_instruct.config_file import dump_config, load_config
+from inverse_instruct.config.config_file import dump_config, load_config
 
 from .conftest import RunWriter
 

@@ -11,8 +11,9 @@ import pytest
 from inverse_instruct.dashboard.row_file import RowFile
 from inverse_instruct.dashboard.rows import RowQuery, read_page
 from inverse_instruct.errors import RequestError
-from inverse_instruct.run_dir import read_manifest, write_rows
-from inverse_instruct.seeds import candidate_seed
+from inverse_instruct.store.manifest import read_manifest
+from inverse_instruct.store.rows import write_rows
+from inverse_instruct.store.seeds import candidate_seed
 
 from .conftest import CANDIDATES, HOSTILE, SNIPPETS
 

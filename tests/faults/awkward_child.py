@@ -19,7 +19,7 @@ NOBODY = 65534
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([
     "pytest", "pandas", "pyarrow.parquet", "pyarrow.compute", "datasketch", "tree_sitter_python",
-    "tests.faults.awkward_child", "inverse_instruct.preprocess", "inverse_instruct.config"])
+    "tests.faults.awkward_child", "inverse_instruct.stages.preprocess", "inverse_instruct.config.sections"])
 
 
 @dataclass
@@ -56,11 +56,11 @@ def preprocess_in_child(paths: list[Path], out: Path, layout: str, max_character
 
 def _work(connection: Connection, paths: list[Path], out: Path, layout: str, max_characters: int, unprivileged: bool
           ) -> None:
-    from inverse_instruct.config import CorpusSource, PreprocessSection
+    from inverse_instruct.config.sections import CorpusSource, PreprocessSection
     from inverse_instruct.errors import InverseInstructError
-    from inverse_instruct.languages import parses
-    from inverse_instruct.preprocess import preprocess
-    from inverse_instruct.run_dir import read_rows
+    from inverse_instruct.source_code.languages import parses
+    from inverse_instruct.stages.preprocess import preprocess
+    from inverse_instruct.store.rows import read_rows
 
     parses(b"x = 1".decode("utf-8-sig"), "python")  # loads what the unprivileged may be unable to read
     if unprivileged and os.geteuid() == 0:

@@ -21,13 +21,13 @@ from typing import Any
 import httpx
 import yaml
 
-from inverse_instruct.ledger import Ledger
-from inverse_instruct.models import model_digest
+from inverse_instruct.inference.models import model_digest
 from inverse_instruct.records import rows_digest
-from inverse_instruct.run_dir import read_rows
-from inverse_instruct.supervisor import descendants
+from inverse_instruct.store.ledger import Ledger
+from inverse_instruct.store.rows import read_rows
+from inverse_instruct.system.root import ROOT
+from inverse_instruct.system.supervisor import descendants
 
-ROOT = Path(__file__).resolve().parents[2]
 SMALL_ENGINE = Path(__file__).with_name("small_engine")
 ROUNDS = 2
 ENGINE, RANK = "vllm.entrypoints.openai.api_server", "inverse_instruct.training.worker"

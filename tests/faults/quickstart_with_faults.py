@@ -20,7 +20,7 @@ from typing import Any
 
 from inverse_instruct.cli import main as inverse_instruct
 from inverse_instruct.inference import connect
-from inverse_instruct.run_dir import file_digest
+from inverse_instruct.store.files import file_digest
 from tests.faults.faulty_proxy import FaultyProxy
 
 COMPARED = ("summarize/candidates.parquet", "summarize/rejections.parquet", "selection/selected.parquet")

@@ -13,14 +13,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from inverse_instruct.check import check_file
 from inverse_instruct.errors import ConfigError
+from inverse_instruct.loop.check import check_file
+from inverse_instruct.system.root import ROOT
 from tests.faults.awkward import Awkward, lines, row
 from tests.faults.awkward_child import preprocess_in_child
 from tests.faults.awkward_files import FILES
 from tests.faults.awkward_rows import ROWS
 
-ROOT = Path(__file__).parents[2]
 ENTRIES = [*ROWS, *FILES]
 PEAK_MIB = 900  # 200 of them are libraries
 TAKES_SECONDS = {

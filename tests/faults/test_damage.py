@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from inverse_instruct.run_dir import RunDir
+from inverse_instruct.store.run_dir import RunDir
 from tests.faults.damage import flip_bit, garble_line, truncate
 from tests.faults.harness import Run, wait_until
 

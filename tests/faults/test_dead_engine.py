@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from inverse_instruct.config import InferenceSection
+from inverse_instruct.config.sections import InferenceSection
 from inverse_instruct.errors import RequestError
 from inverse_instruct.inference import watch as watch_module
 from inverse_instruct.inference.client import InferenceClient
@@ -24,7 +24,7 @@ from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.inference.watch import HANG_SECONDS
 from inverse_instruct.records import Reason
-from inverse_instruct.supervisor import descendants
+from inverse_instruct.system.supervisor import descendants
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 ROWS = 40

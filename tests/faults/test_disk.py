@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from inverse_instruct.config import CorpusSource, PreprocessSection
+from inverse_instruct.config.sections import CorpusSource, PreprocessSection
 from inverse_instruct.errors import RunDirError
-from inverse_instruct.journal import Journal
-from inverse_instruct.ledger import Ledger
-from inverse_instruct.preprocess import preprocess
 from inverse_instruct.records import Rejection
-from inverse_instruct.run_dir import Manifest, RunDir, read_rows, write_json, write_manifest, write_rows
+from inverse_instruct.stages.preprocess import preprocess
+from inverse_instruct.store.files import write_json
+from inverse_instruct.store.journal import Journal
+from inverse_instruct.store.ledger import Ledger
+from inverse_instruct.store.manifest import Manifest, write_manifest
+from inverse_instruct.store.rows import read_rows, write_rows
+from inverse_instruct.store.run_dir import RunDir
 from tests.faults.harness import Run, wait_until
 from tests.faults.small_disk import SmallDisk, small_disk
 

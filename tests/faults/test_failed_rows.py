@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from evaluation import MINI_PATH
-from inverse_instruct.asking import TokenAsker
-from inverse_instruct.config import (
+from inverse_instruct.config.sections import (
     EvaluateSection,
     InferenceSection,
     ScoreSection,
@@ -20,15 +19,17 @@ from inverse_instruct.config import (
     SummarizeSection,
 )
 from inverse_instruct.errors import RequestError, ServerError
-from inverse_instruct.evaluate import EvaluateStage
+from inverse_instruct.inference.asking import TokenAsker
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.connect import connect
 from inverse_instruct.inference.failures import MIN_FAILED_ROWS, WINDOW_ROWS, FailedShare
-from inverse_instruct.prompts import PromptFormatter
+from inverse_instruct.inference.prompts import PromptFormatter
 from inverse_instruct.records import Reason, Snippet
-from inverse_instruct.run_dir import Manifest, read_rows
-from inverse_instruct.score import ScoreStage
-from inverse_instruct.summarize import SummarizeStage
+from inverse_instruct.stages.evaluate import EvaluateStage
+from inverse_instruct.stages.score import ScoreStage
+from inverse_instruct.stages.summarize import SummarizeStage
+from inverse_instruct.store.manifest import Manifest
+from inverse_instruct.store.rows import read_rows
 from tests.faults.bad_server import BadServer, Body, Reply, changed, choice, cut_json, good, status
 
 Make = Callable[..., BadServer]

@@ -18,22 +18,22 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inverse_instruct.config import CorpusSource
-from inverse_instruct.config_file import load_config
-from inverse_instruct.corpus import read_source
+from inverse_instruct.commands.stage_inputs import read_pairs, read_snippets
+from inverse_instruct.config.config_file import load_config
+from inverse_instruct.config.sections import CorpusSource
+from inverse_instruct.corpus.extraction import Code, NotCode, extract, extract_plain
+from inverse_instruct.corpus.json_rows import MAX_ROW_BYTES
+from inverse_instruct.corpus.layouts import detect_layout, read_parts
+from inverse_instruct.corpus.readers import read_source
 from inverse_instruct.errors import ConfigError, CorpusError
-from inverse_instruct.extraction import Code, NotCode, extract, extract_plain
-from inverse_instruct.json_rows import MAX_ROW_BYTES
-from inverse_instruct.languages import LANGUAGES, parses
-from inverse_instruct.layouts import detect_layout, read_parts
-from inverse_instruct.parser_process import ParserFailed
-from inverse_instruct.prompts import PromptFormatter
+from inverse_instruct.inference.prompts import PromptFormatter
 from inverse_instruct.records import Rejection, SourceRow
-from inverse_instruct.stage_inputs import read_pairs, read_snippets
+from inverse_instruct.source_code.languages import LANGUAGES, parses
+from inverse_instruct.source_code.parser_process import ParserFailed
+from inverse_instruct.system.root import ROOT
 from tests.faults.awkward import code, row
 from tests.faults.awkward_rows import MARKERS
 
-ROOT = Path(__file__).parents[2]
 LAYOUTS = ["alpaca", "instruction_response", "sharegpt", "messages", "code"]
 DIFFICULTY = [pytest.param(1, id="quick"), pytest.param(10, id="thorough", marks=pytest.mark.slow)]
 
@@ -125,7 +125,7 @@ def test_array_is_read_like_the_json_module_reads_it(tmp_path: Path, times: int)
     @given(st.lists(RECORDS, min_size=1, max_size=20), st.sampled_from([None, 1]), st.integers(0, 70_000))
     def check(rows: list[dict[str, Any]], indent: int | None, padding: int) -> None:
         path.write_text("[" + " " * padding + json.dumps(rows, indent=indent)[1:])
-        from inverse_instruct.corpus_files import read_records
+        from inverse_instruct.corpus.row_files import read_records
 
         assert json.dumps([found.fields for found in read_records(path)]) == json.dumps(rows)
 

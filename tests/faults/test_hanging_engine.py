@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from inverse_instruct.config import InferenceSection
+from inverse_instruct.config.sections import InferenceSection
 from inverse_instruct.errors import ServerError
 from inverse_instruct.inference import connect as connect_module
 from inverse_instruct.inference import watch as watch_module

@@ -9,16 +9,18 @@ from typing import Any
 
 import pytest
 
-from inverse_instruct.config import InferenceSection, ScoreSection, SummarizeSection
+from inverse_instruct.config.sections import InferenceSection, ScoreSection, SummarizeSection
 from inverse_instruct.inference.connect import connect
+from inverse_instruct.inference.prompts import PromptFormatter
 from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.inference.server import VllmServer
-from inverse_instruct.prompts import PromptFormatter
+from inverse_instruct.inference.streaming import stream
 from inverse_instruct.records import Candidate, Snippet
-from inverse_instruct.run_dir import Manifest, file_digest, read_rows
-from inverse_instruct.score import ScoreStage
-from inverse_instruct.streaming import stream
-from inverse_instruct.summarize import SummarizeStage
+from inverse_instruct.stages.score import ScoreStage
+from inverse_instruct.stages.summarize import SummarizeStage
+from inverse_instruct.store.files import file_digest
+from inverse_instruct.store.manifest import Manifest
+from inverse_instruct.store.rows import read_rows
 from tests.faults import faulty_proxy
 from tests.faults.bad_server import BadServer, good
 from tests.faults.faulty_proxy import FAULTS, FaultyProxy

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from inverse_instruct.config import TrainSection
+from inverse_instruct.config.sections import TrainSection
 from inverse_instruct.errors import WorkerLostError
-from inverse_instruct.models import model_digest
-from inverse_instruct.run_dir import Manifest, write_rows
-from inverse_instruct.supervisor import descendants
-from inverse_instruct.train import MAX_DEATHS, PhaseRun, train
+from inverse_instruct.inference.models import model_digest
+from inverse_instruct.stages.train import MAX_DEATHS, PhaseRun, train
+from inverse_instruct.store.manifest import Manifest
+from inverse_instruct.store.rows import write_rows
+from inverse_instruct.system.supervisor import descendants
 from tests.faults.harness import RANK, is_alive, lines, runs, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(600)]

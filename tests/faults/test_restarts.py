@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from inverse_instruct.config import InferenceSection
+from inverse_instruct.config.sections import InferenceSection
 from inverse_instruct.errors import ServerError
 from inverse_instruct.inference.server import VllmServer
-from inverse_instruct.supervisor import descendants
+from inverse_instruct.system.supervisor import descendants
 
 PROGRAM = """
 import sys, http.server

@@ -18,13 +18,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from inverse_instruct.config_file import load_config
+from inverse_instruct.commands.serve import Server, listen
+from inverse_instruct.config.config_file import load_config
 from inverse_instruct.gateway.app import create_app
 from inverse_instruct.gateway.keys import read_keys
 from inverse_instruct.gateway.service import Service
 from inverse_instruct.inference.server import VllmServer
-from inverse_instruct.run_dir import RunDir
-from inverse_instruct.serve import Server, listen
+from inverse_instruct.store.run_dir import RunDir
 from tests.gateway.runs import make_run
 
 

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from inverse_instruct.config_file import dump_config, load_config
-from inverse_instruct.ledger import Checkpoint, Ledger
-from inverse_instruct.models import model_digest
-from inverse_instruct.run_dir import RunDir
-
-ROOT = Path(__file__).resolve().parents[2]
+from inverse_instruct.config.config_file import dump_config, load_config
+from inverse_instruct.inference.models import model_digest
+from inverse_instruct.store.ledger import Checkpoint, Ledger
+from inverse_instruct.store.run_dir import RunDir
+from inverse_instruct.system.root import ROOT
 
 
 def make_run(path: Path, model: Path, rounds: int, **serve: Any) -> RunDir:

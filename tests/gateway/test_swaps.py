@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from inverse_instruct import serve
+from inverse_instruct.commands import serve
 from inverse_instruct.inference import watch
-from inverse_instruct.ledger import Ledger
-from inverse_instruct.machine import free_port
+from inverse_instruct.store.ledger import Ledger
+from inverse_instruct.system.machine import free_port
 from tests.gateway.conftest import Gateway
 from tests.gateway.runs import events, make_run, promote, promoted, roll_back
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from inverse_instruct.run_dir import write_rows
+from inverse_instruct.store.rows import write_rows
 from tests.gpu.harness import GIB, on_device
 from tests.gpu.shapes import CODER_1_3B, CODER_6_7B, ON_CPU, TINY, Shape
 from tests.training.conftest import make_row as make_row

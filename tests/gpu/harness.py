@@ -16,9 +16,9 @@ from typing import Any
 
 import yaml
 
+from inverse_instruct.system.root import ROOT
 from tests.gpu.shapes import ON_CPU
 
-ROOT = Path(__file__).parents[2]
 GIB = 2**30
 SEED = 3
 

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from inverse_instruct.prompts import PromptFormatter
-from inverse_instruct.run_dir import read_rows
+from inverse_instruct.inference.prompts import PromptFormatter
+from inverse_instruct.store.rows import read_rows
 from inverse_instruct.training.batches import BatchPlan
 from inverse_instruct.training.sequences import build_sequences
 from tests.gpu.harness import ROOT, Training, free_bytes, hide_compiler, on_device

@@ -18,9 +18,9 @@ from typing import Any
 import httpx
 import openai
 
-from inverse_instruct.machine import free_port
-from inverse_instruct.run_dir import RunDir
-from inverse_instruct.supervisor import descendants
+from inverse_instruct.store.run_dir import RunDir
+from inverse_instruct.system.machine import free_port
+from inverse_instruct.system.supervisor import descendants
 
 PROMPT = "def add(a, b):\n"
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from inverse_instruct.config import InferenceSection
+from inverse_instruct.config.sections import InferenceSection
 from inverse_instruct.inference.server import VllmServer
+from inverse_instruct.system.root import ROOT
 
 pytestmark = pytest.mark.integration
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.timeout(600)

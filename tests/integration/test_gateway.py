@@ -16,7 +16,7 @@ import openai
 import psutil
 import pytest
 
-from inverse_instruct.ledger import Ledger
+from inverse_instruct.store.ledger import Ledger
 from tests.gateway.runs import events, make_run, promote, promoted, roll_back
 from tests.integration.serving import PROMPT, Answer, Served, served, stream, under_load
 

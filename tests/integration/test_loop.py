@@ -18,15 +18,15 @@ from typing import Any
 import pytest
 import yaml
 
-from inverse_instruct.checkpoint_files import verify_checkpoint
-from inverse_instruct.ledger import Ledger
-from inverse_instruct.models import model_digest
+from inverse_instruct.inference.models import model_digest
 from inverse_instruct.records import rows_digest
-from inverse_instruct.run_dir import read_rows
-from inverse_instruct.supervisor import descendants
+from inverse_instruct.registry.verify import verify_checkpoint
+from inverse_instruct.store.ledger import Ledger
+from inverse_instruct.store.rows import read_rows
+from inverse_instruct.system.root import ROOT
+from inverse_instruct.system.supervisor import descendants
 
 pytestmark = pytest.mark.integration
-ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("summarize", "score", "selection", "train", "evaluate", "promote")
 
 

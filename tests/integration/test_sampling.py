@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from inverse_instruct.config import InferenceSection
+from inverse_instruct.config.sections import InferenceSection
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.inference.server import VllmServer

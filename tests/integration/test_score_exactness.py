@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from inverse_instruct.config import InferenceSection, ScoreSection
+from inverse_instruct.config.sections import InferenceSection, ScoreSection
 from inverse_instruct.inference.client import InferenceClient
+from inverse_instruct.inference.prompts import PromptFormatter, PromptTemplate
 from inverse_instruct.inference.server import VllmServer
-from inverse_instruct.prompts import PromptFormatter, PromptTemplate
+from inverse_instruct.inference.streaming import stream
 from inverse_instruct.records import Candidate, Snippet
-from inverse_instruct.run_dir import read_rows
-from inverse_instruct.score import ScoreStage, lm_score
-from inverse_instruct.streaming import stream
+from inverse_instruct.stages.score import ScoreStage, lm_score
+from inverse_instruct.store.rows import read_rows
 
 pytestmark = pytest.mark.integration
 # after this one the model's next word is French, so that YES and NO are far down its list

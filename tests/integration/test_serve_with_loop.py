@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
-from inverse_instruct.machine import free_port
-from inverse_instruct.run_dir import RunDir
-from inverse_instruct.supervisor import descendants
+from inverse_instruct.store.run_dir import RunDir
+from inverse_instruct.system.machine import free_port
+from inverse_instruct.system.supervisor import descendants
 from tests.integration.serving import Answer, Load, Served, under_load
 from tests.integration.test_loop import ROOT, result, write_config
 

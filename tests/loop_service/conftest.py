@@ -18,10 +18,10 @@ from typing import Any
 import httpx
 import pytest
 
-from inverse_instruct.machine import free_port
+from inverse_instruct.system.machine import free_port
+from inverse_instruct.system.root import ROOT
 from tests.gateway.conftest import toy_model as toy_model
 
-ROOT = Path(__file__).resolve().parents[2]
 JSON = {"content-type": "application/json"}
 
 

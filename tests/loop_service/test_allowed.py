@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from inverse_instruct.config import RunConfig, ServeSection
-from inverse_instruct.config_file import load_config, parse_config
+from inverse_instruct.config.config_file import load_config, parse_config
+from inverse_instruct.config.sections import RunConfig, ServeSection
 from inverse_instruct.errors import ConfigError
 from inverse_instruct.loop_service.allowed import Allowed
-
-ROOT = Path(__file__).resolve().parents[2]
+from inverse_instruct.system.root import ROOT
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import httpx
 import pytest
 import yaml
 
-from inverse_instruct.ledger import Checkpoint, Ledger
-from inverse_instruct.models import model_digest
+from inverse_instruct.inference.models import model_digest
+from inverse_instruct.store.ledger import Checkpoint, Ledger
 from tests.loop_service.conftest import JSON, LiveService, config
 
 pytestmark = pytest.mark.timeout(300)

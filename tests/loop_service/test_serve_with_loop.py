@@ -14,9 +14,9 @@ import httpx
 import pytest
 import yaml
 
-from inverse_instruct.ledger import Ledger
-from inverse_instruct.machine import free_port
-from inverse_instruct.supervisor import descendants
+from inverse_instruct.store.ledger import Ledger
+from inverse_instruct.system.machine import free_port
+from inverse_instruct.system.supervisor import descendants
 from tests.loop_service.conftest import ROOT, config
 
 pytestmark = pytest.mark.timeout(180)

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from inverse_instruct.config_file import read_values
+from inverse_instruct.config.config_file import read_values
 from inverse_instruct.errors import ConfigError, RunDirError
 from inverse_instruct.loop_service.allowed import Allowed
 from inverse_instruct.loop_service.run_queue import RunQueue
 from inverse_instruct.loop_service.service import open_loop_service
 from inverse_instruct.loop_service.submission import check_unless_known, read_submission
-from inverse_instruct.run_dir import RunDir
+from inverse_instruct.store.run_dir import RunDir
 from tests.loop_service.conftest import config
 
 URL = "http://127.0.0.1:1"

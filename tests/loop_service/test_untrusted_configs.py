@@ -16,12 +16,12 @@ import httpx
 import pytest
 import yaml
 
-from inverse_instruct.config_file import parse_config
+from inverse_instruct.config.config_file import parse_config
+from inverse_instruct.loop.pinned_config import pin_config
 from inverse_instruct.loop_service.allowed import Allowed
 from inverse_instruct.loop_service.run_queue import RunQueue
 from inverse_instruct.loop_service.runner import RunPlayer
-from inverse_instruct.pinned_config import pin_config
-from inverse_instruct.run_dir import RunDir
+from inverse_instruct.store.run_dir import RunDir
 from tests.loop_service.conftest import JSON, LiveService, config
 
 pytestmark = pytest.mark.timeout(180)

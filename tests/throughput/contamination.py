@@ -24,12 +24,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from inverse_instruct.benchmark_references import references
-from inverse_instruct.code_tokens import KEYWORDS
-from inverse_instruct.config import CorpusSource
-from inverse_instruct.corpus import read_source
-from inverse_instruct.corpus_files import read_records
-from inverse_instruct.decontamination import BenchmarkIndex
+from inverse_instruct.config.sections import CorpusSource
+from inverse_instruct.corpus.benchmark_references import references
+from inverse_instruct.corpus.code_tokens import KEYWORDS
+from inverse_instruct.corpus.decontamination import BenchmarkIndex
+from inverse_instruct.corpus.readers import read_source
+from inverse_instruct.corpus.row_files import read_records
 from inverse_instruct.records import SourceRow
 
 NGRAM = 13

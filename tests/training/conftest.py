@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from inverse_instruct.records import TrainingRow, digest, to_dict
-from inverse_instruct.run_dir import write_rows
+from inverse_instruct.store.rows import write_rows
 
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"

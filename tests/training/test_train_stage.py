@@ -8,19 +8,18 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
-from inverse_instruct.config import LoraSection, TrainSection
+from inverse_instruct.config.sections import LoraSection, TrainSection
 from inverse_instruct.errors import ModelError, StageError, TrainingError
-from inverse_instruct.folder_lock import lock_folder
-from inverse_instruct.run_dir import file_digest
-from inverse_instruct.train import PhaseRun, train
+from inverse_instruct.stages.train import PhaseRun, train
+from inverse_instruct.store.files import file_digest
+from inverse_instruct.store.folder_lock import lock_folder
+from inverse_instruct.system.root import ROOT
 
 pytestmark = pytest.mark.integration
-ROOT = Path(__file__).parents[2]
 SETTINGS = {
     "optimizer": "adamw", "global_batch_size": 4, "micro_batch_size": 2, "max_length": 256, "save_steps": 2,
     "dtype": "float32",
@@ -106,8 +105,8 @@ def start(folder, base, phases):
                  json.dumps([[phase.data, str(phase.rows[0]), phase.epochs, phase.learning_rate] for phase in phases])]
     code = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs\n"
-        "import json, sys; from pathlib import Path; from inverse_instruct.config import TrainSection\n"
-        "from inverse_instruct.train import PhaseRun, train\n"
+        "import json, sys; from pathlib import Path; from inverse_instruct.config.sections import TrainSection\n"
+        "from inverse_instruct.stages.train import PhaseRun, train\n"
         "folder, base = Path(sys.argv[1]), Path(sys.argv[2])\n"
         "phases = [PhaseRun(d, [Path(p)], e, r) for d, p, e, r in json.loads(sys.argv[4])]\n"
         "train(TrainSection(**json.loads(sys.argv[3])), base=base, phases=phases, folder=folder / 'train',\n"

@@ -21,10 +21,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from inverse_instruct.system.root import ROOT
 from inverse_instruct.web import connections
 from inverse_instruct.web.connections import HEADER_BYTES, GuardedServer, connection_limit, guarded_config
 
-ROOT = Path(__file__).resolve().parents[2]
 HEAD = b"POST /echo HTTP/1.1\r\nHost: localhost\r\n"
 SECONDS = 0.5
 
@@ -243,7 +243,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from inverse_instruct.ledger import Ledger
+from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.web.connections import GuardedServer, guarded_config
 from pathlib import Path
 import socket

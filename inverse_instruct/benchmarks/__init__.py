@@ -1,0 +1,1 @@
+"""A suite asked of a model, judged in the sandbox and compared."""

@@ -1,0 +1,115 @@
+"""Per-problem results of an evaluation, read back: what promotion and `compare` look at.
+
+Enters: the folder of an evaluation, of one suite in it, or a `results.jsonl`. Leaves: pass rates by problem.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from inverse_instruct.errors import RunDirError
+from inverse_instruct.store.rows import read_rows
+
+
+def read_pass_rates(path: Path) -> dict[str, float]:
+    """Return the share of passing samples by `SUITE: TASK`.
+
+    Raises:
+        RunDirError: there are no results, or they are damaged.
+    """
+    passed: dict[str, list[bool]] = defaultdict(list)
+    for results in find_results(path):
+        suite = _suite_name(results)
+        try:
+            for row in read_rows(results):
+                passed[f"{suite}: {row['task_id']}"].append(bool(row["passed"]))
+        except (KeyError, TypeError) as error:
+            raise RunDirError(f"{results}: a row holds no {error}; it is no results.jsonl of evaluate") from error
+    if not passed:
+        raise RunDirError(f"{path}: nothing was measured, so there is nothing to compare")
+    return {problem: fmean(values) for problem, values in passed.items()}
+
+
+def read_comparable(one: Path, other: Path) -> tuple[dict[str, float], dict[str, float], set[str]]:
+    """Return both pass rates without the problems that one of the two models left unanswered, and those problems.
+
+    Raises:
+        RunDirError: one of them holds no results, they are damaged, or nothing is left.
+    """
+    left_out = _unanswered(one) | _unanswered(other)
+    first, second = ({problem: rate for problem, rate in read_pass_rates(path).items() if problem not in left_out}
+                     for path in (one, other))
+    if not first or not second:
+        raise RunDirError(f"{one} and {other}: no problem was answered by both, so there is nothing to compare")
+    return first, second, left_out
+
+
+def find_results(path: Path) -> list[Path]:
+    """Return the results files at or under a path.
+
+    Raises:
+        RunDirError: there are none.
+    """
+    found = [path] if path.is_file() else sorted(path.glob("results.jsonl")) or sorted(path.glob("*/results.jsonl"))
+    if not found:
+        raise RunDirError(f"{path}: holds no results.jsonl; name the --output folder of an evaluate, or the evaluate "
+                          "folder of a round")
+    return found
+
+
+def read_report(results: Path) -> dict[str, Any]:
+    """Return the `report.json` beside a results file, or nothing where there is none."""
+    try:
+        report = json.loads((results.parent / "report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return report if isinstance(report, dict) else {}
+
+
+def describe_report(report: dict[str, Any]) -> str:
+    """Return a report in words, a line per fact."""
+    lines = [f"{report['suite']} ({report['version']}): {report['problems']} problems, {report['samples']} samples"]
+    for k, rates in report["pass_at_k"].items():
+        plus = f", base and plus {percent(rates['plus'])}" if rates["plus"] else ""
+        lines.append(f"  pass@{k}: {'base ' if plus else ''}{percent(rates['base'])}{plus}")
+    if report["reasons"]:
+        lines.append("  failed: " + ", ".join(f"{count} {reason}" for reason, count in sorted(
+            report["reasons"].items(), key=lambda item: -item[1])))
+    if report.get("read_otherwise"):
+        lines.append(f"  passed by another reading of the reply than the first: {report['read_otherwise']}")
+    if report["diversity"]:
+        distinct = report["diversity"]
+        within = f", {100 * distinct['within_task']:.1f}% of a task's samples" if distinct["within_task"] else ""
+        lines.append(f"  distinct solutions: {distinct['distinct']} of {distinct['samples']}{within}")
+    if report["minimum_detectable_effect"] is not None:
+        lines.append(f"  a paired difference below {100 * report['minimum_detectable_effect']:.1f} points is likely "
+                     "missed (if two models differ on a tenth of the problems)")
+    consistency = report["self_consistency"]
+    if consistency:
+        measured = (f"base {percent(consistency['base'])}, plus {percent(consistency['plus'])}"
+                    if consistency["base"] else "not measured, every problem was removed")
+        removed = ", ".join(f"{count} {reason}" for reason, count in consistency["removed"].items()) or "none"
+        lines.append(f"  self-consistency: {measured} of {consistency['problems']}; removed: {removed}")
+    for why, count in report["not_measured"].items():
+        lines.append(f"  not measured: {count} problems: {why}")
+    if not report["sandboxed"]:
+        lines.append("  the code was run WITHOUT a sandbox")
+    return "\n".join(lines)
+
+
+def percent(estimate: dict[str, float]) -> str:
+    """Return an estimated rate in percent with its interval."""
+    return f"{100 * estimate['rate']:.1f} [{100 * estimate['low']:.1f}, {100 * estimate['high']:.1f}]"
+
+
+def _unanswered(path: Path) -> set[str]:
+    return {f"{_suite_name(results)}: {task}" for results in find_results(path)
+            for task in read_report(results).get("unanswered", ())}
+
+
+def _suite_name(results: Path) -> str:
+    return str(read_report(results).get("suite") or results.parent.name)

@@ -1,0 +1,1 @@
+"""The YAML of a run: its sections, how it is read, and what of it decides a result."""

@@ -1,0 +1,470 @@
+"""The YAML of a run as typed models: what may be said, in which unit, and what it means.
+
+`config_file.py` reads them from YAML, `check.py` asks whether the world agrees (files, tokens, ports, disk).
+"""
+
+from __future__ import annotations
+
+import difflib
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from inverse_instruct.config.identity import HOW
+from inverse_instruct.config.outside import ADDRESS, COMMAND, FILE, KEYS, LISTEN, PROGRAM, Outside, Text
+from inverse_instruct.source_code.languages import LANGUAGES
+from inverse_instruct.system.root import ROOT
+
+FORBIDDEN_ARGUMENTS = {
+    "--trust-remote-code": "set model.trust_remote_code",
+    "--api-key": "the server listens on 127.0.0.1 only, and arguments are written to run.yaml",
+    "--host": "the server listens on 127.0.0.1 only; `inverse-instruct serve` is the way out",
+    "--uds": "the server listens on 127.0.0.1 only",
+    "--hf-token": "arguments are written to run.yaml; log in with `hf auth login`",
+    "--config": "give the arguments themselves",
+}
+"""Of vLLM's command line -> what to do instead."""
+
+Model = Annotated[str, Outside("file", ours=("smollm2-135m",))]
+Benchmark = Annotated[str, Outside("file", ours=("mini",))]
+DeepSpeed = Annotated[str, Outside("program", ours=("zero1", "zero2", "zero3"))]
+File = Annotated[str, FILE]
+Program = Annotated[str, PROGRAM]
+Address = Annotated[str, ADDRESS]
+CorpusFormat = Literal["auto", "alpaca", "instruction_response", "sharegpt", "messages", "code"]
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are errors, and each field's doc line is part of the schema."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, frozen=True, allow_inf_nan=False)
+
+
+def check_urls(urls: list[str]) -> list[str]:
+    """Return base URLs as they are.
+
+    Raises:
+        ValueError: one is no URL, or holds a password, which would be written to `run.yaml`.
+    """
+    for url in urls:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"endpoint {url!r} is not a URL; write http://HOST:PORT")
+        if "@" in parts.netloc:
+            raise ValueError(f"the endpoint on {parts.hostname} holds a password, which would be written to run.yaml; "
+                             "leave it out and set INVERSE_INSTRUCT_API_KEY, which is sent as a bearer token")
+        if parts.query or parts.fragment:
+            raise ValueError(f"the endpoint on {parts.hostname} has more than a path; write http://HOST:PORT, and set "
+                             "INVERSE_INSTRUCT_API_KEY where it asks for a key")
+    return urls
+
+
+class ModelSection(Section):
+    """Which model improves itself, and how it is spoken to."""
+
+    base: Annotated[Model, HOW]
+    """Base model B, fine-tuned in every round: a folder, a name of `fetch-model`, or a name on the HF hub."""
+    start: Annotated[Model | None, HOW] = None
+    """Starting instruct model M0; null: round 0 makes it by training `base` on the original corpus."""
+    prompt_format: Literal["chat", "magicoder", "completion"] = "chat"
+    """`chat`: the tokenizer's own template; `magicoder`: the published format; `completion`: for base models."""
+    yes_token: Text = "Yes"
+    """Reply that counts as YES in scoring; must be a single token."""
+    no_token: Text = "No"
+    """Reply that counts as NO in scoring; must be a single token."""
+    template_date: date | None = None
+    """Date that a chat template which asks for it is told; null: the day on which the run was started first."""
+    max_model_len: int = Field(4096, ge=64)
+    """Context length that the server is started with, in tokens."""
+    trust_remote_code: Annotated[bool, COMMAND] = False
+    """Run Python code that comes with the model. Leave it off unless you have read that code."""
+
+    @field_validator("yes_token", "no_token", mode="before")
+    @classmethod
+    def _is_no_truth_value(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError("put the word in quotes; YAML reads a bare Yes or No as true or false")
+        return value
+
+
+class CorpusSource(Section):
+    """One source of the original corpus."""
+
+    path: File
+    """File (JSONL, JSON, Parquet, also .gz), folder of source code, or data set name on the HF hub."""
+    format: CorpusFormat = "auto"
+    """Layout of the rows; `auto` decides by the fields of the first row, `code` is a folder of source files."""
+    split: Text = "train"
+    """Split to read of a hub data set."""
+    limit: int | None = Field(None, ge=1)
+    """Read at most this many rows; null: all."""
+
+
+class PreprocessSection(Section):
+    """Corpus to clean snippets."""
+
+    languages: list[Text] = sorted(LANGUAGES)
+    """Languages to keep; the others are rejected as unsupported."""
+    min_characters: int = Field(20, ge=1)
+    """Shorter snippets are rejected."""
+    max_characters: int = Field(20_000, ge=1)
+    """Longer snippets are rejected."""
+    near_duplicate_threshold: float = Field(0.75, gt=0, le=1)
+    """Estimated Jaccard similarity of token 5-shingles from which two snippets are near duplicates."""
+    benchmarks: list[Benchmark] = []
+    """Benchmark files (JSONL, also .gz; `mini`: ours) whose texts and solutions must not be in the training data."""
+    ngram: int = Field(13, ge=5)
+    """Shared run of this many words with a benchmark that counts as contamination."""
+
+    @model_validator(mode="after")
+    def _languages_are_known(self) -> PreprocessSection:
+        unknown = [language for language in self.languages if language not in LANGUAGES]
+        if unknown:
+            raise ValueError(f"no grammar for {', '.join(unknown)}; known: {', '.join(sorted(LANGUAGES))}")
+        return self
+
+
+class InferenceSection(Section):
+    """The engine that summarizes, scores and answers benchmarks."""
+
+    endpoints: list[Address] = []
+    """Base URLs of servers that run the starting model (`http://host:port`); other checkpoints get one of our own."""
+    port: Annotated[int, LISTEN] = Field(0, ge=0, le=65535)
+    """Port on 127.0.0.1 for the server we start; 0 takes a free one."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Weights in the engine; `auto`: float32 on CPUs, what the checkpoint says on GPUs."""
+    tensor_parallel_size: int = Field(1, ge=1)
+    """GPUs that share one copy of the model."""
+    data_parallel_size: int = Field(1, ge=1)
+    """Copies of the model in one server."""
+    gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
+    """Share of each GPU's memory that the engine may take."""
+    cpu_kv_cache_gib: int = Field(2, ge=1)
+    """Memory for the key-value cache on CPUs, in GiB."""
+    max_num_seqs: int = Field(64, ge=1)
+    """Sequences that the engine runs at once."""
+    concurrency: int = Field(64, ge=1)
+    """Requests that the client keeps in flight, over all endpoints."""
+    start_timeout_seconds: float = Field(600, gt=0)
+    """How long a server may take to become healthy."""
+    request_timeout_seconds: float = Field(600, gt=0)
+    """How long one request may take before it is sent again."""
+    max_restarts: int = Field(3, ge=0)
+    """How often one server is started again after it died; deaths by a row that kills it are not counted."""
+    max_failed_share: float = Field(0.03, ge=0, le=1)
+    """Share of the last 1000 rows that the server may fail for good; more than that, and more than 10, end the run."""
+    extra_arguments: list[Annotated[str, COMMAND]] = []
+    """Further arguments for the vLLM server, as on its command line."""
+
+    @field_validator("endpoints")
+    @classmethod
+    def _endpoints_are_urls(cls, urls: list[str]) -> list[str]:
+        return check_urls(urls)
+
+    @field_validator("extra_arguments")
+    @classmethod
+    def _no_arguments_of_ours(cls, arguments: list[str]) -> list[str]:
+        for argument in arguments:
+            given = argument.split("=")[0].replace("_", "-")
+            for name, remedy in FORBIDDEN_ARGUMENTS.items():
+                if len(given) > 2 and name.startswith(given):  # vLLM takes unambiguous abbreviations
+                    raise ValueError(f"{name} cannot be given here; {remedy}")
+        return arguments
+
+
+class SummarizeSection(Section):
+    """Snippet to instructions (InverseCoder section 3.2)."""
+
+    candidates: int = Field(10, ge=1)
+    """Instructions to write for each snippet."""
+    prefixes: list[Text] = [
+        "Write a", "Create a", "Implement a", "Develop a", "Design a", "Build a", "I want a",
+    ]
+    """Forced beginnings of the reply, drawn anew for every candidate; the snippet's language follows."""
+    temperature: float = Field(0.8, ge=0)
+    """Sampling temperature; 0 is greedy."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    """Nucleus sampling mass."""
+    repetition_penalty: float = Field(1.1, gt=0)
+    """Penalty on tokens already seen, those of the prompt included."""
+    max_new_tokens: int = Field(2048, ge=1)
+    """Longest instruction, in tokens; a reply that reaches it is rejected as cut off."""
+    stop: list[Text] = ["```"]
+    """Texts that end a reply."""
+    max_snippet_tokens: int = Field(2048, ge=1)
+    """Longer snippets are rejected before anything is sent."""
+    max_leaked_lines: int = Field(2, ge=0)
+    """An instruction that holds more than this many non-trivial lines of its snippet leaks the code."""
+    template: File | None = None
+    """Jinja file to use in place of `prompts/summarize.jinja`."""
+
+    @model_validator(mode="after")
+    def _prefixes_are_there(self) -> SummarizeSection:
+        if not self.prefixes:
+            raise ValueError("prefixes is empty; give at least one beginning, such as 'Write a'")
+        return self
+
+
+class ScoreSection(Section):
+    """Instruction and code to LM-Score (InverseCoder section 3.3)."""
+
+    template: File | None = None
+    """Jinja file to use in place of `prompts/score.jinja`."""
+
+
+class SelectionSection(Section):
+    """Scored pairs to training rows."""
+
+    method: Literal["best", "top_k", "threshold", "random"] = "best"
+    """`best`: highest score per snippet; `top_k`: the k highest; `threshold`: all above; `random`: any one."""
+    k: int = Field(1, ge=1)
+    """Rows per snippet for `top_k`."""
+    min_score: float = Field(0.0, ge=0, le=1)
+    """Pairs with a lower LM-Score are rejected, whatever the method."""
+    earlier_rounds: Literal["accumulate", "replace"] = "accumulate"
+    """Whether the selected rows of earlier rounds are trained on too."""
+
+    def rounds_trained_on(self, round_number: int) -> range:
+        """Return the rounds whose selected rows a round trains on: its own, and those before it if they accumulate."""
+        return range(1 if self.earlier_rounds == "accumulate" else max(1, round_number), round_number + 1)
+
+
+class LoraSection(Section):
+    """Low-rank adapters; merged into the base model on export."""
+
+    rank: int = Field(16, ge=1)
+    """Rank of the adapters."""
+    alpha: int = Field(32, ge=1)
+    """Scale: the update is multiplied by alpha / rank."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Dropout on the adapters' input."""
+    target_modules: list[Text] = ["q_proj", "k_proj", "v_proj", "o_proj"]
+    """Names of the layers that get an adapter; `lm_head` or `embed_tokens` part embeddings that were tied."""
+
+
+class PhaseSection(Section):
+    """One training run with its own warm-up and schedule."""
+
+    data: Literal["selected", "original", "mixed"]
+    """The self-generated rows, the original corpus, or both shuffled together."""
+    epochs: float = Field(gt=0)
+    """Passes over the data."""
+    learning_rate: float | None = Field(None, gt=0)
+    """Peak learning rate of this phase; null: that of the section."""
+
+
+class TrainSection(Section):
+    """Fine-tuning of the base model under DeepSpeed (InverseCoder section 4.1)."""
+
+    phases: list[PhaseSection] = [PhaseSection(data="selected", epochs=1), PhaseSection(data="original", epochs=2)]
+    """Run one after the other; round 0 runs only those on the original corpus."""
+    lora: LoraSection | None = None
+    """Train adapters; null: all weights."""
+    optimizer: Literal["adafactor", "adamw"] = "adafactor"
+    """Adafactor runs with scale_parameter and relative_step off."""
+    learning_rate: float = Field(5e-5, gt=0)
+    """Peak learning rate."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """Decay after the warm-up."""
+    warmup_steps: int = Field(15, ge=0)
+    """Optimizer steps of linear warm-up, at most a tenth of a phase's steps."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Decoupled weight decay of AdamW."""
+    max_grad_norm: float = Field(0.0, ge=0)
+    """Gradient clipping; 0: none."""
+    global_batch_size: int = Field(512, ge=1)
+    """Sequences per optimizer step over all ranks."""
+    micro_batch_size: Annotated[int, HOW] = Field(4, ge=1)
+    """Sequences per forward pass and rank."""
+    max_length: int = Field(1024, ge=16)
+    """Tokens of a sequence; longer ones are cut at the end and counted, or dropped if no response is left."""
+    gradient_checkpointing: Annotated[bool, HOW] = False
+    """Compute activations again in the backward pass: less memory for about a third more time."""
+    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
+    """`auto`: bf16 where the hardware does it well, else fp32."""
+    deepspeed: DeepSpeed = "zero2"
+    """`zero1`, `zero2`, `zero3`, or a DeepSpeed JSON file."""
+    processes: Annotated[int | None, HOW] = Field(None, ge=1)
+    """Ranks on this machine; null: one per GPU, or one on a CPU."""
+    hostfile: Annotated[Program | None, HOW] = None
+    """DeepSpeed hostfile for several machines."""
+    save_steps: Annotated[int, HOW] = Field(100, ge=1)
+    """Optimizer steps between checkpoints to resume from."""
+
+
+class SuiteSection(Section):
+    """One benchmark suite, and how it is asked."""
+
+    suite: Text = "mini"
+    """Name of the suite; `inverse-instruct suites` lists them. `mini` ships with the program."""
+    data: File | None = None
+    """Its file, or a folder that holds it; null: the Hugging Face hub, where the suite is there."""
+    tasks: Text | None = None
+    """Ids, numbers and ranges of tasks, such as `HumanEval/0-9,HumanEval/12`; null: all."""
+    limit: int | None = Field(None, ge=1)
+    """Only the first so many of these; null: all."""
+    samples: int = Field(1, ge=1)
+    """Samples per task; several need a temperature."""
+    temperature: float = Field(0.0, ge=0)
+    """Sampling temperature; 0 is greedy."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    """Nucleus sampling mass."""
+    max_new_tokens: int = Field(512, ge=1)
+    """Longest completion, in tokens."""
+    self_consistency: bool = True
+    """Measure self-consistency too, where the suite has inputs (InverseCoder equation 2)."""
+
+    @model_validator(mode="after")
+    def _is_a_suite_and_can_be_sampled(self) -> SuiteSection:
+        from evaluation.suites import SUITES
+
+        if self.suite not in SUITES:
+            close = difflib.get_close_matches(self.suite, SUITES, n=1)
+            remedy = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(SUITES)}"
+            raise ValueError(f"there is no suite {self.suite!r}; {remedy}")
+        if self.samples > 1 and self.temperature == 0:
+            raise ValueError(f"{self.samples} samples at temperature 0 are all the same; raise the temperature")
+        return self
+
+
+class EvaluateSection(Section):
+    """The examination of each round's checkpoint."""
+
+    suites: list[SuiteSection] = Field([SuiteSection()], min_length=1, max_length=100)
+    """What is measured, each suite once; promotion is decided on all of their problems together."""
+    workers: Annotated[int, HOW] = Field(2, ge=1)
+    """Programs that are run at once."""
+    memory_mib: int = Field(4096, ge=64)
+    """Memory limit of one executed program, in MiB."""
+    python: Program | None = None
+    """Interpreter of the environment that DS-1000 needs, made by `launch/ds1000_environment.sh`."""
+    unsandboxed: Annotated[bool, COMMAND] = False
+    """Run generated code without a sandbox: only where you would run it by hand. The report says so."""
+
+    @model_validator(mode="after")
+    def _each_suite_once(self) -> EvaluateSection:
+        names = [section.suite for section in self.suites]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"suites: {', '.join(twice)} is named twice; name each suite once")
+        return self
+
+
+class PromoteSection(Section):
+    """When a checkpoint becomes the next M."""
+
+    alpha: float = Field(0.05, gt=0, lt=1)
+    """Not promoted if the one-sided paired test says 'worse than the promoted one' at this level."""
+
+
+class CardSection(Section):
+    """What the cards of an exported checkpoint say that a run cannot know."""
+
+    title: Text | None = None
+    """Heading of the model card; null: the names of the run and of the checkpoint."""
+    authors: list[Text] = []
+    """Who publishes it."""
+    base_model: Text | None = None
+    """Base model by its name on the HF hub; null: `model.base`, of a folder its last part."""
+    datasets: list[Text] = []
+    """The original corpus by its names on the HF hub, where it was read from files."""
+    license: Text | None = None
+    """License of the exported weights, by its identifier on the HF hub, such as `apache-2.0`; null: not stated."""
+    base_license: Text | None = None
+    """License of the base model; null: not stated."""
+    data_license: Text | None = None
+    """License of the exported rows, whose code is that of the corpus; null: not stated."""
+
+
+class ServeSection(Section):
+    """The gateway: the OpenAI-compatible service in front of the promoted checkpoint."""
+
+    host: Annotated[str, LISTEN] = "127.0.0.1"
+    """Address to listen on; others than this machine's own let the network in, so set `api_keys` then."""
+    port: Annotated[int, LISTEN] = Field(8000, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one."""
+    mode: Literal["blue_green", "in_place"] = "blue_green"
+    """How a new checkpoint comes in: in a second engine beside the first, or as new weights in the running one."""
+    replicas: int = Field(1, ge=1)
+    """Engines to start per checkpoint."""
+    endpoints: list[Address] = []
+    """Base URLs of vLLM servers to use instead, started with VLLM_SERVER_DEV_MODE=1 and untied embeddings."""
+    api_keys: Annotated[str, KEYS] | None = None
+    """File with one key a line (`NAME: KEY`); requests must carry one of them; null: everybody may ask."""
+    tool_call_parser: Text | None = None
+    """Form in which the model writes calls of tools, by vLLM's name for it, such as `hermes`; null: none are read."""
+    max_body_bytes: int = Field(4 * 1024 * 1024, ge=1)
+    """Larger requests are refused with 413."""
+    max_concurrent: int = Field(64, ge=1)
+    """Requests that are with the engines at once; further ones wait."""
+    max_waiting: int = Field(256, ge=0)
+    """Requests that may wait; further ones are refused with 429."""
+    drain_timeout_seconds: float | None = Field(None, gt=0)
+    """How long requests in flight may take to end before their engine is changed or stopped; null: any time."""
+    during_training: Literal["serve", "sleep", "stop"] = "serve"
+    """What the engines do while the loop trains on the same devices; asleep or stopped, requests get 503."""
+
+    @field_validator("endpoints")
+    @classmethod
+    def _endpoints_are_urls(cls, urls: list[str]) -> list[str]:
+        return check_urls(urls)
+
+    @model_validator(mode="after")
+    def _given_engines_stay(self) -> ServeSection:
+        if self.endpoints and self.mode != "in_place":
+            raise ValueError("given endpoints can only take new weights; set serve.mode: in_place")
+        if self.endpoints and self.during_training == "stop":
+            raise ValueError("given endpoints cannot be stopped; set serve.during_training to serve or sleep")
+        return self
+
+
+class RunConfig(Section):
+    """A whole run."""
+
+    name: Text = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)
+    """Name of the run; its folder is `runs/NAME` unless --run-dir says otherwise."""
+    seed: int = Field(0, ge=0)
+    """Everything random is derived from it."""
+    rounds: Annotated[int, HOW] = Field(1, ge=0)
+    """Self-training rounds after round 0."""
+    model: ModelSection
+    """The model."""
+    corpus: list[CorpusSource] = Field(min_length=1)
+    """The original corpus, one or several sources."""
+    preprocess: PreprocessSection = PreprocessSection()
+    """Corpus to snippets."""
+    inference: Annotated[InferenceSection, HOW] = InferenceSection()
+    """The engine."""
+    summarize: SummarizeSection = SummarizeSection()
+    """Snippets to candidates."""
+    score: ScoreSection = ScoreSection()
+    """Candidates to scores."""
+    selection: SelectionSection = SelectionSection()
+    """Scores to training rows."""
+    train: TrainSection = TrainSection()
+    """Training rows to a checkpoint."""
+    evaluate: EvaluateSection = EvaluateSection()
+    """Checkpoint to measures."""
+    promote: PromoteSection = PromoteSection()
+    """Measures to a decision."""
+    card: Annotated[CardSection, HOW] = CardSection()
+    """What an export says about itself."""
+    serve: Annotated[ServeSection, HOW] = ServeSection()
+    """The promoted checkpoint to its users."""
+
+    @model_validator(mode="after")
+    def _round_zero_can_train(self) -> RunConfig:
+        if self.model.start is None and not any(phase.data == "original" for phase in self.train.phases):
+            raise ValueError(
+                "model.start is null, so round 0 trains the base model on the original corpus, but no entry of "
+                "train.phases has data: original; add one or name a starting model"
+            )
+        return self
+
+
+def benchmark_path(name: str) -> Path:
+    """Return the file of a benchmark: `mini` is the one that ships, anything else is a path."""
+    return ROOT / "evaluation" / "mini" / "problems.jsonl" if name == "mini" else Path(name)

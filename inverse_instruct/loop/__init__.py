@@ -1,0 +1,1 @@
+"""A run under way: checked, pinned, played round by round."""

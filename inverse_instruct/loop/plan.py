@@ -1,0 +1,159 @@
+"""What a run takes, roughly: rows, tokens, time and disk of each stage, from file sizes and nominal speeds.
+
+Enters: a config. Leaves: a `Plan`, right within a factor of a few. What cannot be measured, such as a damaged corpus or
+a model that is not here yet, counts for nothing and makes the plan incomplete; `check.py` says what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from inverse_instruct.config.sections import RunConfig
+from inverse_instruct.errors import InverseInstructError
+from inverse_instruct.inference.models import resolve_model
+from inverse_instruct.source_code.source_files import source_paths
+from inverse_instruct.system.machine import gpu_count
+
+BYTES_PER_TOKEN = 3.5  # of code and prose, with the usual vocabularies
+INSTRUCTION_TOKENS = 80  # mean length of a written instruction
+CPU_FLOPS_PER_CORE = 50e9
+GPU_FLOPS = 2e14  # of one data-center GPU in bf16, as reached in training
+BENCHMARK_PROBLEMS = 200
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of the plan, per round."""
+
+    stage: str
+    rows: int
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do, roughly."""
+
+    rounds: int
+    steps: tuple[Step, ...]
+    disk_bytes: int
+    complete: bool  # whether the models and the whole corpus are here to be measured
+    notes: tuple[str, ...] = ()
+
+
+def make_plan(config: RunConfig) -> Plan:
+    """Estimate what a run takes."""
+    weights, sizes = _weights(config), [_measured(Path(source.path), source.limit) for source in config.corpus]
+    rows, size = sum(count for count, _ in filter(None, sizes)), sum(length for _, length in filter(None, sizes))
+    gpus = gpu_count()
+    parameters = max(1, weights // (2 if gpus else 4))
+    flops = GPU_FLOPS * gpus if gpus else CPU_FLOPS_PER_CORE * len(os.sched_getaffinity(0))
+    snippet_tokens = int(size / BYTES_PER_TOKEN)
+    candidates = rows * config.summarize.candidates
+    written = candidates * INSTRUCTION_TOKENS
+    judged = snippet_tokens + written + candidates * INSTRUCTION_TOKENS
+    epochs = {phase.data: phase.epochs for phase in config.train.phases}
+    trained = int(snippet_tokens * sum(epochs.values()))
+    asked = sum((suite.limit or BENCHMARK_PROBLEMS) * suite.samples for suite in config.evaluate.suites)
+    answered = sum((suite.limit or BENCHMARK_PROBLEMS) * suite.max_new_tokens // 2
+                   * (suite.samples + 2 * suite.self_consistency) for suite in config.evaluate.suites)
+    forward, backward = 2 * parameters / flops, 6 * parameters / flops
+    steps = (
+        Step("preprocess (once)", rows, snippet_tokens, rows / 2000),
+        Step("summarize", candidates, written, written * forward * 2),
+        Step("score", candidates, judged, judged * forward),
+        Step("train", rows * len(epochs), trained, trained * backward),
+        Step("evaluate", asked, answered, answered * forward * 2),
+    )
+    # per round: one checkpoint and the rows; at any time: a phase's export, optimizer state and step checkpoint
+    disk = weights * (config.rounds + 1) + 4 * weights + size * 3 * (config.rounds + 1) * config.summarize.candidates
+    return Plan(config.rounds, steps, disk, weights > 0 and None not in sizes)
+
+
+def bytes_needed(config: RunConfig, run_dir: Path) -> int:
+    """Return what the rest of a run will still write, roughly; never less than a tenth of the whole."""
+    whole = make_plan(config).disk_bytes
+    return max(whole - bytes_used(run_dir), whole // 10)
+
+
+def bytes_used(run_dir: Path) -> int:
+    """Return the size of what a run has written so far."""
+    return sum(path.stat().st_size for path in run_dir.rglob("*") if path.is_file())
+
+
+def print_plan(config: RunConfig, plan: Plan) -> None:
+    """Print the plan for a person."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("stage", title=f"{config.name}: {plan.rounds} self-training rounds after round 0")
+    for name in ("rows", "tokens", "about"):
+        table.add_column(name, justify="right")
+    for step in plan.steps:
+        rows, tokens = (f"{step.rows:,}", f"{step.tokens:,}") if step.rows else ("?", "?")
+        table.add_row(step.stage, rows, tokens, _duration(step.seconds) if plan.complete and step.rows else "?")
+    console = Console(width=None if Console().is_terminal else 100)
+    console.print(table)
+    whole = sum(step.seconds for step in plan.steps) * max(1, plan.rounds)
+    figures = f"about {_duration(whole)}, {plan.disk_bytes / 1e9:.1f} GB of disk" if plan.complete else "not known yet"
+    console.print(f"all rounds: {figures}; rough figures, from file sizes and nominal speeds", markup=False)
+    for note in plan.notes:
+        console.print(f"note: {note}", markup=False)
+
+
+def _weights(config: RunConfig) -> int:
+    """Return the bytes of the largest model; 0 if one of them is not here."""
+    sizes = []
+    for name in filter(None, (config.model.base, config.model.start)):
+        try:
+            folder = resolve_model(name, download=False)
+        except InverseInstructError:
+            return 0
+        sizes.append(sum(path.stat().st_size for path in folder.glob("*.safetensors")))
+    return max(sizes)
+
+
+def _measured(path: Path, limit: int | None) -> tuple[int, int] | None:
+    """Return roughly (rows, bytes) of what is read of a source, or None if that cannot be told."""
+    try:
+        if not (path.is_file() or path.is_dir()):  # a pipe would be waited for without end
+            return None
+        rows, size = _measure(path)
+    except (InverseInstructError, OSError, EOFError, ValueError, zlib.error):  # pyarrow's errors are ValueErrors
+        return None
+    share = min(1.0, (limit or rows) / max(1, rows))
+    return round(rows * share), round(size * share)
+
+
+def _measure(path: Path) -> tuple[int, int]:
+    """Return roughly (rows, bytes) of a corpus file or folder, reading at most a few megabytes."""
+    if path.is_dir():
+        sizes = [source.stat().st_size for source, _ in source_paths(path)]
+        return len(sizes) * 5, sum(sizes)
+    size = path.stat().st_size
+    if path.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        return int(pq.ParquetFile(path).metadata.num_rows), size * 3
+    sample_bytes = 4 * 2**20
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
+        sample = stream.read(sample_bytes)
+    size = size * 4 if path.suffix == ".gz" else size
+    is_array = ".json" in path.suffixes
+    rows = len(re.findall(rb'[\[,]\s*\{\s*"', sample)) if is_array else sample.count(b"\n") + 1
+    scale = max(1.0, size / max(1, len(sample))) if len(sample) == sample_bytes else 1.0
+    return int(rows * scale), int(len(sample) * scale)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,1 @@
+"""Checkpoints as things: verified, promoted, traced back, exported with their cards."""

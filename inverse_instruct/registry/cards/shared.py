@@ -1,0 +1,52 @@
+"""What both cards say: the funnel of rows, and what was kept out of the data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from inverse_instruct.config.sections import RunConfig
+from inverse_instruct.registry.lineage import History
+
+ROWS = {"summarize": "instructions", "score": "pairs", "selection": "pairs"}
+"""Data stage of a round -> what its rows are."""
+
+
+def funnel(history: History, rounds: list[int]) -> list[dict[str, Any]]:
+    """Return a row per data stage that led to the rows of some rounds: rows in, rows out, rejections by reason."""
+    places = [(0, "preprocess"), *((number, stage) for number in rounds for stage in ROWS)]
+    return [
+        {"label": f"{stage}, round {number}: {ROWS[stage]}" if number else f"{stage}: corpus",
+         "rows_in": manifest["rows_in"], "rows_out": manifest["rows_out"], "rejected": counts(manifest["rejected"])}
+        for number, stage in places if (manifest := history.manifest(number, stage))
+    ]
+
+
+def counts(by_reason: dict[str, int]) -> str:
+    """Return rejections in words, the most frequent reason first."""
+    ordered = sorted(by_reason.items(), key=lambda item: -item[1])
+    return ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in ordered) or "none"
+
+
+def decontamination(config: RunConfig) -> str:
+    """Return what was done so that benchmarks are not in the data."""
+    if not config.preprocess.benchmarks:
+        return "Nothing was done to keep benchmarks out of the data."
+    names = ", ".join(Path(name).name for name in config.preprocess.benchmarks)
+    return (f"Rows that hold a text or solution of these benchmarks, or share {config.preprocess.ngram} words in a row "
+            f"with one, were rejected as contaminated: {names}.")
+
+
+def card_title(history: History, lineage: dict[str, Any]) -> str:
+    """Return what a checkpoint is called in its cards."""
+    return history.config.card.title or f"{history.config.name} {lineage['name']}"
+
+
+def corpus_names(config: RunConfig) -> list[str]:
+    """Return the sources of the corpus: their names on the hub, or the last parts of their paths."""
+    return [public_name(source.path) for source in config.corpus]
+
+
+def public_name(name: str) -> str:
+    """Return a name that is fit for publishing: of a path on this machine only its last part."""
+    return Path(name).name if Path(name).is_absolute() or Path(name).exists() else name

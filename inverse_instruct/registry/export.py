@@ -1,0 +1,121 @@
+"""A checkpoint as a folder that stands by itself: weights, tokenizer, model card, and the rows that trained it.
+
+Enters: a run directory and the name of a checkpoint. Leaves: a Hugging Face folder, whole or not at all, that
+shares nothing with the run. Not guaranteed: that the licenses are right; they are what the config says, or "not
+stated".
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from inverse_instruct.config.sections import CardSection
+from inverse_instruct.errors import RunDirError
+from inverse_instruct.registry.cards import dataset_card, model_card
+from inverse_instruct.registry.lineage import History, describe_lineage, read_history
+from inverse_instruct.registry.verify import verify_checkpoint
+from inverse_instruct.store.files import file_digest
+from inverse_instruct.store.ledger import Ledger
+from inverse_instruct.store.rows import read_rows, write_rows
+from inverse_instruct.store.run_dir import RunDir
+from inverse_instruct.training.publish import MARKER
+
+MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.py", "LICENSE*", "NOTICE*")
+CANDIDATE_COLUMNS = ("k", "prefix", "seed", "prompt")
+SCORE_COLUMNS = ("yes_logprob", "no_logprob")
+
+
+def export_checkpoint(path: Path, name: str, output: Path) -> tuple[Path, list[str]]:
+    """Write a checkpoint of a run as a self-contained folder.
+
+    Args:
+        path: the run.
+        name: of the checkpoint.
+        output: the folder; it is not there yet, or is empty.
+
+    Returns:
+        The folder, and the keys of the licenses that its cards do not state.
+
+    Raises:
+        RunDirError: there is no such run or checkpoint, `output` holds something, or rows have changed or are gone.
+        ModelError: the checkpoint's files are not the ones that were measured.
+        ConfigError: the run's config cannot be read.
+    """
+    output = output.absolute()
+    if output.is_symlink() or output.is_file() or (output.is_dir() and any(output.iterdir())):
+        raise RunDirError(f"{output} exists and is not an empty folder; name another --output")
+    with Ledger(RunDir(path).ledger) as ledger:
+        checkpoint = ledger.find(name)
+        verify_checkpoint(checkpoint)
+        history = read_history(path, ledger)
+    lineage = describe_lineage(history, checkpoint)
+    if lineage["base"] and not lineage["phases"]:
+        raise RunDirError(f"{path} does not tell how {checkpoint.name} was trained, as that stage is being done again; "
+                          "let the run end first")
+    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    try:
+        _copy_model(Path(checkpoint.path), temporary)
+        rows = list(_selected_rows(history, lineage))
+        if rows:
+            _write_dataset(temporary / "dataset", rows)
+            (temporary / "dataset/README.md").write_text(dataset_card(history, lineage, rows), encoding="utf-8")
+        (temporary / "README.md").write_text(model_card(history, lineage, bool(rows)), encoding="utf-8")
+        temporary.rename(output)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return output, _unstated(history.config.card, bool(rows))
+
+
+def _copy_model(source: Path, target: Path) -> None:
+    target.mkdir(parents=True)
+    for path in sorted({path for pattern in MODEL_FILES for path in source.glob(pattern) if path.name != MARKER}):
+        shutil.copyfile(path, target / path.name)
+
+
+def _selected_rows(history: History, lineage: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the self-generated rows that the checkpoint was trained on, each with how it was written and judged."""
+    for data in lineage["data"]:
+        if data["data"] != "selected":
+            continue
+        path = history.run_dir.path / data["file"]
+        if not path.is_file() or file_digest(path) != data["digest"]:
+            raise RunDirError(f"{path} is gone or has changed since the checkpoint was trained on it; put it back")
+        rows = read_rows(path)
+        stage = history.run_dir.stage
+        candidates = _columns(stage(data["round"], "summarize") / "candidates.parquet", "id", CANDIDATE_COLUMNS, rows)
+        scores = _columns(stage(data["round"], "score") / "scores.parquet", "candidate_id", SCORE_COLUMNS, rows)
+        for row in rows:
+            yield row | candidates[row["candidate_id"]] | scores[row["candidate_id"]]
+
+
+def _columns(path: Path, key: str, names: tuple[str, ...], rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return candidate id -> some columns of a file, for the candidates of `rows`."""
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path, columns=[key, *names], filters=[(key, "in", [row["candidate_id"] for row in rows])])
+    except OSError as error:
+        raise RunDirError(f"{path}: cannot be read ({error}); put it back") from error
+    return {row.pop(key): row for row in table.to_pylist()}
+
+
+def _write_dataset(folder: Path, rows: list[dict[str, Any]]) -> None:
+    pairs = [(row["instruction"], row["response"]) for row in rows]
+    write_rows(folder / "train.parquet", rows)
+    write_rows(folder / "alpaca.jsonl", (
+        {"instruction": asked, "input": "", "output": answered} for asked, answered in pairs))
+    write_rows(folder / "sharegpt.jsonl", (
+        {"conversations": [{"from": "human", "value": asked}, {"from": "gpt", "value": answered}]}
+        for asked, answered in pairs))
+    write_rows(folder / "messages.jsonl", (
+        {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]}
+        for asked, answered in pairs))
+
+
+def _unstated(card: CardSection, has_dataset: bool) -> list[str]:
+    names = ["license", "base_license", *(["data_license"] if has_dataset else [])]
+    return [f"card.{name}" for name in names if getattr(card, name) is None]

@@ -1,0 +1,265 @@
+"""Stage train: base model and training rows to a checkpoint, in one or more phases (InverseCoder section 4.1).
+
+Enters: a model folder and Parquet files of `TrainingRow`. Leaves: a plain Hugging Face folder, loss curves, TensorBoard
+logs and a manifest. Each phase is a run of its own (optimizer, warm-up, schedule) in worker processes; the next one
+starts from its export. Killed at any point, the same call goes on from the last step checkpoint with the same losses.
+This module does not import torch. Not guaranteed: resuming with another number of ranks; the phase starts anew then.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from inverse_instruct.config.sections import TrainSection
+from inverse_instruct.errors import ConfigError, ModelError, StageError, WorkerLostError
+from inverse_instruct.inference.prompts import PromptFormatter
+from inverse_instruct.inference.stop_tokens import Ending
+from inverse_instruct.records import digest, to_dict
+from inverse_instruct.store.files import file_digest, write_json
+from inverse_instruct.store.losses import read_losses
+from inverse_instruct.store.manifest import Manifest, read_manifest, write_manifest
+from inverse_instruct.store.rows import read_rows, write_rows
+from inverse_instruct.system.machine import gpu_count
+from inverse_instruct.system.supervisor import start_supervised, stop_supervised
+from inverse_instruct.training.batches import BatchPlan
+from inverse_instruct.training.failure import failure
+from inverse_instruct.training.job import Job, PhaseFolder
+from inverse_instruct.training.launch import rank_count, worker_command, worker_environment
+from inverse_instruct.training.loss_bar import TrainingProgress
+from inverse_instruct.training.publish import check_target, publish
+from inverse_instruct.training.requirements import machine_problems, model_problems
+from inverse_instruct.training.sequences import Sequences, build_sequences
+from inverse_instruct.training.stage_folder import await_stale_workers, discard_other_work, remove_intermediate_files
+from inverse_instruct.training.step_checkpoints import newest_complete, step_of
+
+TEARDOWN_SECONDS = 30.0
+MAX_DEATHS = 3  # of workers that started from the same step checkpoint: then it is not bad luck
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PhaseRun:
+    """One phase: what it is trained on and how."""
+
+    data: str  # `selected`, `original` or `mixed`; names the phase's folder
+    rows: list[Path]  # Parquet files of `TrainingRow`, taken together; every epoch has its own order
+    epochs: float  # passes over the rows
+    learning_rate: float  # peak
+
+
+def train(config: TrainSection, *, base: Path, phases: Sequence[PhaseRun], folder: Path, checkpoint: Path,
+          prompt_format: str, seed: int, key: str, log_folder: Path, template_date: date | None = None,
+          trust_remote_code: bool = False,
+          on_steps: Callable[[int, int], None] = lambda done, steps: None) -> Manifest:
+    """Fine-tune a model phase by phase and publish the result; the caller holds the folder (see `folder_lock`).
+
+    Args:
+        config: how to train.
+        base: local model folder to start from.
+        phases: run one after the other.
+        folder: of the stage; step checkpoints, loss curves and the manifest go here.
+        checkpoint: where the result appears, whole.
+        prompt_format: `chat`, `magicoder` or `completion`.
+        seed: decides the order of the rows and the adapters' first weights.
+        key: digest of everything above; work of another key in `folder` is discarded.
+        log_folder: for the workers' logs.
+        template_date: what a chat template that asks for the date is told; None: today.
+        trust_remote_code: run Python code that comes with the model.
+        on_steps: told (steps done, steps in all) of the phase under way.
+
+    Returns:
+        The manifest; its rows are summed over the phases, its seconds are those of this call.
+
+    Raises:
+        TrainingError: the workers failed, or those of an earlier training do not end.
+        StageError: a phase has no row to train on.
+        ConfigError: the DeepSpeed config or the hostfile is unusable.
+        ModelError: the base model has no safetensors weights or no usable tokenizer.
+    """
+    started = time.monotonic()
+    manifest = read_manifest(folder, key)
+    if manifest is None:
+        _check(config, base, checkpoint)
+        if trust_remote_code:
+            logger.warning("%s is trained with Python code of its own, which may do anything that you may "
+                           "(model.trust_remote_code)", base)
+        run = _Run(config, folder, log_folder, prompt_format, template_date, seed, trust_remote_code, on_steps)
+        await_stale_workers(run.workers_lock)
+        discard_other_work(folder, key)
+        metrics = run.phases(base, phases)
+        manifest = _finish(folder, checkpoint, key, metrics, time.monotonic() - started)
+    remove_intermediate_files(folder)
+    return manifest
+
+
+def _check(config: TrainSection, base: Path, checkpoint: Path) -> None:
+    """Find out in the first second what would otherwise fail after hours."""
+    check_target(checkpoint)
+    if problems := [*machine_problems(config), *model_problems(config, base)]:
+        raise ConfigError(problems)
+    if not any(base.glob("*.safetensors")):
+        raise ModelError(f"{base} holds no safetensors weights; convert the model, pickled weights are never loaded")
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What all phases of one training share."""
+
+    config: TrainSection
+    folder: Path
+    log_folder: Path
+    prompt_format: str
+    template_date: date | None
+    seed: int
+    trust_remote_code: bool
+    on_steps: Callable[[int, int], None]
+
+    @property
+    def workers_lock(self) -> Path:
+        return self.folder / "workers.lock"
+
+    def phases(self, base: Path, phases: Sequence[PhaseRun]) -> list[dict[str, Any]]:
+        """Run what is not done yet; return the metrics of every phase."""
+        metrics = []
+        formatter = PromptFormatter(base, self.prompt_format, self.template_date)
+        for number, phase in enumerate(phases):
+            paths = PhaseFolder(self.folder / f"phase-{number}-{phase.data}")
+            if paths.is_done() and not paths.is_as_marked(paths.done):
+                shutil.rmtree(paths.path)
+            sequences = self._prepare(phase, paths, formatter)
+            if not paths.is_done():
+                label = f"train {phase.data} ({number + 1}/{len(phases)})"
+                self._run_phase(label, base, phase, paths, sequences, number, formatter.ending)
+            shutil.rmtree(paths.steps, ignore_errors=True)
+            metrics.append(_phase_metrics(phase, paths, sequences))
+            base = paths.export
+        return metrics
+
+    def _prepare(self, phase: PhaseRun, paths: PhaseFolder, formatter: PromptFormatter) -> Sequences:
+        if paths.is_as_marked(paths.prepared):
+            return Sequences.load(paths.sequences)
+        rows = [row for path in phase.rows for row in read_rows(path)]
+        sequences, rejections = build_sequences(rows, formatter, self.config.max_length)
+        if not len(sequences):
+            raise StageError(f"phase {phase.data}: none of {len(rows)} rows can be trained on "
+                             f"({dict(Counter(rejection.reason.value for rejection in rejections))}); "
+                             "give it more rows or a larger train.max_length")
+        write_rows(paths.rejections, map(to_dict, rejections))
+        sequences.save(paths.sequences)
+        write_json(paths.prepared, {"files": {
+            path.name: file_digest(path) for path in (paths.sequences, paths.rejections)}})
+        return sequences
+
+    def _run_phase(self, label: str, base: Path, phase: PhaseRun, paths: PhaseFolder, sequences: Sequences,
+                   number: int, ending: Ending) -> None:
+        """Run the workers until the phase is done; after the death of one, all start again from the last checkpoint."""
+        ranks = rank_count(self.config, gpu_count())
+        deaths: Counter[int] = Counter()  # by the step that was gone on from
+        paths.done.unlink(missing_ok=True)
+        paths.steps.mkdir(mode=0o700, exist_ok=True)  # DeepSpeed's files are pickles: nobody else may put one there
+        while True:
+            resume = newest_complete(paths.steps, ranks, paths.losses)
+            step = step_of(resume) if resume else 0
+            try:
+                return self._attempt(label, base, phase, paths, sequences, number, ending, ranks, resume)
+            except WorkerLostError as error:
+                deaths[step] += 1
+                if deaths[step] == MAX_DEATHS:
+                    raise
+                logger.warning("%s: a process died, so all were ended and start again from the last step checkpoint "
+                               "(%s)", label, str(error).splitlines()[0])
+
+    def _attempt(self, label: str, base: Path, phase: PhaseRun, paths: PhaseFolder, sequences: Sequences,
+                 number: int, ending: Ending, ranks: int, resume: Path | None) -> None:
+        seed = int(digest(self.seed, "train", number), 16) % 2**31
+        job = Job(self.config, base.resolve(), paths.path.resolve(), self.workers_lock.resolve(),
+                  (self.folder / "tensorboard" / paths.path.name).resolve(), resume and resume.resolve(),
+                  phase.epochs, phase.learning_rate, seed, self.trust_remote_code, ending).write()
+        plan = BatchPlan(sequences.lengths, global_batch_size=self.config.global_batch_size,
+                         micro_batch_size=self.config.micro_batch_size, ranks=ranks, epochs=phase.epochs, seed=seed)
+        logger.info("%s: %d rows, %d steps on %d ranks%s", label, len(sequences), plan.steps, ranks,
+                    f", from step {step_of(resume)}" if resume else "")
+        progress = TrainingProgress(label, paths.losses, plan.steps, self.on_steps)
+        try:
+            _run_workers(worker_command(self.config, ranks, job.resolve()),
+                         worker_environment(self.config, ranks, gpu_count()), paths, progress,
+                         self.log_folder / f"train-{paths.path.name}.log")
+        finally:
+            progress.close()
+
+
+def _run_workers(command: list[str], environment: dict[str, str], paths: PhaseFolder, progress: TrainingProgress,
+                 log: Path) -> None:
+    """Run the workers until they end; whatever happens here, none of them outlives this call."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    done_at: float | None = None
+    with log.open("ab") as stream:
+        start = stream.tell()
+        process = start_supervised(command, env=environment, log=stream)
+        try:
+            while process.poll() is None:
+                progress.refresh()
+                if done_at is None and paths.is_done():
+                    done_at = time.monotonic()
+                if done_at is not None and time.monotonic() - done_at > TEARDOWN_SECONDS:
+                    break
+                time.sleep(0.1)
+        finally:
+            code = stop_supervised(process)
+    if not paths.is_done():
+        raise failure(log, start, code)
+    if code:
+        logger.warning("training was done, but its processes ended with exit code %d; see %s", code, log)
+
+
+def _phase_metrics(phase: PhaseRun, paths: PhaseFolder, sequences: Sequences) -> dict[str, Any]:
+    """Return the numbers of a finished phase; losses in nats per response token, seconds spent in steps."""
+    done = json.loads(paths.done.read_text(encoding="utf-8"))
+    lines = read_losses(paths.losses)
+    seconds = sum(line["seconds"] for line in lines)
+    tokens = int(sum(line["tokens"] for line in lines))
+    losses = [line["loss"] for line in lines]
+    return {
+        "phase": paths.path.name,
+        "data": phase.data,
+        "rows": len(sequences),
+        "rejected": dict(Counter(row["reason"] for row in read_rows(paths.rejections))),
+        "truncated": sequences.truncated,
+        "steps": len(lines),
+        "tokens": tokens,
+        "response_tokens": int(sum(line["response_tokens"] for line in lines)),
+        "loss_first": losses[0],
+        "loss_last": losses[-1],
+        "seconds": round(seconds, 3),
+        "tokens_per_second": round(tokens / seconds, 1) if seconds else None,
+        "peak_memory_bytes": done.get("peak_memory_bytes"),
+        "losses": losses,
+    }
+
+
+def _finish(folder: Path, checkpoint: Path, key: str, metrics: list[dict[str, Any]], seconds: float) -> Manifest:
+    files = publish(folder / metrics[-1]["phase"] / "export", checkpoint, key)
+    rejected: Counter[str] = Counter()
+    for phase in metrics:
+        rejected.update(phase["rejected"])
+    rows = sum(phase["rows"] for phase in metrics)
+    manifest = Manifest(
+        stage="train", key=key, rows_in=rows + rejected.total(), rows_out=rows, rejected=dict(rejected),
+        seconds=round(seconds, 3),
+        tokens={"trained": sum(phase["tokens"] for phase in metrics),
+                "response": sum(phase["response_tokens"] for phase in metrics)},
+        metrics={"phases": metrics},
+    )
+    outputs = [f"{phase['phase']}/{name}" for phase in metrics for name in ("loss.jsonl", "rejections.jsonl")]
+    return write_manifest(folder, manifest, outputs + [os.path.relpath(path, folder) for path in files])

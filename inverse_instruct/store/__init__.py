@@ -1,0 +1,1 @@
+"""The run on disk: files, rows, manifests, journals, the ledger, and what is read from them."""

@@ -1,0 +1,104 @@
+"""An append-only JSONL file of finished work, keyed by content; survives kill -9 and damage.
+
+Enters: rows with a key. Leaves: one line for each, which ends with the digest of the rest. A torn last line is what a
+kill leaves behind. Any other line that is not as it was written is named. The work of both is done again, that of the
+lines after them is kept. Opening a journal changes nothing on disk. Not guaranteed: lines of the last seconds before a
+power cut; they are with the operating system, not yet on the disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+from pathlib import Path
+from typing import IO, Any
+
+from inverse_instruct.errors import RunDirError
+from inverse_instruct.records import digest
+from inverse_instruct.store.files import atomic_write
+
+logger = logging.getLogger(__name__)
+
+
+class Journal:
+    """One journal; `rows` holds what is done, by key."""
+
+    def __init__(self, path: Path) -> None:
+        """Read what is already in the journal; the file need not be there yet."""
+        self.path = path
+        self.rows: dict[str, dict[str, Any]] = {}
+        self._is_whole = True
+        self._stream: IO[bytes] | None = None
+        self._size = 0  # bytes of whole lines
+        if path.exists():
+            self._load()
+
+    def _load(self) -> None:
+        damaged = []
+        with self.path.open("rb") as stream:
+            for number, line in enumerate(stream, start=1):
+                row = _read_line(line)
+                if row is not None:
+                    self.rows[row["key"]] = row
+                    continue
+                self._is_whole = False
+                if line.endswith(b"\n"):
+                    damaged.append(number)
+        if damaged:
+            logger.warning("%s is damaged in %s %s: the digest of what is there is not the one that was written; that "
+                           "work is done again", self.path, "line" if len(damaged) == 1 else "lines",
+                           ", ".join(map(str, damaged[:20])) + (" and more" if len(damaged) > 20 else ""))
+
+    def __contains__(self, key: str) -> bool:
+        """Tell whether the work of this key is already done."""
+        return key in self.rows
+
+    def append(self, key: str, row: dict[str, Any]) -> None:
+        """Record one finished piece of work; with the operating system before this returns.
+
+        Raises:
+            RunDirError: the disk is full or not writable; nothing was recorded.
+        """
+        line = _write_line({"key": key, **row})
+        try:
+            stream = self._stream or self._open()
+            if stream.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            if self._stream:
+                os.truncate(self.path, self._size)  # half a line would spoil the next one
+            raise RunDirError(f"{self.path}: cannot be written ({error.strerror}); free some space and run again, "
+                              "nothing that was recorded is lost") from error
+        self._size += len(line)
+        self.rows[key] = {name: value for name, value in json.loads(line).items() if name != "digest"}
+
+    def _open(self) -> IO[bytes]:
+        if not self._is_whole:
+            with atomic_write(self.path, "wb") as stream:
+                stream.writelines(map(_write_line, self.rows.values()))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._stream = self.path.open("ab", buffering=0)
+        self._size = self._stream.tell()
+        return self._stream
+
+    def close(self) -> None:
+        """Close the file; `append` must not be called afterwards."""
+        if self._stream:
+            self._stream.close()
+
+
+def _write_line(row: dict[str, Any]) -> bytes:
+    text = json.dumps(row, ensure_ascii=False).encode("utf-8", "replace").decode()  # half a surrogate pair fits nowhere
+    return f'{text[:-1]}, "digest": "{digest(text)}"}}\n'.encode()
+
+
+def _read_line(line: bytes) -> dict[str, Any] | None:
+    """Return the row of a line, or None unless it is what `_write_line` wrote."""
+    try:
+        row: dict[str, Any] = json.loads(line)
+        del row["digest"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return row if "key" in row and _write_line(row) == line else None

@@ -1,0 +1,77 @@
+"""The proof that a stage is done.
+
+Guaranteed: a stage is done if and only if its `manifest.json` is there, is as it was written, and the digests of its
+outputs still match; what does not match is named in a warning.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from inverse_instruct.records import digest
+from inverse_instruct.store.files import changed_files, file_digest, write_json
+
+MANIFEST = "manifest.json"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Manifest:
+    """The proof that a stage is done: what went in, what came out, and what it took."""
+
+    stage: str
+    key: str  # digest of everything the result depends on: config section, inputs, model
+    rows_in: int
+    rows_out: int
+    rejected: dict[str, int] = field(default_factory=dict)  # reason -> rows
+    outputs: dict[str, str] = field(default_factory=dict)  # file name -> SHA-256
+    seconds: float = 0.0
+    tokens: dict[str, int] = field(default_factory=dict)  # kind -> tokens
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    def check_accounting(self) -> None:
+        """Raise an AssertionError unless rows in = rows out + rejections."""
+        if self.rows_in != self.rows_out + sum(self.rejected.values()):
+            raise AssertionError(f"{self.stage}: {self.rows_in} rows in, {self.rows_out} out, {self.rejected} rejected")
+
+
+def write_manifest(folder: Path, manifest: Manifest, outputs: Iterable[str]) -> Manifest:
+    """Digest the named outputs and publish the manifest; called last, it makes the stage done."""
+    manifest.check_accounting()
+    manifest.outputs = {name: file_digest(folder / name) for name in outputs}
+    values = asdict(manifest)
+    write_json(folder / MANIFEST, values | {"digest": digest(json.dumps(values))})
+    return manifest
+
+
+def read_manifest(folder: Path, key: str | None = None) -> Manifest | None:
+    """Return the manifest of a finished stage, or None if the stage is not done.
+
+    Args:
+        folder: the stage's folder.
+        key: what the manifest must have been made from; None takes any.
+    """
+    path = folder / MANIFEST
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        written = values.pop("digest")
+        manifest = Manifest(**values)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        logger.warning("%s is damaged: it cannot be read; the stage is done again", path)
+        return None
+    if written != digest(json.dumps(values)):
+        logger.warning("%s is damaged: its digest is not the one that was written; the stage is done again", path)
+        return None
+    if key is not None and manifest.key != key:
+        return None
+    for name in (changed := changed_files(folder, manifest.outputs)):
+        logger.warning("%s is damaged or gone: its SHA-256 is not the one in %s; it is made again", folder / name, path)
+    return None if changed else manifest

@@ -1,0 +1,274 @@
+"""Every kind of corpus, and what becomes of broken rows."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from inverse_instruct.config.sections import CorpusSource
+from inverse_instruct.corpus.readers import read_source
+from inverse_instruct.errors import CorpusError
+from inverse_instruct.records import Reason, Rejection, SourceRow
+from inverse_instruct.source_code.contents import fingerprint
+
+
+def read(path: Path | str, **options: Any) -> list[SourceRow | Rejection]:
+    return list(read_source(CorpusSource(path=str(path), **options)))
+
+
+def jsonl(path: Path, *rows: Any) -> Path:
+    lines = "".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows)
+    path.write_bytes(gzip.compress(lines.encode()) if path.suffix == ".gz" else lines.encode())
+    return path
+
+
+def pairs(rows: list[SourceRow | Rejection]) -> list[tuple[str, str]]:
+    assert all(isinstance(row, SourceRow) for row in rows), rows
+    return [(row.instruction, row.response) for row in rows if isinstance(row, SourceRow)]
+
+
+LAYOUTS = [
+    ({"instruction": "Do", "input": "", "output": "done"}, "alpaca", "Do"),
+    ({"instruction": "Do", "output": "done"}, "alpaca", "Do"),
+    ({"instruction": "Do", "input": "this", "output": "done"}, "alpaca", "Do\n\nthis"),
+    ({"id": 1, "instruction": "Do", "instances": [{"input": "", "output": "done"}]}, "alpaca", "Do"),
+    ({"instruction": "Do", "input": "this", "response": "done"}, "instruction_response", "Do\n\nthis"),
+    ({"prompt": "Do", "completion": "done"}, "instruction_response", "Do"),
+    ({"question": "Do", "answer": "done"}, "instruction_response", "Do"),
+    ({"problem": "Do", "solution": "done", "lang": "py"}, "instruction_response", "Do"),
+    ({"conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "Do"},
+                        {"from": "gpt", "value": "done"}, {"from": "human", "value": "more"},
+                        {"from": "gpt", "value": "no"}]}, "sharegpt", "Do"),
+    ({"conversations": [{"from": "gpt", "value": "Hi"}, {"from": "human", "value": "Do"},
+                        {"from": "gpt", "value": "done"}]}, "sharegpt", "Do"),
+    ({"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "Do"},
+                   {"role": "assistant", "content": "done"}]}, "messages", "Do"),
+    ({"code": "done", "doc": "a query"}, "code", ""),
+    ({"content": "done"}, "code", ""),
+    ({"original_string": "done", "language": "Python"}, "code", ""),
+]
+
+
+@pytest.mark.parametrize(("row", "layout", "instruction"), LAYOUTS)
+@pytest.mark.parametrize("name", ["c.jsonl", "c.jsonl.gz", "c.json", "c.json.gz", "c.parquet"])
+def test_layouts_in_files(tmp_path: Path, row: dict[str, Any], layout: str, instruction: str, name: str):
+    path = tmp_path / name
+    if name.endswith(".parquet"):
+        pq.write_table(pa.Table.from_pylist([row, row]), path)
+    elif ".jsonl" in name:
+        jsonl(path, row, row)
+    else:
+        data = json.dumps([row, row], indent=1).encode()
+        path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    for format_ in ("auto", layout):
+        rows = read(path, format=format_)
+        assert pairs(rows) == [(instruction, "done")] * 2
+        assert [(r.source, r.line) for r in rows if isinstance(r, SourceRow)] == [(name, 1), (name, 2)]
+
+
+def test_a_language_field_is_read_and_ids_differ_by_place(tmp_path: Path):
+    rows = read(jsonl(tmp_path / "c.jsonl", *[{"problem": "p", "solution": "s", "lang": "JS"}] * 2))
+    assert [row.language for row in rows if isinstance(row, SourceRow)] == ["javascript"] * 2
+    assert len({row.id for row in rows if isinstance(row, SourceRow)}) == 2
+
+
+GOOD = {"instruction": "i", "output": "o"}
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('{"instruction": "i", ', "not valid JSON"),
+        ("[1, 2]", "JSON list"),
+        ("null", "JSON NoneType"),
+        ("[" * 100_000, "JSON"),
+        (json.dumps({"instruction": "i"}), "no field 'output'"),
+        (json.dumps({"instruction": "i", "output": None}), "is null"),
+        (json.dumps({"instruction": ["i"], "output": "o"}), "is list"),
+        (json.dumps({"instruction": "i", "output": 3}), "is int"),
+        (json.dumps({"instruction": "i", "output": "a\0b"}), "NUL"),
+        (json.dumps({"instruction": "i\ud800", "output": "o"}), "surrogate"),
+        (json.dumps({"instruction": "i", "input": 4, "output": "o"}), "is int"),
+    ],
+)
+def test_a_broken_row_is_a_rejection(tmp_path: Path, line: str, says: str):
+    rows = read(jsonl(tmp_path / "c.jsonl", GOOD, line, "", GOOD))
+    assert [type(row) for row in rows] == [SourceRow, Rejection, SourceRow]
+    broken = rows[1]
+    assert isinstance(broken, Rejection) and broken.reason is Reason.MALFORMED and broken.stage == "preprocess"
+    assert broken.detail.startswith("c.jsonl:2: ") and says in broken.detail
+    assert isinstance(rows[2], SourceRow) and rows[2].line == 4
+
+
+def test_other_encodings(tmp_path: Path):
+    path = tmp_path / "c.jsonl"
+    good = json.dumps(GOOD).encode()
+    path.write_bytes(b"\xef\xbb\xbf" + good + b"\r\n" + b'{"instruction": "\xff", "output": "o"}\n' + good)
+    assert [type(row) for row in read(path)] == [SourceRow, Rejection, SourceRow]
+
+
+@pytest.mark.parametrize(
+    ("layout", "row"),
+    [("sharegpt", {"conversations": "x"}), ("sharegpt", {"conversations": [{"from": "human", "value": "a"}]}),
+     ("messages", {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": None}]}),
+     ("messages", {"messages": ["a"]}), ("code", {"x": 1}), ("instruction_response", {"instruction": "a"})],
+)
+def test_broken_rows_of_the_other_layouts(tmp_path: Path, layout: str, row: dict[str, Any]):
+    [broken] = read(jsonl(tmp_path / "c.jsonl", row), format=layout)
+    assert isinstance(broken, Rejection) and broken.reason is Reason.MALFORMED
+
+
+def test_broken_text_in_parquet(tmp_path: Path):
+    broken = pa.array([b"o", b"\xff", b"o"]).cast(pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"instruction": ["i"] * 3, "output": broken}), tmp_path / "c.parquet")
+    assert [type(row) for row in read(tmp_path / "c.parquet")] == [SourceRow, Rejection, SourceRow]
+
+
+def test_limit_counts_broken_rows_too(tmp_path: Path):
+    path = jsonl(tmp_path / "c.jsonl", GOOD, "{", GOOD, GOOD)
+    assert len(read(path, limit=2)) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("c.jsonl", b'{"a": "x", "b": 1}\n', "fields a, b"),
+        ("c.jsonl", b"", "holds no rows"),
+        ("c.json", b'[{"instruction": ', "not a valid JSON array"),
+        ("c.jsonl.gz", gzip.compress(b'{"instruction": "i", "output": "o"}\n' * 999)[:40], "damaged"),
+        ("c.jsonl.gz", b"not gzip", "damaged"),
+        ("c.parquet", b"not parquet", "not a readable Parquet file"),
+        ("few_shot.txt", b"[Code]", "is not a corpus file"),
+        ("c.csv", b"a,b", "is not a corpus file"),
+    ],
+)
+def test_what_cannot_be_read_at_all_says_how_to_go_on(tmp_path: Path, name: str, content: bytes, says: str):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CorpusError, match=says) as raised:
+        read(tmp_path / name)
+    assert name in str(raised.value)
+
+
+def test_a_file_of_broken_lines_is_rejected_line_by_line(tmp_path: Path):
+    assert [type(row) for row in read(jsonl(tmp_path / "c.jsonl", "{", "{"))] == [Rejection] * 2
+
+
+def test_a_path_that_is_not_there(tmp_path: Path):
+    for path in ("c.jsonl", "a/b/c", "c.parquet"):
+        with pytest.raises(CorpusError, match="no such file"):
+            read(tmp_path / path)
+
+
+def test_a_folder_of_source_code(tmp_path: Path):
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg/a.py").write_text("import os\n\n\ndef f():\n    return os.sep\n\n\nclass A:\n    x = 1\n")
+    (tmp_path / "pkg/b.go").write_bytes(b"\xff\xfe")
+    (tmp_path / "pkg/c.py").write_text("x = 1\n")
+    (tmp_path / "pkg/d.c").write_text("int x;\0")
+    (tmp_path / "pkg/e.py").write_text("# " + "x" * 1_000_000)
+    rows = read(tmp_path)
+    assert [(r.source, r.line, r.language, r.instruction) for r in rows if isinstance(r, SourceRow)] == [
+        ("pkg/a.py", 4, "python", ""), ("pkg/a.py", 8, "python", "")]
+    assert [(r.reason, r.detail.split(" ")[0]) for r in rows if isinstance(r, Rejection)] == [
+        (Reason.MALFORMED, "pkg/b.go:1:"), (Reason.NO_CODE, "pkg/c.py:1:"), (Reason.MALFORMED, "pkg/d.c:1:"),
+        (Reason.TOO_LONG, "pkg/e.py:1:")]
+
+
+def test_a_text_that_stands_in_many_rows_is_held_once(tmp_path: Path) -> None:
+    text = random.Random(0).randbytes(2 << 20).hex()
+    pq.write_table(pa.table({"instruction": ["Do"] * 128, "output": [text] * 128}), tmp_path / "r.parquet")
+    before, sizes = pa.total_allocated_bytes(), []
+    for row in read_source(CorpusSource(path=str(tmp_path / "r.parquet"))):
+        assert isinstance(row, SourceRow) and row.response == text
+        sizes.append(pa.total_allocated_bytes() - before)
+    assert len(sizes) == 128 and max(sizes) < 64 << 20
+
+
+def test_a_parquet_file_that_expands_beyond_reason_is_refused(tmp_path: Path) -> None:
+    texts = [f"{number}" + "a" * (1 << 20) for number in range(32)]
+    pq.write_table(pa.table({"instruction": ["Do"] * 32, "output": texts}), tmp_path / "r.parquet", compression="zstd",
+                   use_dictionary=False)
+    with pytest.raises(CorpusError, match="more than 200 times its size"):
+        read(tmp_path / "r.parquet")
+
+
+def test_a_fingerprint_changes_with_what_is_read_and_with_nothing_else(tmp_path: Path) -> None:
+    package = tmp_path / "code/package"
+    for folder in (package, tmp_path / "code/.git"):
+        folder.mkdir(parents=True)
+    (package / "a.py").write_text("x = 1\n")
+    before = fingerprint(tmp_path / "code")
+    (tmp_path / "code/.git/index").write_text("changed")
+    assert before and fingerprint(tmp_path / "code") == before
+    (package / "a.py").write_text("x = 12\n")
+    assert fingerprint(tmp_path / "code") != before
+
+    rows = jsonl(tmp_path / "rows.jsonl", {"instruction": "Do", "output": "done"})
+    before = fingerprint(rows)
+    rows.touch()
+    assert fingerprint(rows) == before
+    assert fingerprint(jsonl(rows, {"instruction": "Do", "output": "gone"})) != before
+    assert fingerprint(Path("owner/name")) == ""
+
+
+def test_folders_that_are_no_corpus(tmp_path: Path):
+    with pytest.raises(CorpusError, match="holds no source file"):
+        read(tmp_path)
+    with pytest.raises(CorpusError, match="format: code"):
+        read(tmp_path, format="alpaca")
+
+
+def test_a_hub_data_set_is_streamed(monkeypatch: pytest.MonkeyPatch):
+    import datasets
+
+    def load_dataset(name: str, split: str, streaming: bool) -> Any:
+        assert (name, split, streaming) == ("someone/rows", "dev", True)
+        return iter([GOOD] * 3)
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    assert pairs(read("someone/rows", split="dev", limit=2)) == [("i", "o")] * 2
+
+
+def test_a_hub_data_set_that_is_not_there(monkeypatch: pytest.MonkeyPatch):
+    import datasets
+
+    def load_dataset(*_: Any, **__: Any) -> Any:
+        raise datasets.exceptions.DatasetNotFoundError("no")
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    with pytest.raises(CorpusError, match="check the spelling"):
+        read("someone/nothing")
+
+
+KEYS = st.sampled_from(["from", "value", "role", "content", "output"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+)
+FIELDS = st.sampled_from(["instruction", "output", "input", "response", "conversations", "messages", "code", "x"])
+ROWS = st.dictionaries(FIELDS, VALUES, max_size=4).map(lambda row: json.dumps(row).encode())
+LINES = st.one_of(st.binary(max_size=40), ROWS)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(LINES, max_size=8), st.sampled_from(["auto", "alpaca", "sharegpt", "messages", "code"]))
+def test_every_line_is_a_row_or_a_rejection(tmp_path: Path, lines: list[bytes], layout: str):
+    path = tmp_path / "c.jsonl"
+    path.write_bytes(b"\n".join(lines))
+    written = sum(bool(line.removeprefix(b"\xef\xbb\xbf").strip() if number == 0 else line.strip())
+                  for number, line in enumerate(b"\n".join(lines).split(b"\n")))
+    try:
+        rows = read(path, format=layout)
+    except CorpusError:
+        assert layout == "auto"
+        return
+    assert len(rows) == written

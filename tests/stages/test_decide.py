@@ -1,0 +1,71 @@
+"""The gate: each way to pass and to be refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from inverse_instruct.config.sections import PromoteSection
+from inverse_instruct.errors import RunDirError, StageError
+from inverse_instruct.stages.decide import decide, promote
+
+TASKS = [f"T/{number}" for number in range(20)]
+
+
+def verdicts(passed: int, start: int = 0) -> dict[str, bool]:
+    return {task: start <= number < start + passed for number, task in enumerate(TASKS)}
+
+
+def test_the_first_checkpoint_is_promoted() -> None:
+    decision = decide(PromoteSection(), verdicts(0), None)
+    assert decision.promoted and decision.p_worse is None
+
+
+def test_a_clear_loss_is_refused_and_names_the_problems() -> None:
+    decision = decide(PromoteSection(), verdicts(5), verdicts(10))
+    assert not decision.promoted
+    assert decision.lost == tuple(TASKS[5:10]) and decision.gained == ()
+    assert decision.p_worse == 1 / 32
+
+
+def test_a_loss_within_luck_is_promoted() -> None:
+    decision = decide(PromoteSection(), verdicts(6), verdicts(10))
+    assert decision.promoted and decision.p_worse == 1 / 16
+
+
+def test_no_difference_and_a_gain_are_promoted() -> None:
+    assert decide(PromoteSection(), verdicts(10), verdicts(10)).promoted
+    assert decide(PromoteSection(), verdicts(20), verdicts(0)).promoted
+
+
+def test_the_level_is_config() -> None:
+    assert not decide(PromoteSection(alpha=0.1), verdicts(6), verdicts(10)).promoted
+
+
+def write_evaluation(folder: Path, passed: dict[str, bool], unanswered: tuple[str, ...] = ()) -> Path:
+    folder.mkdir()
+    rows = [{"task_id": task, "passed": good} for task, good in passed.items() if task not in unanswered]
+    (folder / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "report.json").write_text(json.dumps({"suite": "mini", "unanswered": dict.fromkeys(unanswered, "why")}))
+    return folder
+
+
+def test_a_problem_that_one_of_them_left_unanswered_does_not_count(tmp_path: Path) -> None:
+    promoted = write_evaluation(tmp_path / "promoted", verdicts(10), (TASKS[1],))
+    candidate = write_evaluation(tmp_path / "candidate", verdicts(7), (TASKS[9], TASKS[15]))
+    decision = promote(PromoteSection(), tmp_path / "out", candidate=candidate, promoted=promoted, key="k")
+    assert decision.lost == (f"mini: {TASKS[7]}", f"mini: {TASKS[8]}") and decision.promoted
+    assert "3 problems do not count, as one of the two left them unanswered" in decision.reason
+
+
+def test_what_was_measured_of_one_only_is_refused(tmp_path: Path) -> None:
+    promoted = write_evaluation(tmp_path / "promoted", verdicts(10))
+    fewer = write_evaluation(tmp_path / "fewer", dict(list(verdicts(10).items())[:12]))
+    with pytest.raises(StageError, match="8 are in one only"):
+        promote(PromoteSection(), tmp_path / "out", candidate=fewer, promoted=promoted, key="k")
+    first = write_evaluation(tmp_path / "first", verdicts(10), tuple(TASKS[10:]))
+    second = write_evaluation(tmp_path / "second", verdicts(10), tuple(TASKS[:10]))
+    with pytest.raises(RunDirError, match="no problem was answered by both"):
+        promote(PromoteSection(), tmp_path / "out", candidate=second, promoted=first, key="k")

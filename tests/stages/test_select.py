@@ -1,0 +1,102 @@
+"""Selection: the best of n, whatever the order; ties, ablations, lineage, duplicates and contamination."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from inverse_instruct.config.sections import SelectionSection
+from inverse_instruct.corpus.decontamination import BenchmarkIndex
+from inverse_instruct.records import Candidate, ScoredPair, Snippet
+from inverse_instruct.stages.select import choose, select
+from inverse_instruct.store.rows import read_rows
+
+
+def pair(snippet: str, candidate: str, score: float) -> ScoredPair:
+    return ScoredPair(candidate, snippet, 0.0, 0.0, score, "m", "p")
+
+
+PAIRS = [pair("s1", "a", 0.2), pair("s1", "b", 0.9), pair("s1", "c", 0.9), pair("s2", "d", 0.1), pair("s2", "e", 0.05)]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"method": "best"}, ["b", "d"]),
+        ({"method": "best", "min_score": 0.5}, ["b"]),
+        ({"method": "top_k", "k": 2}, ["b", "c", "d", "e"]),
+        ({"method": "threshold", "min_score": 0.15}, ["b", "c", "a"]),
+    ],
+)
+def test_methods(options: dict[str, object], expected: list[str]) -> None:
+    section = SelectionSection.model_validate(options)
+    for seed in range(5):
+        shuffled = random.Random(seed).sample(PAIRS, len(PAIRS))
+        chosen, rejected = choose(section, shuffled, seed=0, round_number=1)
+        assert [row.candidate_id for row in chosen] == expected
+        assert len(chosen) + len(rejected) == len(PAIRS)
+
+
+def test_random_is_seeded_and_not_the_best_every_time() -> None:
+    section = SelectionSection(method="random")
+    picks = [tuple(row.candidate_id for row in choose(section, PAIRS, seed, 1)[0]) for seed in range(20)]
+    assert picks[3] == tuple(row.candidate_id for row in choose(section, PAIRS[::-1], 3, 1)[0])
+    assert len(set(picks)) > 2
+
+
+def test_rows_carry_their_lineage_and_nothing_vanishes(tmp_path: Path) -> None:
+    benchmark = tmp_path / "bench.jsonl"
+    task = "Return the alphabetically ordered vowels of every second sentence in a long legal document, please."
+    benchmark.write_text(
+        json.dumps(
+            {
+                "task_id": "B/1",
+                "prompt": f'def f(x):\n    """{task}"""\n',
+                "entry_point": "f",
+                "canonical_solution": "    return x\n",
+            }
+        )
+        + "\n"
+    )
+    snippets = [
+        Snippet(f"s{n}", f"def f{n}():\n    return {n}", "python", "", f"r{n}", "corpus.jsonl", n) for n in (1, 2, 3)
+    ]
+    texts = {
+        "a": "Write one.",
+        "b": "Write a two.",
+        "c": "Write a three.",
+        "d": f"Write a function. {task}",
+        "e": "Write five.",
+        "f": "Write six.",
+    }
+    candidates = [Candidate(name, "s", 0, "", text, 0, "m", "p", 1, 1) for name, text in texts.items()]
+    pairs = [*PAIRS, pair("s3", "f", 0.7)]
+    benchmarks = BenchmarkIndex([benchmark], 13)
+
+    def run(folder: str, earlier: frozenset[str]) -> list[dict[str, object]]:
+        manifest = select(
+            SelectionSection(),
+            tmp_path / folder,
+            snippets=snippets,
+            candidates=candidates,
+            pairs=pairs,
+            benchmarks=benchmarks,
+            earlier_ids=earlier,
+            seed=0,
+            round_number=2,
+            key="k",
+        )
+        assert manifest.rows_in == 6 == manifest.rows_out + sum(manifest.rejected.values())
+        return read_rows(tmp_path / folder / "selected.parquet")
+
+    rows = run("first", frozenset())
+    assert [row["candidate_id"] for row in rows] == ["b", "f"]  # d is contaminated
+    first = rows[0]
+    assert (first["row_id"], first["source"], first["line"], first["round"]) == ("r1", "corpus.jsonl", 1, 2)
+    assert first["response"] == "```python\ndef f1():\n    return 1\n```"
+    rejections = {row["row_id"]: row for row in read_rows(tmp_path / "first" / "rejections.parquet")}
+    assert rejections["d"]["reason"] == "contaminated" and "B/1" in str(rejections["d"]["detail"])
+    assert [row["candidate_id"] for row in run("second", frozenset({str(first["id"])}))] == ["f"]
