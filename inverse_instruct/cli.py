@@ -19,7 +19,7 @@ from inverse_instruct.redaction import redact, set_up_logging
 
 def main() -> None:
     """Run the command line; the console script."""
-    arguments = _parser().parse_args()
+    arguments = _parser(sys.argv[1:]).parse_args()
     set_up_logging()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started with it ignored
     signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
@@ -45,7 +45,7 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() or char == "\t" else repr(char)[1:-1] for char in text)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(words: list[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="inverse-instruct", description="A service that lets a code LLM improve itself.",
         epilog="Start with: inverse-instruct fetch-model smollm2-135m && inverse-instruct run configs/quickstart.yaml",
@@ -57,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_stage_commands(commands)
     _add_evaluation_commands(commands)
     _add_serve_command(commands)
+    if not words or words[0] not in commands.choices:  # to look at the recipes takes a second
+        _add_other_stages(commands)
     return parser
 
 
@@ -157,6 +159,24 @@ def _add_stage_commands(commands: Any) -> None:
             parser.add_argument("--model", required=True, help="model folder, a name of fetch-model, or a hub name")
         if name == "score":
             parser.add_argument("--snippets", help="snippets that candidates in --input refer to")
+        _add_stage_options(parser)
+
+
+def _add_other_stages(commands: Any) -> None:
+    """Offer the stages that have no options of their own: an option for each input, of its name."""
+    from inverse_instruct.recipes.table import stages_by_command
+
+    for name, stage in stages_by_command().items():
+        if name in commands.choices or not all(source.rows for source in stage.reads.values()):
+            continue
+        options = "".join(f" --{source} {source}.parquet" for source in stage.reads)
+        parser = _command(commands, name, _stage, stage.does, f"inverse-instruct {name}{options} --output out/{name}")
+        parser.set_defaults(stage=name)
+        for source in stage.reads:
+            parser.add_argument(f"--{source}", type=Path, required=True, metavar="FILE",
+                                help=f"rows of {stage.reads[source].stage}")
+        if stage.model:
+            parser.add_argument("--model", required=True, help="model folder, a name of fetch-model, or a hub name")
         _add_stage_options(parser)
 
 

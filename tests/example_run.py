@@ -10,7 +10,6 @@ import asyncio
 import json
 import shutil
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 
 import yaml
@@ -18,19 +17,18 @@ import yaml
 from evaluation import MINI_PATH, Sample
 from inverse_instruct.config.config_file import load_config
 from inverse_instruct.config.sections import RunConfig
-from inverse_instruct.corpus.decontamination import BenchmarkIndex
 from inverse_instruct.inference.models import model_digest
 from inverse_instruct.loop.pinned_config import pin_config
 from inverse_instruct.records import Candidate, Reason, Rejection, ScoredPair, Snippet, digest, to_dict
-from inverse_instruct.stages.decide import promote
-from inverse_instruct.stages.evaluate import EvaluateStage
-from inverse_instruct.stages.preprocess import preprocess
-from inverse_instruct.stages.select import select
+from inverse_instruct.stages.decide import DECIDE
+from inverse_instruct.stages.evaluate import EVALUATE, Evaluation
+from inverse_instruct.stages.select import SELECT
 from inverse_instruct.store.ledger import Checkpoint, Ledger
-from inverse_instruct.store.manifest import Manifest, read_manifest, write_manifest
+from inverse_instruct.store.manifest import Manifest, write_manifest
 from inverse_instruct.store.rows import read_rows, write_rows
 from inverse_instruct.store.run_dir import RunDir
 from inverse_instruct.training.publish import MARKER
+from tests.playing import play_stage, preprocess, room_of
 
 HOSTILE = "Write a <script>alert(1)</script> | `tick` ``` *star* [link](http://x)\n\n# Heading\n\n---\n\n````\nend"
 PROBLEMS = [json.loads(line) for line in MINI_PATH.read_text().splitlines()]
@@ -44,7 +42,7 @@ def make_run(path: Path, model: Path) -> None:
     config = _write_config(path, model)
     ledger = Ledger(run_dir.ledger, create=True)
     ledger.set_run(config.name, config.rounds, "done", 1, "host")
-    ledger.finish_stage(0, preprocess(config.corpus, config.preprocess, run_dir.stage(0, "preprocess"), "k"))
+    ledger.finish_stage(0, preprocess(config.corpus, config.preprocess, run_dir.stage(0, "preprocess")))
     weights, incumbent = model, 0
     for number in range(3):
         if number:
@@ -81,9 +79,9 @@ def _write_rows(ledger: Ledger, run_dir: RunDir, config: RunConfig, number: int,
     lost = Rejection(snippets[0].id, "summarize", Reason.CUT_OFF)
     _finish(ledger, run_dir, number, "summarize", "candidates.parquet", candidates, lost)
     _finish(ledger, run_dir, number, "score", "scores.parquet", pairs)
-    ledger.finish_stage(number, select(
-        config.selection, run_dir.stage(number, "selection"), snippets=snippets, candidates=candidates, pairs=pairs,
-        benchmarks=BenchmarkIndex([], 13), earlier_ids=frozenset(), seed=0, round_number=number, key="k"))
+    inputs = {"snippets": snippets, "candidates": candidates, "scores": pairs, "earlier": []}
+    ledger.finish_stage(number, play_stage(SELECT, run_dir.stage(number, "selection"), inputs, number=number,
+                                           selection=config.selection))
 
 
 def _finish(ledger: Ledger, run_dir: RunDir, number: int, stage: str, name: str,
@@ -121,17 +119,18 @@ def _judge(ledger: Ledger, run_dir: RunDir, config: RunConfig, number: int, incu
     samples = [Sample(problem["task_id"], 0, problem["prompt"] + (
         problem["canonical_solution"] if order in PASSING[number] else "    return None\n"))
         for order, problem in enumerate(PROBLEMS)]
-    stage = EvaluateStage(config.evaluate, config.summarize, folder, seed=0)
-    canary = {"prompt": [1, 2], "labels": [3, 4], "logprobs": [-0.5, -1.5]}
-    evaluated = asyncio.run(stage.run({"mini": samples}, "k", {"canary": canary}))
+    room = room_of(EVALUATE, folder, number=number)
+    room.metrics["canary"] = {"prompt": [1, 2], "labels": [3, 4], "logprobs": [-0.5, -1.5]}
+    asyncio.run(Evaluation(config.evaluate, config.summarize, folder, seed=0).run({"mini": samples}, room))
+    evaluated = room.finish()
     ledger.finish_stage(number, evaluated)
-    rival = run_dir.stage(incumbent, "evaluate") if number else None
-    decision = promote(config.promote, run_dir.stage(number, "promote"), candidate=folder, promoted=rival, key="k")
-    decided = read_manifest(run_dir.stage(number, "promote"))
-    assert decided is not None and decided.metrics["promoted"] == asdict(decision)["promoted"]
+    rivals = [run_dir.stage(incumbent, "evaluate")] if number else []
+    decided = play_stage(DECIDE, run_dir.stage(number, "promote"), {"candidate": [folder], "promoted": rivals},
+                         number=number, promote=config.promote)
+    promoted = decided.metrics["promoted"]
     ledger.finish_stage(number, decided)
     own = run_dir.checkpoint(number) if number else model
     ledger.add_checkpoint(Checkpoint(
         number, str(own), model_digest(own), BASE_DIGEST if number else "",
-        "promoted" if decision.promoted else "candidate", decision.reason, evaluated.metrics))
-    return (number, own) if decision.promoted else (incumbent, weights)
+        "promoted" if promoted else "candidate", decided.metrics["reason"], evaluated.metrics))
+    return (number, own) if promoted else (incumbent, weights)

@@ -27,8 +27,8 @@ from inverse_instruct.config.sections import (
 )
 from inverse_instruct.errors import ConfigError
 from inverse_instruct.inference.prompts import PromptTemplate
-from inverse_instruct.stages.preprocess import preprocess
 from inverse_instruct.store.rows import read_rows
+from tests.playing import preprocess
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted([*(ROOT / "inverse_instruct").rglob("*.py"), *(ROOT / "evaluation").rglob("*.py")])

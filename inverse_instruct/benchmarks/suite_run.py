@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -136,12 +137,18 @@ class Examination:
         self.not_measured = {task: why for task, why in self.suite.not_measured(execution).items() if task in
                              set(self.tasks)}
         self.unanswered: dict[str, RequestError] = {}  # tasks with a question that the model did not answer
-        self._replies = Journal(folder / "replies.jsonl")
-        self._verdicts = Journal(folder / "verdicts.jsonl")
         self.tokens = {"prompt": 0, "completion": 0}
         self.given: Mapping[str, int] | None = None  # samples by task, where they are given
         self._left_out = 0  # samples that are not judged, since a question got no answer
         self._read_otherwise = 0  # samples that pass by another reading of the reply than the first
+
+    @cached_property
+    def _replies(self) -> Journal:
+        return Journal(self._folder / "replies.jsonl")
+
+    @cached_property
+    def _verdicts(self) -> Journal:
+        return Journal(self._folder / "verdicts.jsonl")
 
     @property
     def measured(self) -> list[str]:

@@ -46,6 +46,13 @@ def identity(section: BaseModel) -> dict[str, Any]:
     return decisive(change_outside(section, lambda key, mark, value: content_of(value) if mark.is_path else value))
 
 
+def identity_of(value: Any) -> Any:
+    """Return the identity of a section, of a list of them, or a plain value as it is."""
+    if isinstance(value, BaseModel):
+        return identity(value)
+    return [identity_of(item) for item in value] if isinstance(value, list) else value
+
+
 def is_how(field: FieldInfo) -> bool:
     """Tell whether a field is marked with `HOW`."""
     return any(isinstance(mark, How) for mark in field.metadata)

@@ -15,8 +15,6 @@ from inverse_instruct.store.ledger import Checkpoint, Ledger, Promotion
 from inverse_instruct.store.run_dir import RunDir
 from inverse_instruct.store.status import summarize_run
 
-DATA_STAGES = ("preprocess", "summarize", "score", "selection", "train")
-STAGES = (*DATA_STAGES, "evaluate", "promote")
 LATEST_EVENTS = 200
 
 
@@ -31,8 +29,10 @@ def collect_run(path: Path) -> dict[str, Any]:
     with Ledger(run_dir.ledger) as ledger:
         checkpoints, promotions, stages = ledger.checkpoints(), ledger.promotions(), ledger.stages()
     run = status["run"] or {"name": path.resolve().name, "state": "not started", "rounds": None}
+    later = dict.fromkeys(stage["stage"] for stage in stages if stage["round"])
+    order = [*dict.fromkeys(stage["stage"] for stage in stages if stage["stage"] not in later), *later]
     done = sorted((stage for stage in stages if stage["manifest"]),
-                  key=lambda stage: (STAGES.index(stage["stage"]), stage["round"]))
+                  key=lambda stage: (order.index(stage["stage"]), stage["round"]))
     numbers = [row["round"] for row in status["rounds"]]
     return {
         "name": run["name"],
@@ -40,7 +40,7 @@ def collect_run(path: Path) -> dict[str, Any]:
         "rounds_wanted": run["rounds"],
         "under_way": [_under_way(stage) for stage in stages if stage["state"] == "running"],
         "rounds": [_round(row, checkpoints) for row in status["rounds"]],
-        "funnel": [_funnel(stage) for stage in done if stage["stage"] in DATA_STAGES],
+        "funnel": [_funnel(stage) for stage in done if stage["manifest"].get("unit", "row")],
         "scores": [scores for number in numbers if (scores := score_histogram(run_dir, number))],
         "curves": [curve for number in numbers for curve in training_curves(run_dir, number)],
         "costs": [_cost(stage) for stage in done],
@@ -76,10 +76,9 @@ def _suite(name: str, metrics: dict[str, Any]) -> dict[str, Any]:
 def _funnel(stage: dict[str, Any]) -> dict[str, Any]:
     manifest = stage["manifest"]
     row = {"round": stage["round"], "stage": stage["stage"], "note": ""}
-    if stage["stage"] == "train":
-        phases = manifest["metrics"]["phases"]
-        row["note"] = ", ".join(f"{phase['rows']} {phase['data']}" for phase in phases)
-    elif stage["stage"] == "preprocess":
+    if "phases" in manifest["metrics"]:
+        row["note"] = ", ".join(f"{phase['rows']} {phase['data']}" for phase in manifest["metrics"]["phases"])
+    elif "original_rows" in manifest["metrics"]:
         row["note"] = f"{manifest['metrics']['original_rows']} original rows can be trained on"
     return row | {name: manifest[name] for name in ("rows_in", "rows_out", "rejected")}
 

@@ -54,7 +54,8 @@ async def _ask(engine: Engine, model: ModelSection, known: Canary | None) -> Can
             if known:
                 logprobs = await client.label_logprobs([known.prompt], known.labels)
                 return Canary(known.prompt, known.labels, logprobs[0])
-            return await ask_canary(client, await asyncio.to_thread(_formatter, engine.folder, model), model)
+            return await ask_canary(client, await asyncio.to_thread(_formatter, engine.folder, model),
+                                    (model.yes_token, model.no_token))
         except RequestError as error:
             raise ServerError(f"the canary got no answer: {error}") from error
 

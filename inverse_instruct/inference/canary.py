@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from inverse_instruct.config.sections import ModelSection
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.prompts import PromptFormatter
 
@@ -25,12 +24,12 @@ class Canary:
     logprobs: list[float]  # natural logarithms, one for each label, over the full vocabulary
 
 
-async def ask_canary(client: InferenceClient, formatter: PromptFormatter, model: ModelSection) -> Canary:
-    """Ask the question in the model's own prompt format.
+async def ask_canary(client: InferenceClient, formatter: PromptFormatter, words: tuple[str, str]) -> Canary:
+    """Ask the question in the model's own prompt format; the words are those of yes and no.
 
     Raises:
         ServerError: no server answers, or it cannot give such log-probabilities, which scoring needs as well.
     """
     prompt = formatter.response_prompt(QUESTION)
-    labels = [formatter.single_token(word) for word in (model.yes_token, model.no_token)]
+    labels = [formatter.single_token(word) for word in words]
     return Canary(prompt, labels, (await client.label_logprobs([prompt], labels))[0])

@@ -36,3 +36,18 @@ async def stream(items: Iterable[Item], work: Callable[[Item], Awaitable[Result]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def stream_in_order(items: Iterable[Item], work: Callable[[Item], Awaitable[Result]], at_once: int
+                          ) -> AsyncIterator[Result]:
+    """Yield results in the order of the items; arguments as of `stream`. A slow item holds back the later results."""
+    async def numbered(pair: tuple[int, Item]) -> tuple[int, Result]:
+        return pair[0], await work(pair[1])
+
+    waiting: dict[int, Result] = {}
+    turn = 0
+    async for number, result in stream(enumerate(items), numbered, at_once):
+        waiting[number] = result
+        while turn in waiting:
+            yield waiting.pop(turn)
+            turn += 1

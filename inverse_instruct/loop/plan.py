@@ -16,14 +16,14 @@ from pathlib import Path
 from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.errors import InverseInstructError
 from inverse_instruct.inference.models import resolve_model
+from inverse_instruct.recipes.table import RECIPES
 from inverse_instruct.source_code.source_files import source_paths
+from inverse_instruct.stages.estimate import Estimate
 from inverse_instruct.system.machine import gpu_count
 
 BYTES_PER_TOKEN = 3.5  # of code and prose, with the usual vocabularies
-INSTRUCTION_TOKENS = 80  # mean length of a written instruction
 CPU_FLOPS_PER_CORE = 50e9
 GPU_FLOPS = 2e14  # of one data-center GPU in bf16, as reached in training
-BENCHMARK_PROBLEMS = 200
 
 
 @dataclass(frozen=True)
@@ -54,23 +54,11 @@ def make_plan(config: RunConfig) -> Plan:
     gpus = gpu_count()
     parameters = max(1, weights // (2 if gpus else 4))
     flops = GPU_FLOPS * gpus if gpus else CPU_FLOPS_PER_CORE * len(os.sched_getaffinity(0))
-    snippet_tokens = int(size / BYTES_PER_TOKEN)
-    candidates = rows * config.summarize.candidates
-    written = candidates * INSTRUCTION_TOKENS
-    judged = snippet_tokens + written + candidates * INSTRUCTION_TOKENS
-    epochs = {phase.data: phase.epochs for phase in config.train.phases}
-    trained = int(snippet_tokens * sum(epochs.values()))
-    asked = sum((suite.limit or BENCHMARK_PROBLEMS) * suite.samples for suite in config.evaluate.suites)
-    answered = sum((suite.limit or BENCHMARK_PROBLEMS) * suite.max_new_tokens // 2
-                   * (suite.samples + 2 * suite.self_consistency) for suite in config.evaluate.suites)
-    forward, backward = 2 * parameters / flops, 6 * parameters / flops
-    steps = (
-        Step("preprocess (once)", rows, snippet_tokens, rows / 2000),
-        Step("summarize", candidates, written, written * forward * 2),
-        Step("score", candidates, judged, judged * forward),
-        Step("train", rows * len(epochs), trained, trained * backward),
-        Step("evaluate", asked, answered, answered * forward * 2),
-    )
+    estimate = Estimate(config, rows, int(size / BYTES_PER_TOKEN), 2 * parameters / flops)
+    recipe = RECIPES[config.recipe]
+    once = set(recipe.of_round(0)) - set(recipe.of_round(1))
+    steps = tuple(Step(f"{stage.verb} (once)" if stage in once else stage.verb, cost.rows, cost.tokens, cost.seconds)
+                  for stage in recipe.stages if stage.cost for cost in [stage.cost(estimate)])
     # per round: one checkpoint and the rows; at any time: a phase's export, optimizer state and step checkpoint
     disk = weights * (config.rounds + 1) + 4 * weights + size * 3 * (config.rounds + 1) * config.summarize.candidates
     return Plan(config.rounds, steps, disk, weights > 0 and None not in sizes)

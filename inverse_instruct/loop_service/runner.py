@@ -21,6 +21,7 @@ from inverse_instruct.errors import InverseInstructError, RunDirError
 from inverse_instruct.inference.client import API_KEY
 from inverse_instruct.loop_service.allowed import Allowed
 from inverse_instruct.loop_service.run_queue import RunQueue
+from inverse_instruct.recipes.table import RECIPES
 from inverse_instruct.redaction import redact
 from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.store.run_dir import RunDir
@@ -136,6 +137,9 @@ def _command(run_dir: RunDir) -> list[str]:
     return [sys.executable, "-m", "inverse_instruct.cli", "run", str(run_dir.config), "--run-dir", str(run_dir.path)]
 
 
+_TRAINS = {stage.name for recipe in RECIPES.values() for stage in recipe.stages if stage.all_devices}
+
+
 def _training(run_dir: RunDir) -> Stages:
     """Return the training stages that are running, if the ledger is to be believed: who is killed leaves one behind."""
     if not run_dir.ledger.is_file():
@@ -143,7 +147,7 @@ def _training(run_dir: RunDir) -> Stages:
     try:
         with Ledger(run_dir.ledger) as ledger:
             return {(stage["round"], stage["updated"]) for stage in ledger.stages()
-                    if stage["stage"] == "train" and stage["state"] == "running"}
+                    if stage["stage"] in _TRAINS and stage["state"] == "running"}
     except RunDirError:  # it is being made; a damaged one is for the run to tell
         return set()
 

@@ -7,16 +7,17 @@ can be told from luck, and the decision says how clear it was.
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 from evaluation import compare_paired
 from inverse_instruct.benchmarks.results import read_comparable, read_pass_rates
 from inverse_instruct.config.sections import PromoteSection
 from inverse_instruct.errors import StageError
+from inverse_instruct.stages.room import Room
+from inverse_instruct.stages.stage import Input, Stage, When
 from inverse_instruct.store.files import write_json
-from inverse_instruct.store.manifest import Manifest, write_manifest
+
+DECISION = "decision.json"
 
 
 @dataclass(frozen=True)
@@ -55,27 +56,25 @@ def decide(section: PromoteSection, candidate: dict[str, float], promoted: dict[
     return Decision(not worse, reason, paired.gained, paired.lost, paired.p_worse)
 
 
-def promote(section: PromoteSection, folder: Path, *, candidate: Path, promoted: Path | None, key: str) -> Decision:
-    """Decide on the candidate and write the stage's files.
-
-    Args:
-        section: the rule.
-        folder: the stage's folder.
-        candidate: folder with the evaluation of the candidate.
-        promoted: the same of the promoted checkpoint, if there is one.
-        key: digest of everything the result depends on.
-    """
-    started = time.monotonic()
+def judge_checkpoint(room: Room) -> None:
+    """Decide on the round's checkpoint."""
+    section: PromoteSection = room.section()
+    [candidate] = room.files("candidate")
+    promoted = room.files("promoted")
     if promoted:
-        *rates, left_out = read_comparable(candidate, promoted)
+        *rates, left_out = read_comparable(candidate, promoted[0])
         decision = decide(section, *rates)
         if left_out:
             decision = replace(decision, reason=f"{decision.reason}; {len(left_out)} problems do not count, as one of "
                                "the two left them unanswered")
     else:
         decision = decide(section, read_pass_rates(candidate), None)
-    write_json(folder / "decision.json", asdict(decision))
-    manifest = Manifest(stage="promote", key=key, rows_in=1, rows_out=1, seconds=time.monotonic() - started,
-                        metrics=asdict(decision))
-    write_manifest(folder, manifest, ["decision.json"])
-    return decision
+    write_json(room.place.folder / DECISION, asdict(decision))
+    room.outputs.append(DECISION)
+    room.account(1, {})
+    room.metrics |= asdict(decision)
+
+
+DECIDE = Stage(
+    "promote", "promote a checkpoint unless a paired test says that it is worse", judge_checkpoint, unit="checkpoint",
+    is_data=False, reads={"candidate": Input("evaluate"), "promoted": Input("evaluate", when=When.PROMOTED)})

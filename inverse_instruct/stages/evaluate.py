@@ -7,24 +7,33 @@ leaves a question unanswered (a prompt that does not fit, say), are rejected wit
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from evaluation import Execution, Sample
 from inverse_instruct.benchmarks.suite_run import Examination
-from inverse_instruct.config.sections import EvaluateSection, SummarizeSection
-from inverse_instruct.inference.asking import Asker
+from inverse_instruct.config.sections import EvaluateSection, RunConfig, SummarizeSection
+from inverse_instruct.inference.asking import Asker, TokenAsker
+from inverse_instruct.inference.canary import ask_canary
+from inverse_instruct.inference.prompts import PromptTemplate
 from inverse_instruct.records import digest
-from inverse_instruct.store.manifest import Manifest, write_manifest
+from inverse_instruct.stages.estimate import Cost, Estimate
+from inverse_instruct.stages.room import Room
+from inverse_instruct.stages.stage import Model, Stage
 from inverse_instruct.system.machine import cache_folder
 
+PROBLEMS = 200  # of a suite, roughly; for estimates
 
-class EvaluateStage:
-    """The evaluate stage of one round."""
+
+Asking = Asker | Mapping[str, Sequence[Sample]]
+"""A model, or samples that are there already, by suite."""
+
+
+class Evaluation:
+    """All suites of a config."""
 
     def __init__(self, section: EvaluateSection, summarize: SummarizeSection, folder: Path, *, seed: int) -> None:
         """Load the suites.
@@ -38,16 +47,13 @@ class EvaluateStage:
         Raises:
             StageError: a suite cannot be used.
         """
-        self._folder = folder
         execution = Execution(
             workers=section.workers, memory_bytes=section.memory_mib * 2**20, unsandboxed=section.unsandboxed,
             python=Path(section.python) if section.python else None, references=cache_folder() / "references")
         self.examinations = [Examination(suite, summarize, folder / suite.suite, execution=execution, seed=seed)
                              for suite in section.suites]
-        self._started = time.monotonic()
-        self.on_progress: Callable[[int], None] = lambda done: None
 
-    def total(self, source: Asker | Mapping[str, Sequence[Sample]] | None = None) -> int:
+    def total(self, source: Asking | None = None) -> int:
         """Return how many samples there are to judge: those given for each suite, else those that are asked for."""
         return sum(examination.total(_of(source, examination)) for examination in self.examinations)
 
@@ -57,41 +63,60 @@ class EvaluateStage:
         return digest(*(f"{examination.suite.name} {examination.suite.digest} {examination.measured}"
                         for examination in self.examinations))
 
-    async def run(self, source: Asker | Mapping[str, Sequence[Sample]], key: str, more_metrics: Mapping[str, Any] = {}
-                  ) -> Manifest:
-        """Ask (or take the samples given for each suite), judge, write the files and the manifest.
-
-        Args:
-            source: the model, or its samples by suite.
-            key: digest of everything that the result depends on.
-            more_metrics: what else was measured of the model, for the manifest.
+    async def run(self, source: Asking, room: Room) -> None:
+        """Ask (or take the samples given), judge, and write the files of each suite into its folder.
 
         Raises:
             ServerError: the model cannot be asked.
             StageError: nothing can be judged here.
         """
-        reports, before = [], 0
+        suites: dict[str, Any] = {}
+        before = 0
+        room.progress.expect(self.total(source))
         for examination in self.examinations:
-            given = _of(source, examination)
-            reports.append(await examination.run(given, partial(self._progressed, before)))
+            given, start = _of(source, examination), before
+            report = await examination.run(given, partial(_reach, room, start))
             before += examination.total(given)
-            self.on_progress(before)
-        rejected = sum((report.rejected for report in reports), Counter[str]())
-        manifest = Manifest(
-            stage="evaluate", key=key, rows_in=sum(report.rows_in for report in reports),
-            rows_out=sum(report.rows_out for report in reports),
-            rejected=dict(rejected),
-            seconds=time.monotonic() - self._started,
-            tokens={kind: sum(examination.tokens[kind] for examination in self.examinations)
-                    for kind in ("prompt", "completion")},
-            metrics={"suites": {report.metrics["suite"]: report.metrics for report in reports}, **more_metrics})
-        names = [f"{report.metrics['suite']}/{name}" for report in reports for name in report.files]
-        return write_manifest(self._folder, manifest, names)
+            room.progress.reach(before)
+            room.account(report.rows_out, report.rejected)
+            room.tokens.update(examination.tokens)
+            room.outputs += [f"{report.metrics['suite']}/{name}" for name in report.files]
+            suites[report.metrics["suite"]] = report.metrics
+        room.metrics["suites"] = suites
 
-    def _progressed(self, before: int, done: int) -> None:
-        self.on_progress(before + done)
+
+def _reach(room: Room, before: int, done: int) -> None:
+    room.progress.reach(before + done)
 
 
 def _of(source: Any, examination: Examination) -> Any:
     """Return what a suite's samples come from."""
     return source[examination.suite.name] if isinstance(source, Mapping) else source
+
+
+async def evaluate(room: Room) -> None:
+    """Measure the round's checkpoint on every suite."""
+    model = room.model
+    room.metrics["canary"] = asdict(await ask_canary(
+        model.client, model.formatter, (room.section("model.yes_token"), room.section("model.no_token"))))
+    evaluation = Evaluation(room.section(), room.section("summarize"), room.place.folder, seed=room.place.seed)
+    await evaluation.run(TokenAsker(model.client, model.formatter, model.digest), room)
+
+
+def _outside(config: RunConfig) -> list[str]:
+    tasks = Evaluation(config.evaluate, config.summarize, Path(), seed=config.seed).digest
+    return [tasks, PromptTemplate("summarize", config.summarize.template).digest]
+
+
+def _cost(estimate: Estimate) -> Cost:
+    suites = estimate.config.evaluate.suites
+    asked = sum((suite.limit or PROBLEMS) * suite.samples for suite in suites)
+    tokens = sum((suite.limit or PROBLEMS) * suite.max_new_tokens // 2 * (suite.samples + 2 * suite.self_consistency)
+                 for suite in suites)
+    return Cost(asked, tokens, tokens * estimate.written)
+
+
+EVALUATE = Stage(
+    "evaluate", "measure pass@k in a sandbox, and self-consistency", evaluate, unit="sample", is_data=False,
+    sections=("summarize", "model.prompt_format", "model.yes_token", "model.no_token"), outside=_outside,
+    model=Model.TRAINED, cost=_cost)

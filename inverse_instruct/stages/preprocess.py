@@ -19,7 +19,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
@@ -32,67 +31,53 @@ from inverse_instruct.corpus.readers import STAGE, check_there, read_source
 from inverse_instruct.errors import StageError
 from inverse_instruct.records import Reason, Rejection, Snippet, SourceRow, TrainingRow, digest
 from inverse_instruct.source_code.parser_process import ParserFailed
-from inverse_instruct.store.manifest import Manifest, write_manifest
-from inverse_instruct.store.rows import RowWriter
+from inverse_instruct.stages.estimate import Cost, Estimate
+from inverse_instruct.stages.stage import Rows, Stage
+from inverse_instruct.store.files import file_digest
 
 if TYPE_CHECKING:
-    from inverse_instruct.config.sections import CorpusSource, PreprocessSection
+    from inverse_instruct.config.sections import CorpusSource, PreprocessSection, RunConfig
+    from inverse_instruct.stages.room import Room
 
 SNIPPETS = "snippets.parquet"
 ORIGINAL = "original.parquet"
-REJECTIONS = "rejections.parquet"
+IF_EMPTY = ("check that the corpus holds code, that its format is right, and the languages and limits under "
+            "`preprocess`")
+ROWS_PER_SECOND = 2000  # nominal
 _ROWS_TO_TRY = 200  # of each source
 _WITHOUT_CODE = {reason.value for reason in (Reason.EMPTY, Reason.MALFORMED, Reason.NO_CODE, Reason.SYNTAX_ERROR,
                                              Reason.UNSUPPORTED_LANGUAGE)}
 
 
-def preprocess(sources: Sequence[CorpusSource], config: PreprocessSection, folder: Path, key: str = "") -> Manifest:
-    """Turn a corpus into snippets, and return the manifest of the finished stage.
-
-    Args:
-        sources: read one after the other.
-        config: what to keep.
-        folder: the stage's folder; files of an earlier attempt are replaced.
-        key: digest of all that the result depends on, kept in the manifest.
+def preprocess(room: Room) -> None:
+    """Turn the corpus into snippets.
 
     Raises:
         CorpusError: a source or a benchmark file cannot be read.
-        StageError: not one row gave a snippet.
     """
     started = time.monotonic()
-    sieve = _Sieve(config)
+    sources: list[CorpusSource] = room.section("corpus")
+    sieve = _Sieve(room.section())
     languages: Counter[str] = Counter()
-    rejected: Counter[str] = Counter()
-    with (
-        RowWriter(folder / SNIPPETS, Snippet) as snippets,
-        RowWriter(folder / ORIGINAL, TrainingRow) as original,
-        RowWriter(folder / REJECTIONS, Rejection) as rejections,
-    ):
-        for source in sources:
-            check_there(source)
-        for row in _with_progress(sources):
-            result, training_row = (row, None) if isinstance(row, Rejection) else sieve.judge(row)
-            if training_row is not None:
-                original.write(training_row)
-            if isinstance(result, Snippet):
-                snippets.write(result)
-                languages[result.language] += 1
-            else:
-                rejections.write(result)
-                rejected[result.reason.value] += 1
-    rows = snippets.count + rejections.count
-    seconds = time.monotonic() - started
-    if not snippets.count:
-        raise StageError(f"{_nothing_left(rows, rejected)}. {folder / REJECTIONS} says why for each row")
-    metrics = {
+    original = room.writer(ORIGINAL, TrainingRow)
+    for source in sources:
+        check_there(source)
+    for row in _with_progress(sources):
+        result, training_row = (row, None) if isinstance(row, Rejection) else sieve.judge(row)
+        if training_row is not None:
+            original.write(training_row)
+        if isinstance(result, Snippet):
+            room.keep(result)
+            languages[result.language] += 1
+        else:
+            room.reject(result)
+    rows = room.rows_out + room.rejected.total()
+    room.metrics |= {
         "original_rows": original.count,
         "original_rejected": dict(sieve.original_rejected),
         "languages": dict(languages.most_common()),
-        "rows_per_second": round(rows / seconds, 1),
+        "rows_per_second": round(rows / (time.monotonic() - started), 1),
     }
-    counts = dict(rejected.most_common())
-    manifest = Manifest(STAGE, key, rows, snippets.count, counts, seconds=seconds, metrics=metrics)
-    return write_manifest(folder, manifest, [SNIPPETS, ORIGINAL, REJECTIONS])
 
 
 def check_yield(sources: Sequence[CorpusSource], config: PreprocessSection) -> list[str]:
@@ -124,8 +109,7 @@ def _with_progress(sources: Sequence[CorpusSource]) -> Iterator[SourceRow | Reje
 
 def _nothing_left(rows: int, rejected: Counter[str]) -> str:
     counts = ", ".join(f"{reason} {count}" for reason, count in rejected.most_common()) or "no rows at all"
-    return (f"none of {rows} rows gives a snippet ({counts}); check that the corpus holds code, that its format is "
-            "right, and the languages and limits under `preprocess`")
+    return f"none of {rows} rows gives a snippet ({counts}); {IF_EMPTY}"
 
 
 def _code_of(row: SourceRow, config: PreprocessSection) -> Code | NotCode:
@@ -187,3 +171,16 @@ class _Sieve:
             language=language, round=0, snippet_id="", candidate_id="", lm_score=None, row_id=row.id,
             source=row.source, line=row.line, model="",
         )
+
+
+def _outside(config: RunConfig) -> list[str]:
+    return [file_digest(benchmark_path(name)) for name in config.preprocess.benchmarks if name == "mini"]
+
+
+def _cost(estimate: Estimate) -> Cost:
+    return Cost(estimate.rows, estimate.tokens, estimate.rows / ROWS_PER_SECOND)
+
+
+PREPROCESS = Stage(
+    STAGE, "turn a corpus into clean snippets", preprocess, unit="snippet", writes=Rows(SNIPPETS, Snippet),
+    sections=("corpus",), outside=_outside, cost=_cost, version=2, if_empty=IF_EMPTY)

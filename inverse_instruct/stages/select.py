@@ -8,12 +8,10 @@ carries its lineage down to the source row. Generated instructions are decontami
 from __future__ import annotations
 
 import random
-import time
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Sequence
 
-from inverse_instruct.config.sections import SelectionSection
+from inverse_instruct.config.sections import RunConfig, SelectionSection, benchmark_path
 from inverse_instruct.corpus.decontamination import BenchmarkIndex
 from inverse_instruct.records import (
     Candidate,
@@ -24,37 +22,25 @@ from inverse_instruct.records import (
     TrainingRow,
     digest,
     rows_digest,
-    to_dict,
 )
-from inverse_instruct.store.manifest import Manifest, write_manifest
-from inverse_instruct.store.rows import write_rows
+from inverse_instruct.stages.room import Room
+from inverse_instruct.stages.stage import Input, Rows, Stage, When
+from inverse_instruct.store.files import file_digest
 
 
-def select(section: SelectionSection, folder: Path, *, snippets: Iterable[Snippet], candidates: Iterable[Candidate],
-           pairs: Sequence[ScoredPair], benchmarks: BenchmarkIndex, earlier_ids: frozenset[str], seed: int,
-           round_number: int, key: str) -> Manifest:
-    """Choose the training rows of a round and write the stage's files.
-
-    Args:
-        section: how to choose.
-        folder: the stage's folder.
-        snippets: the snippets that the pairs speak of.
-        candidates: the candidates that the pairs speak of.
-        pairs: all scored pairs.
-        benchmarks: what must not be in the training data.
-        earlier_ids: ids of rows already selected in earlier rounds.
-        seed: the run's seed.
-        round_number: number of the round.
-        key: digest of everything the result depends on.
-    """
-    started = time.monotonic()
-    snippet_of = {snippet.id: snippet for snippet in snippets}
-    candidate_of = {candidate.id: candidate for candidate in candidates}
-    chosen, rejections = choose(section, pairs, seed, round_number)
-    rows: list[TrainingRow] = []
-    seen = set(earlier_ids)
+def select(room: Room) -> None:
+    """Choose the training rows of a round."""
+    section: SelectionSection = room.section()
+    chosen, rejections = choose(section, list(room.read("scores")), room.place.seed, room.place.round)
+    wanted = {pair.candidate_id for pair in chosen}
+    snippet_of = {snippet.id: snippet for snippet in room.read("snippets")}
+    candidate_of = {candidate.id: candidate for candidate in room.read("candidates") if candidate.id in wanted}
+    benchmarks = BenchmarkIndex([benchmark_path(name) for name in room.section("preprocess.benchmarks")],
+                                room.section("preprocess.ngram"))
+    seen = {row.id for row in room.read("earlier")}
+    scores, snippets, ids = [], set(), []
     for pair in chosen:
-        row = _training_row(snippet_of[pair.snippet_id], candidate_of[pair.candidate_id], pair, round_number)
+        row = _training_row(snippet_of[pair.snippet_id], candidate_of[pair.candidate_id], pair, room.place.round)
         task = benchmarks.match(row.instruction, row.response)
         if task:
             rejections.append(Rejection(pair.candidate_id, "selection", Reason.CONTAMINATED, task))
@@ -62,18 +48,14 @@ def select(section: SelectionSection, folder: Path, *, snippets: Iterable[Snippe
             rejections.append(Rejection(pair.candidate_id, "selection", Reason.EXACT_DUPLICATE, row.id))
         else:
             seen.add(row.id)
-            rows.append(row)
-    write_rows(folder / "selected.parquet", map(to_dict, rows), TrainingRow)
-    write_rows(folder / "rejections.parquet", map(to_dict, rejections), Rejection)
-    scores = [row.lm_score for row in rows if row.lm_score is not None]
-    manifest = Manifest(
-        stage="selection", key=key, rows_in=len(pairs), rows_out=len(rows),
-        rejected=dict(Counter(rejection.reason.value for rejection in rejections)),
-        seconds=time.monotonic() - started,
-        metrics={"mean_lm_score": sum(scores) / len(scores) if scores else None,
-                 "snippets": len({row.snippet_id for row in rows}), "rows": rows_digest([row.id for row in rows])},
-    )
-    return write_manifest(folder, manifest, ["selected.parquet", "rejections.parquet"])
+            room.keep(row)
+            scores.append(pair.lm_score)
+            snippets.add(row.snippet_id)
+            ids.append(row.id)
+    for rejection in rejections:
+        room.reject(rejection)
+    room.metrics |= {"mean_lm_score": sum(scores) / len(scores) if scores else None, "snippets": len(snippets),
+                     "rows": rows_digest(ids)}
 
 
 def choose(section: SelectionSection, pairs: Sequence[ScoredPair], seed: int, round_number: int
@@ -115,3 +97,21 @@ def _training_row(snippet: Snippet, candidate: Candidate, pair: ScoredPair, roun
         language=snippet.language, round=round_number, snippet_id=snippet.id, candidate_id=candidate.id,
         lm_score=pair.lm_score, row_id=snippet.row_id, source=snippet.source, line=snippet.line, model=pair.model,
     )
+
+
+def _outside(config: RunConfig) -> list[str]:
+    return [file_digest(benchmark_path(name)) for name in config.preprocess.benchmarks if name == "mini"]
+
+
+_SNIPPETS = Rows("snippets.parquet", Snippet)
+_SELECTED = Rows("selected.parquet", TrainingRow)
+
+SELECT = Stage(
+    "selection", "choose the best instruction of each snippet as training rows", select, unit="training row",
+    writes=_SELECTED,
+    reads={"scores": Input("score", Rows("scores.parquet", ScoredPair)),
+           "candidates": Input("summarize", Rows("candidates.parquet", Candidate)),
+           "snippets": Input("preprocess", _SNIPPETS, When.ONCE),
+           "earlier": Input("selection", _SELECTED, When.EARLIER)},
+    sections=("preprocess.benchmarks", "preprocess.ngram"), outside=_outside, version=2, command="select",
+    if_empty="look at the candidates, and start another --run-dir with a lower selection.min_score or other prompts")

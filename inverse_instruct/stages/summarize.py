@@ -11,133 +11,77 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-import time
-from collections import Counter
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import replace
 
-from inverse_instruct.config.sections import SummarizeSection
+from inverse_instruct.config.sections import RunConfig, SummarizeSection
 from inverse_instruct.errors import RequestError, TextError
-from inverse_instruct.inference.client import InferenceClient
-from inverse_instruct.inference.prompts import LANGUAGE_NAMES, PromptFormatter, PromptTemplate
+from inverse_instruct.inference.prompts import LANGUAGE_NAMES, PromptTemplate
 from inverse_instruct.inference.sampling import Sampling
-from inverse_instruct.records import Candidate, Reason, Rejection, Snippet, digest, to_dict
-from inverse_instruct.store.journal import Journal
-from inverse_instruct.store.manifest import Manifest, write_manifest
-from inverse_instruct.store.rows import write_rows
+from inverse_instruct.records import Candidate, Reason, Rejection, Snippet, digest
+from inverse_instruct.stages.estimate import INSTRUCTION_TOKENS, Cost, Estimate
+from inverse_instruct.stages.room import Room
+from inverse_instruct.stages.stage import Groups, Input, Model, Outcome, Rows, Stage, When
 from inverse_instruct.store.seeds import candidate_seed
 
 MIN_WORDS = 4  # an instruction with fewer says nothing
 MIN_LINE_CHARACTERS = 10  # shorter lines of code, such as "else:", may stand in an instruction
 
 
-class SummarizeStage:
-    """The summarize stage of one round."""
+class Summarizer:
+    """Writes the instructions of one snippet after the other."""
 
-    def __init__(self, section: SummarizeSection, folder: Path, *, formatter: PromptFormatter, client: InferenceClient,
-                 model: str, max_model_len: int, seed: int, round_number: int) -> None:
-        """Open the stage's journal.
-
-        Args:
-            section: how to summarize.
-            folder: the stage's folder.
-            formatter: wraps prompts for the model.
-            client: asks the model.
-            model: digest of the model's weights.
-            max_model_len: context length in tokens.
-            seed: the run's seed.
-            round_number: number of the round.
-        """
-        self._section = section
-        self._folder = folder
-        self._formatter = formatter
-        self._client = client
-        self._model = model
-        self._max_model_len = max_model_len
-        self._seed = seed
-        self._round = round_number
-        self._template = PromptTemplate("summarize", section.template)
+    def __init__(self, room: Room) -> None:
+        """Prepare the question."""
+        self._room = room
+        self._section: SummarizeSection = room.section()
+        self._formatter = room.model.formatter
+        self._template = PromptTemplate("summarize", self._section.template)
         self._sampling = Sampling(
-            max_tokens=section.max_new_tokens, temperature=section.temperature, top_p=section.top_p,
-            repetition_penalty=section.repetition_penalty, stop=tuple(section.stop),
-            stop_token_ids=formatter.ending.stops,
+            max_tokens=self._section.max_new_tokens, temperature=self._section.temperature, top_p=self._section.top_p,
+            repetition_penalty=self._section.repetition_penalty, stop=tuple(self._section.stop),
+            stop_token_ids=self._formatter.ending.stops,
         )
-        self._sampling_digest = digest(repr(self._sampling))
-        self._journal = Journal(folder / "generations.jsonl")
-        self._results: dict[str, tuple[list[Candidate], list[Rejection]]] = {}
-        self._started = time.monotonic()
-        self.tokens = {"prompt": 0, "completion": 0}
-        self.on_candidate: Callable[[int], None] = lambda completion_tokens: None
+        room.metrics |= {"snippets": 0, "prompt": self._template.digest}
 
-    async def write(self, snippet: Snippet) -> list[Candidate]:
-        """Return the snippet's good candidates; what was rejected is kept for `finish`."""
+    async def __call__(self, snippet: Snippet) -> Outcome:
+        """Return the snippet's good candidates, and why the others are none; as many as are wanted in all."""
+        self._room.metrics["snippets"] += 1
         request = self._template.render(language=snippet.language, code=snippet.code)
         drafts = [self._draft(snippet, k) for k in range(self._section.candidates)]
         try:
             prompts = self._formatter.response_prompts([(request, draft.prefix) for draft in drafts])
             snippet_tokens = len(self._formatter.encode(snippet.code))
         except TextError as error:
-            return self._refuse(snippet, drafts, Reason.PARSER_FAILED, str(error))
+            return _refuse(drafts, Reason.PARSER_FAILED, str(error))
         longest = max(map(len, prompts))
-        room = self._max_model_len - self._section.max_new_tokens
-        if snippet_tokens > self._section.max_snippet_tokens or longest > room:
-            return self._refuse(snippet, drafts, Reason.TOO_LONG,
-                                f"{snippet_tokens} tokens of code, {longest} of prompt")
+        space = self._room.model.max_model_len - self._section.max_new_tokens
+        if snippet_tokens > self._section.max_snippet_tokens or longest > space:
+            return _refuse(drafts, Reason.TOO_LONG, f"{snippet_tokens} tokens of code, {longest} of prompt")
         replies = await asyncio.gather(*map(self._generate, drafts, prompts))
-        candidates, rejections = review(snippet, replies, self._section.max_leaked_lines)
-        self._results[snippet.id] = (candidates, rejections)
-        return candidates
-
-    def _refuse(self, snippet: Snippet, drafts: list[Candidate], reason: Reason, detail: str) -> list[Candidate]:
-        self._results[snippet.id] = ([], [Rejection(_row_id(draft), "summarize", reason, detail) for draft in drafts])
-        return []
-
-    def finish(self, snippets: Iterable[Snippet], key: str) -> Manifest:
-        """Write the stage's files and manifest; every snippet must have gone through `write`."""
-        self._journal.close()
-        ordered = [self._results[snippet.id] for snippet in snippets]
-        candidates = [candidate for kept, _ in ordered for candidate in kept]
-        rejections = [rejection for _, rejected in ordered for rejection in rejected]
-        write_rows(self._folder / "candidates.parquet", map(to_dict, candidates), Candidate)
-        write_rows(self._folder / "rejections.parquet", map(to_dict, rejections), Rejection)
-        manifest = Manifest(
-            stage="summarize", key=key, rows_in=len(ordered) * self._section.candidates, rows_out=len(candidates),
-            rejected=dict(Counter(rejection.reason.value for rejection in rejections)),
-            seconds=time.monotonic() - self._started, tokens=self.tokens,
-            metrics={"snippets": len(ordered), "prompt": self._template.digest},
-        )
-        return write_manifest(self._folder, manifest, ["candidates.parquet", "rejections.parquet"])
+        return Outcome(*review(snippet, replies, self._section.max_leaked_lines))
 
     def _draft(self, snippet: Snippet, k: int) -> Candidate:
-        seed = candidate_seed(self._seed, self._round, snippet.id, k)
+        seed = candidate_seed(self._room.place.seed, self._room.place.round, snippet.id, k)
         prefix = f"{random.Random(seed).choice(self._section.prefixes)} {LANGUAGE_NAMES[snippet.language]}"
         return Candidate(id="", snippet_id=snippet.id, k=k, prefix=prefix, instruction="", seed=seed,
-                         model=self._model, prompt=self._template.digest, prompt_tokens=0, completion_tokens=0)
+                         model=self._room.model.digest, prompt=self._template.digest, prompt_tokens=0,
+                         completion_tokens=0)
 
     async def _generate(self, draft: Candidate, prompt: list[int]) -> Candidate | Rejection:
-        key = digest(draft.snippet_id, draft.k, draft.seed, draft.model, self._sampling_digest, *prompt)
-        fresh_tokens = 0
-        if key not in self._journal:
-            try:
-                reply = await self._client.complete(prompt, self._sampling, draft.seed)
-            except RequestError as error:
-                return Rejection(_row_id(draft), "summarize", error.reason, str(error))
-            fresh = {"snippet_id": draft.snippet_id, "k": draft.k, "text": reply.text, "finish": reply.finish_reason,
-                     "prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens}
-            self._journal.append(key, fresh)
-            self.tokens["prompt"] += reply.prompt_tokens
-            self.tokens["completion"] += reply.completion_tokens
-            fresh_tokens = reply.completion_tokens
-        row = self._journal.rows[key]
-        self.on_candidate(fresh_tokens)
-        instruction = f"{draft.prefix}{row['text']}".strip()
-        if row["finish"] == "length":
+        try:
+            reply = await self._room.reply(prompt, self._sampling, draft.seed, snippet_id=draft.snippet_id, k=draft.k)
+        except RequestError as error:
+            return Rejection(_row_id(draft), "summarize", error.reason, str(error))
+        instruction = f"{draft.prefix}{reply.text}".strip()
+        if reply.finish == "length":
             return Rejection(_row_id(draft), "summarize", Reason.CUT_OFF, instruction)
-        return Candidate(
-            id=digest(draft.snippet_id, draft.k, instruction), snippet_id=draft.snippet_id, k=draft.k,
-            prefix=draft.prefix, instruction=instruction, seed=draft.seed, model=draft.model, prompt=draft.prompt,
-            prompt_tokens=row["prompt_tokens"], completion_tokens=row["completion_tokens"],
-        )
+        return replace(draft, id=digest(draft.snippet_id, draft.k, instruction), instruction=instruction,
+                       prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens)
+
+
+def _refuse(drafts: list[Candidate], reason: Reason, detail: str) -> Outcome:
+    return Outcome(rejected=[Rejection(_row_id(draft), "summarize", reason, detail) for draft in drafts])
 
 
 def review(snippet: Snippet, replies: Iterable[Candidate | Rejection], max_leaked_lines: int
@@ -194,3 +138,22 @@ def leaks_code(instruction: str, code: str, max_leaked_lines: int) -> bool:
 
 def _row_id(candidate: Candidate) -> str:
     return f"{candidate.snippet_id}/{candidate.k}"
+
+
+def _outside(config: RunConfig) -> list[str]:
+    return [PromptTemplate("summarize", config.summarize.template).digest]
+
+
+def _cost(estimate: Estimate) -> Cost:
+    rows = estimate.rows * estimate.config.summarize.candidates
+    return Cost(rows, rows * INSTRUCTION_TOKENS, rows * INSTRUCTION_TOKENS * estimate.written)
+
+
+SUMMARIZE = Stage(
+    "summarize", "write several instructions for each snippet",
+    Groups(lambda room: room.read("snippets"), Summarizer,
+           lambda room: room.count("snippets") * room.section().candidates),
+    unit="candidate", writes=Rows("candidates.parquet", Candidate),
+    reads={"snippets": Input("preprocess", Rows("snippets.parquet", Snippet), When.ONCE)},
+    sections=("model.prompt_format", "model.max_model_len"), outside=_outside, model=Model.PROMOTED,
+    journal="generations.jsonl", cost=_cost)

@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -24,10 +24,13 @@ from inverse_instruct.config.sections import TrainSection
 from inverse_instruct.errors import ConfigError, ModelError, StageError, WorkerLostError
 from inverse_instruct.inference.prompts import PromptFormatter
 from inverse_instruct.inference.stop_tokens import Ending
-from inverse_instruct.records import digest, to_dict
+from inverse_instruct.records import TrainingRow, digest, to_dict
+from inverse_instruct.stages.estimate import Cost, Estimate
+from inverse_instruct.stages.room import Room
+from inverse_instruct.stages.stage import Input, Model, Rows, Stage, When
 from inverse_instruct.store.files import file_digest, write_json
 from inverse_instruct.store.losses import read_losses
-from inverse_instruct.store.manifest import Manifest, read_manifest, write_manifest
+from inverse_instruct.store.progress import Progress
 from inverse_instruct.store.rows import read_rows, write_rows
 from inverse_instruct.system.machine import gpu_count
 from inverse_instruct.system.supervisor import start_supervised, stop_supervised
@@ -36,7 +39,7 @@ from inverse_instruct.training.failure import failure
 from inverse_instruct.training.job import Job, PhaseFolder
 from inverse_instruct.training.launch import rank_count, worker_command, worker_environment
 from inverse_instruct.training.loss_bar import TrainingProgress
-from inverse_instruct.training.publish import check_target, publish
+from inverse_instruct.training.publish import MARKER, check_target, publish
 from inverse_instruct.training.requirements import machine_problems, model_problems
 from inverse_instruct.training.sequences import Sequences, build_sequences
 from inverse_instruct.training.stage_folder import await_stale_workers, discard_other_work, remove_intermediate_files
@@ -58,28 +61,25 @@ class PhaseRun:
     learning_rate: float  # peak
 
 
-def train(config: TrainSection, *, base: Path, phases: Sequence[PhaseRun], folder: Path, checkpoint: Path,
-          prompt_format: str, seed: int, key: str, log_folder: Path, template_date: date | None = None,
-          trust_remote_code: bool = False,
-          on_steps: Callable[[int, int], None] = lambda done, steps: None) -> Manifest:
-    """Fine-tune a model phase by phase and publish the result; the caller holds the folder (see `folder_lock`).
+def train(room: Room) -> None:
+    """Train the base model on the round's rows: phase by phase, as the config says."""
+    section: TrainSection = room.section()
+    checkpoint = room.place.checkpoint
+    if checkpoint and checkpoint.is_dir():
+        (checkpoint / MARKER).touch()  # whatever has become of it, it is the run's own and may be replaced
+    sources = {"selected": room.files("selected"), "original": room.files("original")}
+    sources["mixed"] = sources["selected"] + sources["original"]
+    phases = [PhaseRun(phase.data, sources[phase.data], phase.epochs, phase.learning_rate or section.learning_rate)
+              for phase in section.phases
+              if sources[phase.data] and (room.place.round > 0 or phase.data == "original")]
+    if not phases:
+        raise StageError(f"round {room.place.round} has nothing to train on: the corpus holds no instructions; name an "
+                         "instruct model in model.start or give a corpus with instructions")
+    run_phases(room, phases)
 
-    Args:
-        config: how to train.
-        base: local model folder to start from.
-        phases: run one after the other.
-        folder: of the stage; step checkpoints, loss curves and the manifest go here.
-        checkpoint: where the result appears, whole.
-        prompt_format: `chat`, `magicoder` or `completion`.
-        seed: decides the order of the rows and the adapters' first weights.
-        key: digest of everything above; work of another key in `folder` is discarded.
-        log_folder: for the workers' logs.
-        template_date: what a chat template that asks for the date is told; None: today.
-        trust_remote_code: run Python code that comes with the model.
-        on_steps: told (steps done, steps in all) of the phase under way.
 
-    Returns:
-        The manifest; its rows are summed over the phases, its seconds are those of this call.
+def run_phases(room: Room, phases: Sequence[PhaseRun]) -> None:
+    """Fine-tune the base model on rows, one phase after the other, and publish the result.
 
     Raises:
         TrainingError: the workers failed, or those of an earlier training do not end.
@@ -87,20 +87,26 @@ def train(config: TrainSection, *, base: Path, phases: Sequence[PhaseRun], folde
         ConfigError: the DeepSpeed config or the hostfile is unusable.
         ModelError: the base model has no safetensors weights or no usable tokenizer.
     """
-    started = time.monotonic()
-    manifest = read_manifest(folder, key)
-    if manifest is None:
-        _check(config, base, checkpoint)
-        if trust_remote_code:
-            logger.warning("%s is trained with Python code of its own, which may do anything that you may "
-                           "(model.trust_remote_code)", base)
-        run = _Run(config, folder, log_folder, prompt_format, template_date, seed, trust_remote_code, on_steps)
-        await_stale_workers(run.workers_lock)
-        discard_other_work(folder, key)
-        metrics = run.phases(base, phases)
-        manifest = _finish(folder, checkpoint, key, metrics, time.monotonic() - started)
-    remove_intermediate_files(folder)
-    return manifest
+    section, base, checkpoint = room.section(), room.place.base, room.place.checkpoint
+    assert base and checkpoint, "a room for training has both"
+    _check(section, base, checkpoint)
+    trusted: bool = room.section("model.trust_remote_code")
+    if trusted:
+        logger.warning("%s is trained with Python code of its own, which may do anything that you may "
+                       "(model.trust_remote_code)", base)
+    run = _Run(section, room.place.folder, room.place.logs, room.section("model.prompt_format"), room.template_date,
+               room.place.seed, trusted, room.progress)
+    await_stale_workers(run.workers_lock)
+    discard_other_work(run.folder, room.place.key)
+    metrics = run.phases(base, phases)
+    files = publish(run.folder / metrics[-1]["phase"] / "export", checkpoint, room.place.key)
+    for phase in metrics:
+        room.account(phase["rows"], phase["rejected"])
+    room.tokens.update(trained=sum(phase["tokens"] for phase in metrics),
+                       response=sum(phase["response_tokens"] for phase in metrics))
+    room.metrics["phases"] = metrics
+    room.outputs += [f"{phase['phase']}/{name}" for phase in metrics for name in ("loss.jsonl", "rejections.jsonl")]
+    room.outputs += [os.path.relpath(path, run.folder) for path in files]
 
 
 def _check(config: TrainSection, base: Path, checkpoint: Path) -> None:
@@ -123,7 +129,7 @@ class _Run:
     template_date: date | None
     seed: int
     trust_remote_code: bool
-    on_steps: Callable[[int, int], None]
+    progress: Progress
 
     @property
     def workers_lock(self) -> Path:
@@ -190,7 +196,7 @@ class _Run:
                          micro_batch_size=self.config.micro_batch_size, ranks=ranks, epochs=phase.epochs, seed=seed)
         logger.info("%s: %d rows, %d steps on %d ranks%s", label, len(sequences), plan.steps, ranks,
                     f", from step {step_of(resume)}" if resume else "")
-        progress = TrainingProgress(label, paths.losses, plan.steps, self.on_steps)
+        progress = TrainingProgress(label, paths.losses, plan.steps, self.progress)
         try:
             _run_workers(worker_command(self.config, ranks, job.resolve()),
                          worker_environment(self.config, ranks, gpu_count()), paths, progress,
@@ -248,18 +254,15 @@ def _phase_metrics(phase: PhaseRun, paths: PhaseFolder, sequences: Sequences) ->
     }
 
 
-def _finish(folder: Path, checkpoint: Path, key: str, metrics: list[dict[str, Any]], seconds: float) -> Manifest:
-    files = publish(folder / metrics[-1]["phase"] / "export", checkpoint, key)
-    rejected: Counter[str] = Counter()
-    for phase in metrics:
-        rejected.update(phase["rejected"])
-    rows = sum(phase["rows"] for phase in metrics)
-    manifest = Manifest(
-        stage="train", key=key, rows_in=rows + rejected.total(), rows_out=rows, rejected=dict(rejected),
-        seconds=round(seconds, 3),
-        tokens={"trained": sum(phase["tokens"] for phase in metrics),
-                "response": sum(phase["response_tokens"] for phase in metrics)},
-        metrics={"phases": metrics},
-    )
-    outputs = [f"{phase['phase']}/{name}" for phase in metrics for name in ("loss.jsonl", "rejections.jsonl")]
-    return write_manifest(folder, manifest, outputs + [os.path.relpath(path, folder) for path in files])
+def _cost(estimate: Estimate) -> Cost:
+    phases = estimate.config.train.phases
+    tokens = int(estimate.tokens * sum(phase.epochs for phase in phases))
+    return Cost(estimate.rows * len(phases), tokens, tokens * estimate.backward)
+
+
+TRAIN = Stage(
+    "train", "fine-tune a base model on rows under DeepSpeed", train, unit="row",
+    reads={"selected": Input("selection", Rows("selected.parquet", TrainingRow), When.SO_FAR),
+           "original": Input("preprocess", Rows("original.parquet", TrainingRow), When.ONCE)},
+    sections=("model.prompt_format", "model.trust_remote_code"), model=Model.BASE, all_devices=True,
+    tidy=remove_intermediate_files, cost=_cost)

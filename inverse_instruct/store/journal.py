@@ -55,6 +55,10 @@ class Journal:
         """Tell whether the work of this key is already done."""
         return key in self.rows
 
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        """Return what was recorded of the work of this key."""
+        return self.rows[key]
+
     def append(self, key: str, row: dict[str, Any]) -> None:
         """Record one finished piece of work; with the operating system before this returns.
 

@@ -34,6 +34,7 @@ class Manifest:
     seconds: float = 0.0
     tokens: dict[str, int] = field(default_factory=dict)  # kind -> tokens
     metrics: dict[str, Any] = field(default_factory=dict)
+    unit: str = "row"  # what a row is, in the singular; "" where the rows are no data, such as verdicts
 
     def check_accounting(self) -> None:
         """Raise an AssertionError unless rows in = rows out + rejections."""

@@ -1,30 +1,36 @@
-"""Progress of a stage, for the person at the terminal (tqdm on standard error) and for the ledger."""
+"""Progress of a piece of work, for the person at the terminal (tqdm on standard error) and for a record of it."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from tqdm import tqdm
 
-from inverse_instruct.store.ledger import Ledger
-
-LEDGER_INTERVAL_SECONDS = 1.0
+RECORD_INTERVAL_SECONDS = 1.0
 
 
-class StageProgress:
-    """A bar with rate and ETA whose state is in the ledger too."""
+class Progress:
+    """A bar with rate and ETA whose state is recorded about once a second."""
 
-    def __init__(self, ledger: Ledger, round_number: int, stage: str, total: int, unit: str) -> None:
-        """Start the stage's bar and its row in the ledger."""
-        self._ledger, self._round, self._stage = ledger, round_number, stage
-        self._bar = tqdm(total=total, unit=unit, desc=f"round {round_number} {stage}", dynamic_ncols=True)
+    def __init__(self, description: str, unit: str,
+                 record: Callable[[int, int | None], None] = lambda done, total: None, *, shown: bool = True) -> None:
+        """Start at nothing done.
+
+        Args:
+            description: stands before the bar.
+            unit: what is counted, in the singular.
+            record: told (done, total or None) now and then.
+            shown: False where the work shows a bar of its own.
+        """
+        self._record = record
+        self._bar = tqdm(unit=unit, desc=description, dynamic_ncols=True, disable=None if shown else True)
+        self._done = self._tokens = 0
+        self._total: int | None = None
         self._started = self._recorded = time.monotonic()
-        self._tokens = 0
-        self._total = total
-        ledger.start_stage(round_number, stage, total)
 
-    def __enter__(self) -> StageProgress:
+    def __enter__(self) -> Progress:
         """Use as a context manager so that the bar is closed."""
         return self
 
@@ -33,17 +39,24 @@ class StageProgress:
         """Close the bar."""
         self._bar.close()
 
+    def expect(self, total: int | None) -> None:
+        """Say how many items there are in all."""
+        self._total = self._bar.total = total
+        self._bar.refresh()
+        self._record(self._done, total)
+
     def reach(self, done: int) -> None:
         """Set the number of finished items."""
-        self.advance(done - int(self._bar.n))
+        self.advance(done - self._done)
 
     def advance(self, items: int = 1, tokens: int = 0) -> None:
         """Count finished items, and the tokens generated for them."""
+        self._done += items
         self._tokens += tokens
         self._bar.update(items)
         now = time.monotonic()
-        if now - self._recorded > LEDGER_INTERVAL_SECONDS:
+        if now - self._recorded > RECORD_INTERVAL_SECONDS:
             self._recorded = now
-            self._ledger.advance(self._round, self._stage, int(self._bar.n), self._total)
+            self._record(self._done, self._total)
             if self._tokens:
                 self._bar.set_postfix_str(f"{self._tokens / (now - self._started):.0f} tokens/s")

@@ -9,12 +9,12 @@ which UTF-8 cannot hold, are written as `?`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import NoneType, TracebackType
-from typing import IO, TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import IO, TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 from inverse_instruct.errors import RunDirError
 from inverse_instruct.records import Candidate, Record, Rejection, ScoredPair, Snippet, TrainingRow, to_dict
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _GROUP_ROWS = 10_000
+_READ_ROWS = 1_000
 _GROUP_CHARACTERS = 64 << 20
+Row = TypeVar("Row", bound=Record)
 _FLAT: tuple[type[Record], ...] = (Snippet, Candidate, ScoredPair, TrainingRow, Rejection)
 
 
@@ -141,5 +143,36 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
             return pq.ParquetFile(path).read().to_pylist()  # type: ignore[no-any-return]
         with path.open(encoding="utf-8") as stream:
             return [json.loads(line) for line in stream]
+    except (OSError, ValueError) as error:
+        raise RunDirError(f"{path}: cannot be read ({error}); remove its folder and run the stage again") from error
+
+
+def iterate_rows(path: Path, record: type[Row]) -> Iterator[Row]:
+    """Yield the rows of a Parquet file as records, in bounded memory.
+
+    Raises:
+        RunDirError: the file is missing or damaged, or holds other rows.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(_READ_ROWS):
+                for values in batch.to_pylist():
+                    yield record(**values)
+    except (OSError, ValueError, TypeError) as error:
+        raise RunDirError(f"{path}: cannot be read ({error}); remove its folder and run the stage again") from error
+
+
+def count_rows(path: Path) -> int:
+    """Return how many rows a Parquet file holds.
+
+    Raises:
+        RunDirError: the file is missing or damaged.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.read_metadata(path).num_rows)
     except (OSError, ValueError) as error:
         raise RunDirError(f"{path}: cannot be read ({error}); remove its folder and run the stage again") from error

@@ -65,13 +65,13 @@ def _round(number: int, stages: list[dict[str, Any]], checkpoint: Any) -> dict[s
         "p_worse": decision.get("p_worse"),
         "reason": decision.get("reason"),
         "checkpoint": checkpoint.path if checkpoint else None,
-        "seconds": _seconds({stage: manifest["seconds"] for stage, manifest in manifests.items() if manifest}),
+        "seconds": _seconds([manifest for manifest in manifests.values() if manifest]),
     }
 
 
-def _seconds(taken: dict[str, float]) -> float | None:
-    together = [taken.pop(stage) for stage in ("summarize", "score") if stage in taken]  # they run at the same time
-    return sum(taken.values()) + max(together, default=0.0) if taken or together else None
+def _seconds(manifests: list[dict[str, Any]]) -> float | None:
+    alone = [manifest["seconds"] for manifest in manifests if "together_with" not in manifest["metrics"]]
+    return sum(alone) if manifests else None
 
 
 def print_status(status: dict[str, Any], as_json: bool) -> None:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 from tqdm import tqdm
+
+from inverse_instruct.store.progress import Progress
 
 
 class TrainingProgress:
     """Shows step, loss, tokens per second and the remaining time on stderr, if that is a terminal."""
 
-    def __init__(self, label: str, losses: Path, steps: int, on_steps: Callable[[int, int], None]) -> None:
-        """Start at the step that `losses` ends with; `on_steps` is told (steps done, steps in all)."""
+    def __init__(self, label: str, losses: Path, steps: int, progress: Progress) -> None:
+        """Start at the step that `losses` ends with; `progress` is told of each step."""
         self._losses = losses
         self._steps = steps
         self._done = 0
-        self._on_steps = on_steps
+        self._progress = progress
+        progress.expect(steps)
         self._bar = tqdm(total=steps, desc=label, unit="step", disable=None, dynamic_ncols=True)
         self._read = 0
         self._bar.initial = self._new_lines()  # what an earlier attempt did counts for the bar, not for the speed
@@ -41,7 +43,7 @@ class TrainingProgress:
         self._read += sum(len(line) + 1 for line in lines)
         if lines:
             self._done += len(lines)
-            self._on_steps(self._done, self._steps)
+            self._progress.reach(self._done)
             last = json.loads(lines[-1])
             speed = last["tokens"] / max(last["seconds"], 1e-9)
             self._bar.set_postfix_str(f"loss {last['loss']:.4f}, {speed:,.0f} tok/s", refresh=False)

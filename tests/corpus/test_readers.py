@@ -144,7 +144,7 @@ def test_limit_counts_broken_rows_too(tmp_path: Path):
         ("c.jsonl", b'{"a": "x", "b": 1}\n', "fields a, b"),
         ("c.jsonl", b"", "holds no rows"),
         ("c.json", b'[{"instruction": ', "not a valid JSON array"),
-        ("c.jsonl.gz", gzip.compress(b'{"instruction": "i", "output": "o"}\n' * 999)[:40], "damaged"),
+        ("c.jsonl.gz", gzip.compress(b'{"instruction": "i", "output": "o"}\n' * 999, mtime=0)[:40], "damaged"),
         ("c.jsonl.gz", b"not gzip", "damaged"),
         ("c.parquet", b"not parquet", "not a readable Parquet file"),
         ("few_shot.txt", b"[Code]", "is not a corpus file"),

@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 
-from inverse_instruct.config.sections import SelectionSection
-from inverse_instruct.corpus.decontamination import BenchmarkIndex
 from inverse_instruct.records import Candidate, Reason, Rejection, ScoredPair, Snippet, digest, to_dict
-from inverse_instruct.stages.select import select
+from inverse_instruct.stages.select import SELECT
 from inverse_instruct.store.ledger import Checkpoint, Ledger
 from inverse_instruct.store.manifest import Manifest, write_manifest
 from inverse_instruct.store.rows import write_rows
 from inverse_instruct.store.run_dir import RunDir
+from tests.playing import play_stage
 
 SNIPPETS = 45
 CANDIDATES = 3
@@ -81,9 +80,8 @@ class RunWriter:
                          (Rejection, rejected)}, {"snippets": len(self.snippets)})
         self._write_rows(round_number, "score", {"scores": (ScoredPair, pairs), "rejections": (Rejection, [bad])}, {})
         folder = self.run_dir.stage(round_number, "selection")
-        manifest = select(
-            SelectionSection(min_score=0.2), folder, snippets=self.snippets, candidates=written, pairs=pairs,
-            benchmarks=BenchmarkIndex([], 10), earlier_ids=frozenset(), seed=0, round_number=round_number, key="k")
+        inputs = {"snippets": self.snippets, "candidates": written, "scores": pairs, "earlier": []}
+        manifest = play_stage(SELECT, folder, inputs, number=round_number, selection={"min_score": 0.2})
         self.ledger.finish_stage(round_number, manifest)
 
     def _write_rows(self, round_number: int, stage: str, files: dict[str, Any], metrics: dict[str, Any]) -> None:

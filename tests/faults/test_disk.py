@@ -12,7 +12,6 @@ import pytest
 from inverse_instruct.config.sections import CorpusSource, PreprocessSection
 from inverse_instruct.errors import RunDirError
 from inverse_instruct.records import Rejection
-from inverse_instruct.stages.preprocess import preprocess
 from inverse_instruct.store.files import write_json
 from inverse_instruct.store.journal import Journal
 from inverse_instruct.store.ledger import Ledger
@@ -21,6 +20,7 @@ from inverse_instruct.store.rows import read_rows, write_rows
 from inverse_instruct.store.run_dir import RunDir
 from tests.faults.harness import Run, wait_until
 from tests.faults.small_disk import SmallDisk, small_disk
+from tests.playing import preprocess
 
 pytestmark = pytest.mark.timeout(1800)
 MIB = 2**20

@@ -9,43 +9,35 @@ from typing import Any
 
 import pytest
 
-from inverse_instruct.config.sections import InferenceSection, ScoreSection, SummarizeSection
+from inverse_instruct.config.sections import InferenceSection, SummarizeSection
 from inverse_instruct.inference.connect import connect
 from inverse_instruct.inference.prompts import PromptFormatter
 from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.inference.server import VllmServer
-from inverse_instruct.inference.streaming import stream
-from inverse_instruct.records import Candidate, Snippet
-from inverse_instruct.stages.score import ScoreStage
-from inverse_instruct.stages.summarize import SummarizeStage
+from inverse_instruct.records import Snippet
+from inverse_instruct.stages.room import Asked
+from inverse_instruct.stages.score import SCORE
+from inverse_instruct.stages.summarize import SUMMARIZE
 from inverse_instruct.store.files import file_digest
 from inverse_instruct.store.manifest import Manifest
 from inverse_instruct.store.rows import read_rows
 from tests.faults import faulty_proxy
 from tests.faults.bad_server import BadServer, good
 from tests.faults.faulty_proxy import FAULTS, FaultyProxy
+from tests.playing import play_asking, room_of
 
 SNIPPETS = [Snippet(f"s{number}", f"def scale_{number}(values):\n    return [value * {number} for value in values]",
                     "python", "", "", "", 1) for number in range(30)]
 
 
 async def generate(urls: list[str], model: Path, folder: Path) -> list[Manifest]:
-    async with connect(InferenceSection(endpoints=urls, concurrency=16), None) as client:
-        shared: dict[str, Any] = {"formatter": PromptFormatter(model, "chat"), "client": client, "model": client.model,
-                                  "max_model_len": 1024}
-        section = SummarizeSection(candidates=4, max_new_tokens=24, temperature=0.6, stop=["\n"])
-        summarize = SummarizeStage(section, folder / "summarize", seed=0, round_number=1, **shared)
-        score = ScoreStage(ScoreSection(), folder / "score", yes_token="Yes", no_token="No", **shared)
-        candidates: dict[str, list[Candidate]] = {}
-
-        async def both(snippet: Snippet) -> None:
-            candidates[snippet.id] = await summarize.write(snippet)
-            await score.judge(snippet, candidates[snippet.id])
-
-        async for _ in stream(SNIPPETS, both, 16):
-            pass
-        ordered = [candidate for snippet in SNIPPETS for candidate in candidates[snippet.id]]
-        return [summarize.finish(SNIPPETS, "k"), score.finish(ordered, "k")]
+    inference = InferenceSection(endpoints=urls, concurrency=16)
+    async with connect(inference, None) as client:
+        options: dict[str, Any] = {
+            "asked": Asked(client, PromptFormatter(model, "chat"), client.model, 1024), "inference": inference,
+            "summarize": SummarizeSection(candidates=4, max_new_tokens=24, temperature=0.6, stop=["\n"])}
+        return await play_asking(room_of(SUMMARIZE, folder / "summarize", {"snippets": SNIPPETS}, **options),
+                                 room_of(SCORE, folder / "score", **options))
 
 
 @pytest.mark.usefixtures("quick")

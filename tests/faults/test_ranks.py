@@ -14,11 +14,12 @@ import pytest
 from inverse_instruct.config.sections import TrainSection
 from inverse_instruct.errors import WorkerLostError
 from inverse_instruct.inference.models import model_digest
-from inverse_instruct.stages.train import MAX_DEATHS, PhaseRun, train
+from inverse_instruct.stages.train import MAX_DEATHS, PhaseRun
 from inverse_instruct.store.manifest import Manifest
 from inverse_instruct.store.rows import write_rows
 from inverse_instruct.system.supervisor import descendants
 from tests.faults.harness import RANK, is_alive, lines, runs, wait_until
+from tests.playing import train_on
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(600)]
 STEPS = 12
@@ -41,9 +42,8 @@ def start(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     def begin(name: str, processes: int) -> Manifest:
         section = TrainSection(optimizer="adamw", learning_rate=1e-3, dtype="float32", global_batch_size=2,
                                micro_batch_size=1, max_length=128, save_steps=2, processes=processes)
-        return train(section, base=tiny_model, phases=[PhaseRun("selected", [tmp_path / "rows.parquet"], 1, 1e-3)],
-                     folder=tmp_path / name / "train", checkpoint=tmp_path / name / "checkpoint", prompt_format="chat",
-                     seed=0, key="k", log_folder=tmp_path / name / "logs")
+        return train_on(tiny_model, [PhaseRun("selected", [tmp_path / "rows.parquet"], 1, 1e-3)], tmp_path / name,
+                        train=section)
 
     return begin
 

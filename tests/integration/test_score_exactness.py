@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from inverse_instruct.config.sections import InferenceSection, ScoreSection
+from inverse_instruct.config.sections import InferenceSection
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.prompts import PromptFormatter, PromptTemplate
 from inverse_instruct.inference.server import VllmServer
-from inverse_instruct.inference.streaming import stream
 from inverse_instruct.records import Candidate, Snippet
-from inverse_instruct.stages.score import ScoreStage, lm_score
+from inverse_instruct.stages.room import Asked
+from inverse_instruct.stages.score import SCORE, lm_score
 from inverse_instruct.store.rows import read_rows
+from tests.playing import play_asking, room_of
 
 pytestmark = pytest.mark.integration
 # after this one the model's next word is French, so that YES and NO are far down its list
@@ -53,19 +54,10 @@ def test_scores_equal_those_of_transformers(smollm: Path, tmp_path: Path) -> Non
         await server.wait_ready()
         async with InferenceClient([server.url], server.name, concurrency=16, timeout_seconds=300) as client:
             for name, (template, groups) in batches.items():
-                stage = ScoreStage(
-                    ScoreSection(template=template),
-                    tmp_path / name,
-                    formatter=formatter,
-                    client=client,
-                    model=server.name,
-                    max_model_len=1024,
-                    yes_token="Yes",
-                    no_token="No",
-                )
-                async for _ in stream(groups, lambda group, stage=stage: stage.judge(*group), 8):  # type: ignore[misc]
-                    pass
-                stage.finish([candidate for _, group in groups for candidate in group], "key")
+                inputs = {"snippets": [snippet for snippet, _ in groups],
+                          "candidates": [candidate for _, group in groups for candidate in group]}
+                await play_asking(room_of(SCORE, tmp_path / name, inputs, score={"template": template},
+                                          asked=Asked(client, formatter, server.name, 1024)))
 
     try:
         asyncio.run(score())

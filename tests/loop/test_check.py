@@ -28,13 +28,13 @@ from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.loop.check import check_file
 from inverse_instruct.loop.rounds import Loop
 from inverse_instruct.loop.run import run
-from inverse_instruct.stages.evaluate import EvaluateStage
-from inverse_instruct.stages.preprocess import preprocess
-from inverse_instruct.stages.train import PhaseRun, train
+from inverse_instruct.stages.evaluate import Evaluation
+from inverse_instruct.stages.train import PhaseRun
 from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.store.run_dir import RunDir
 from inverse_instruct.system import hub, machine
 from inverse_instruct.training import requirements as training
+from tests.playing import preprocess, train_on
 
 MODEL = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 8, "num_attention_heads": 2,
          "num_hidden_layers": 1, "num_key_value_heads": 2, "vocab_size": 49152, "max_position_embeddings": 2048}
@@ -148,12 +148,11 @@ def serves(config: RunConfig, folder: Path) -> None:
 
 
 def trains(config: RunConfig, folder: Path) -> None:
-    train(config.train, base=folder / "model", phases=[PhaseRun("selected", [], 1, 1)], folder=folder / "trained",
-          checkpoint=folder / "checkpoint", prompt_format="chat", seed=0, key="k", log_folder=folder)
+    train_on(folder / "model", [PhaseRun("selected", [], 1, 1)], folder / "trained", train=config.train)
 
 
 def evaluates(config: RunConfig, folder: Path) -> None:
-    EvaluateStage(config.evaluate, config.summarize, folder / "out", seed=0)
+    Evaluation(config.evaluate, config.summarize, folder / "out", seed=0)
 
 
 def asks(config: RunConfig, _: Path) -> None:

@@ -35,7 +35,7 @@ def test_a_run_that_fails_says_why_and_is_started_again_only_when_asked(
     failed = service.wait_for_state("failing", "failed")
     assert "does not answer as an OpenAI-compatible server" in failed["reason"] and failed["wanted"] == "stopped"
     assert failed["queue_position"] is None and failed["run"]["state"] == "failed"
-    assert [stage["stage"] for stage in failed["stages"]] == ["preprocess"]
+    assert [stage["stage"] for stage in failed["stages"]] == ["preprocess", "evaluate"]
     failures = sum("failed:" in event["message"] for event in failed["events"])
 
     service.end(signal.SIGKILL)
@@ -50,7 +50,7 @@ def test_a_run_that_fails_says_why_and_is_started_again_only_when_asked(
     service.wait_for_state("failing", "failed")
 
     [row] = service.http.get("/runs").json()["runs"]
-    assert (row["name"], row["state"], row["stage"]) == ("failing", "failed", "preprocess")
+    assert (row["name"], row["state"], row["stage"]) == ("failing", "failed", "evaluate")
 
 
 def test_one_run_at_a_time_and_the_others_in_order(

@@ -9,7 +9,8 @@ import pytest
 
 from inverse_instruct.config.sections import PromoteSection
 from inverse_instruct.errors import RunDirError, StageError
-from inverse_instruct.stages.decide import decide, promote
+from inverse_instruct.stages.decide import DECIDE, decide
+from tests.playing import play_stage
 
 TASKS = [f"T/{number}" for number in range(20)]
 
@@ -55,17 +56,17 @@ def write_evaluation(folder: Path, passed: dict[str, bool], unanswered: tuple[st
 def test_a_problem_that_one_of_them_left_unanswered_does_not_count(tmp_path: Path) -> None:
     promoted = write_evaluation(tmp_path / "promoted", verdicts(10), (TASKS[1],))
     candidate = write_evaluation(tmp_path / "candidate", verdicts(7), (TASKS[9], TASKS[15]))
-    decision = promote(PromoteSection(), tmp_path / "out", candidate=candidate, promoted=promoted, key="k")
-    assert decision.lost == (f"mini: {TASKS[7]}", f"mini: {TASKS[8]}") and decision.promoted
-    assert "3 problems do not count, as one of the two left them unanswered" in decision.reason
+    decision = play_stage(DECIDE, tmp_path / "out", {"candidate": [candidate], "promoted": [promoted]}).metrics
+    assert decision["lost"] == (f"mini: {TASKS[7]}", f"mini: {TASKS[8]}") and decision["promoted"]
+    assert "3 problems do not count, as one of the two left them unanswered" in decision["reason"]
 
 
 def test_what_was_measured_of_one_only_is_refused(tmp_path: Path) -> None:
     promoted = write_evaluation(tmp_path / "promoted", verdicts(10))
     fewer = write_evaluation(tmp_path / "fewer", dict(list(verdicts(10).items())[:12]))
     with pytest.raises(StageError, match="8 are in one only"):
-        promote(PromoteSection(), tmp_path / "out", candidate=fewer, promoted=promoted, key="k")
+        play_stage(DECIDE, tmp_path / "out", {"candidate": [fewer], "promoted": [promoted]})
     first = write_evaluation(tmp_path / "first", verdicts(10), tuple(TASKS[10:]))
     second = write_evaluation(tmp_path / "second", verdicts(10), tuple(TASKS[:10]))
     with pytest.raises(RunDirError, match="no problem was answered by both"):
-        promote(PromoteSection(), tmp_path / "out", candidate=second, promoted=first, key="k")
+        play_stage(DECIDE, tmp_path / "out", {"candidate": [second], "promoted": [first]})

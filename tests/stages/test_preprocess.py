@@ -13,10 +13,10 @@ import pytest
 from inverse_instruct.config.sections import CorpusSource, PreprocessSection
 from inverse_instruct.errors import CorpusError, StageError
 from inverse_instruct.records import Reason
-from inverse_instruct.stages.preprocess import preprocess
-from inverse_instruct.store.manifest import MANIFEST, Manifest, read_manifest
+from inverse_instruct.store.manifest import Manifest, read_manifest
 from inverse_instruct.store.rows import read_rows
 from inverse_instruct.system.root import ROOT
+from tests.playing import preprocess
 
 F = """def weighted_total(items):
     total = 0
@@ -123,7 +123,8 @@ def test_a_corpus_without_code_is_an_error_with_the_reasons(tmp_path: Path):
         run(tmp_path, ("a", "no"), ("b", "no"), "{")
     rejections = tmp_path / "out/rejections.parquet"
     assert str(rejections) in str(raised.value) and len(read_rows(rejections)) == 3
-    assert not (tmp_path / "out" / MANIFEST).exists()
+    with pytest.raises(StageError, match="none of 3 rows"):  # nor the next time, though there is nothing to do again
+        run(tmp_path, ("a", "no"), ("b", "no"), "{")
 
 
 def test_a_failing_source_leaves_nothing_behind(tmp_path: Path):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from inverse_instruct.config.sections import SelectionSection
-from inverse_instruct.corpus.decontamination import BenchmarkIndex
-from inverse_instruct.records import Candidate, ScoredPair, Snippet
-from inverse_instruct.stages.select import choose, select
+from inverse_instruct.records import Candidate, ScoredPair, Snippet, TrainingRow
+from inverse_instruct.stages.select import SELECT, choose
 from inverse_instruct.store.rows import read_rows
+from tests.playing import play_stage
 
 
 def pair(snippet: str, candidate: str, score: float) -> ScoredPair:
@@ -74,29 +75,18 @@ def test_rows_carry_their_lineage_and_nothing_vanishes(tmp_path: Path) -> None:
     }
     candidates = [Candidate(name, "s", 0, "", text, 0, "m", "p", 1, 1) for name, text in texts.items()]
     pairs = [*PAIRS, pair("s3", "f", 0.7)]
-    benchmarks = BenchmarkIndex([benchmark], 13)
 
-    def run(folder: str, earlier: frozenset[str]) -> list[dict[str, object]]:
-        manifest = select(
-            SelectionSection(),
-            tmp_path / folder,
-            snippets=snippets,
-            candidates=candidates,
-            pairs=pairs,
-            benchmarks=benchmarks,
-            earlier_ids=earlier,
-            seed=0,
-            round_number=2,
-            key="k",
-        )
+    def run(folder: str, earlier: list[TrainingRow]) -> list[dict[str, Any]]:
+        inputs = {"snippets": snippets, "candidates": candidates, "scores": pairs, "earlier": earlier}
+        manifest = play_stage(SELECT, tmp_path / folder, inputs, number=2, preprocess={"benchmarks": [str(benchmark)]})
         assert manifest.rows_in == 6 == manifest.rows_out + sum(manifest.rejected.values())
         return read_rows(tmp_path / folder / "selected.parquet")
 
-    rows = run("first", frozenset())
+    rows = run("first", [])
     assert [row["candidate_id"] for row in rows] == ["b", "f"]  # d is contaminated
     first = rows[0]
     assert (first["row_id"], first["source"], first["line"], first["round"]) == ("r1", "corpus.jsonl", 1, 2)
     assert first["response"] == "```python\ndef f1():\n    return 1\n```"
     rejections = {row["row_id"]: row for row in read_rows(tmp_path / "first" / "rejections.parquet")}
     assert rejections["d"]["reason"] == "contaminated" and "B/1" in str(rejections["d"]["detail"])
-    assert [row["candidate_id"] for row in run("second", frozenset({str(first["id"])}))] == ["f"]
+    assert [row["candidate_id"] for row in run("second", [TrainingRow(**first)])] == ["f"]

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 
+from inverse_instruct.store.progress import Progress
 from inverse_instruct.training.loss_bar import TrainingProgress
 
 
-def test_steps_are_told_as_they_are_written(tmp_path):
+def test_steps_are_told_as_they_are_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("inverse_instruct.store.progress.RECORD_INTERVAL_SECONDS", 0.0)
     losses, told = tmp_path / "loss.jsonl", []
     line = json.dumps({"step": 1, "loss": 2.0, "tokens": 10, "seconds": 0.5}) + "\n"
     losses.write_text(line * 2)
-    progress = TrainingProgress("train", losses, 5, lambda done, steps: told.append((done, steps)))
+    counted = Progress("train", "step", lambda done, steps: told.append((done, steps)), shown=False)
+    progress = TrainingProgress("train", losses, 5, counted)
     with losses.open("a") as stream:
         stream.write(line + line[:7])  # the last one is half written
     progress.refresh()
     progress.refresh()
-    assert told == [(2, 5), (3, 5)]
+    assert told == [(0, 5), (2, 5), (3, 5)]
     with losses.open("a") as stream:
         stream.write(line[7:])
     progress.close()
-    assert told == [(2, 5), (3, 5), (4, 5)]
+    assert told == [(0, 5), (2, 5), (3, 5), (4, 5)]

@@ -12,12 +12,13 @@ import time
 import pytest
 from safetensors.torch import load_file
 
-from inverse_instruct.config.sections import LoraSection, TrainSection
+from inverse_instruct.config.sections import LoraSection
 from inverse_instruct.errors import ModelError, StageError, TrainingError
-from inverse_instruct.stages.train import PhaseRun, train
+from inverse_instruct.stages.train import PhaseRun
 from inverse_instruct.store.files import file_digest
 from inverse_instruct.store.folder_lock import lock_folder
 from inverse_instruct.system.root import ROOT
+from tests.playing import train_on
 
 pytestmark = pytest.mark.integration
 SETTINGS = {
@@ -35,8 +36,7 @@ def one_thread():
 
 
 def run(folder, base, phases, settings=SETTINGS, key="k"):
-    return train(TrainSection(**settings), base=base, phases=phases, folder=folder / "train",
-                 checkpoint=folder / "checkpoint", prompt_format="chat", seed=3, key=key, log_folder=folder / "logs")
+    return train_on(base, phases, folder, train=settings, seed=3, key=key)
 
 
 @pytest.fixture(scope="module")
@@ -105,12 +105,11 @@ def start(folder, base, phases):
                  json.dumps([[phase.data, str(phase.rows[0]), phase.epochs, phase.learning_rate] for phase in phases])]
     code = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs\n"
-        "import json, sys; from pathlib import Path; from inverse_instruct.config.sections import TrainSection\n"
-        "from inverse_instruct.stages.train import PhaseRun, train\n"
+        "import json, sys; from pathlib import Path; from inverse_instruct.stages.train import PhaseRun\n"
+        "from tests.playing import train_on\n"
         "folder, base = Path(sys.argv[1]), Path(sys.argv[2])\n"
         "phases = [PhaseRun(d, [Path(p)], e, r) for d, p, e, r in json.loads(sys.argv[4])]\n"
-        "train(TrainSection(**json.loads(sys.argv[3])), base=base, phases=phases, folder=folder / 'train',\n"
-        "      checkpoint=folder / 'checkpoint', prompt_format='chat', seed=3, key='k', log_folder=folder / 'logs')\n"
+        "train_on(base, phases, folder, train=json.loads(sys.argv[3]), seed=3)\n"
         "assert 'torch' not in sys.modules\n"
     )
     return subprocess.Popen([sys.executable, "-c", code, *arguments], cwd=ROOT, stderr=subprocess.PIPE)
@@ -256,7 +255,7 @@ def test_failing_workers_are_reported_with_the_end_of_their_log(tiny_model, phas
     with pytest.raises(TrainingError, match="target_modules names layers") as caught:
         run(tmp_path, tiny_model, phases[:1], SETTINGS | {"lora": lora})
     assert "no_such_layer" in str(caught.value)
-    assert str(tmp_path / "logs/train-phase-0-selected.log") in str(caught.value)
+    assert str(tmp_path / "train/logs/train-phase-0-selected.log") in str(caught.value)
     assert not (tmp_path / "checkpoint").exists()
 
 

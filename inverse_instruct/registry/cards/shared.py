@@ -8,17 +8,14 @@ from typing import Any
 from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.registry.lineage import History
 
-ROWS = {"summarize": "instructions", "score": "pairs", "selection": "pairs"}
-"""Data stage of a round -> what its rows are."""
-
 
 def funnel(history: History, rounds: list[int]) -> list[dict[str, Any]]:
     """Return a row per data stage that led to the rows of some rounds: rows in, rows out, rejections by reason."""
-    places = [(0, "preprocess"), *((number, stage) for number in rounds for stage in ROWS)]
     return [
-        {"label": f"{stage}, round {number}: {ROWS[stage]}" if number else f"{stage}: corpus",
+        {"label": f"{stage}, round {number}: {manifest.get('unit', 'row')}s" if number else f"{stage}: corpus",
          "rows_in": manifest["rows_in"], "rows_out": manifest["rows_out"], "rejected": counts(manifest["rejected"])}
-        for number, stage in places if (manifest := history.manifest(number, stage))
+        for (number, stage), manifest in history.manifests.items()
+        if number in {0, *rounds} and manifest.get("unit", "row") and "phases" not in manifest["metrics"]
     ]
 
 

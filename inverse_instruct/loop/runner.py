@@ -1,0 +1,165 @@
+"""Runs stages as they are declared: keys, manifests, the ledger, the engine, progress; once, for every stage.
+
+Enters: a stage and a round. Leaves: its files and its manifest. A stage whose manifest matches its key is not run
+again; one whose inputs are no longer as they were written is never run on them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from inverse_instruct.config.sections import RunConfig
+from inverse_instruct.errors import DamagedFileError
+from inverse_instruct.inference.client import InferenceClient
+from inverse_instruct.inference.models import model_digest
+from inverse_instruct.inference.prompts import PromptFormatter
+from inverse_instruct.loop.engines import Engines
+from inverse_instruct.recipes.recipe import Step
+from inverse_instruct.stages.keys import make_key
+from inverse_instruct.stages.play import leaving, play, refuse_empty, work
+from inverse_instruct.stages.room import Asked, Place, Room
+from inverse_instruct.stages.stage import SERVED, Input, Model, Stage, Together, When
+from inverse_instruct.store.ledger import Ledger
+from inverse_instruct.store.manifest import Manifest, read_manifest
+from inverse_instruct.store.progress import Progress
+from inverse_instruct.store.run_dir import RunDir
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a run stands: what a stage of a round builds on."""
+
+    round: int
+    models: Mapping[Model, Path]  # those that there are by now
+    promoted: int | None  # round of the promoted checkpoint
+
+
+class Runner:
+    """Runs the stages of one run."""
+
+    def __init__(self, config: RunConfig, run_dir: RunDir, ledger: Ledger, engines: Engines) -> None:
+        """Run nothing yet."""
+        self._config, self._run_dir, self._ledger, self._engines = config, run_dir, ledger, engines
+
+    def run(self, step: Step, at: Standing) -> Manifest:
+        """Run a step unless it is done; return the manifest of its last stage.
+
+        Raises:
+            DamagedFileError: an input is not as it was written; the stages before must be gone through again.
+            StageError: the stage keeps no row, and the round cannot go on without.
+            InverseInstructError: the stage failed; running again goes on from there.
+        """
+        if isinstance(step, Together):
+            return self._run_together(step, at)
+        key = self._key(step, at)
+        manifest = self._done(step, at, key)
+        if manifest is None:
+            if step.all_devices:
+                self._engines.stop()
+            manifest = self._play(step, at, key)
+        return self._finished(step, at, manifest)
+
+    def _run_together(self, step: Together, at: Standing) -> Manifest:
+        first = self._done(step.first, at, self._key(step.first, at))
+        if first is None:
+            first = self._play_together(step, at)
+        self._finished(step.first, at, first)
+        return self.run(step.second, at)
+
+    def _done(self, stage: Stage, at: Standing, key: str) -> Manifest | None:
+        folder = self._run_dir.stage(at.round, stage.name)
+        manifest = read_manifest(folder, key)
+        if manifest:
+            stage.tidy(folder)
+        return manifest
+
+    def _finished(self, stage: Stage, at: Standing, manifest: Manifest) -> Manifest:
+        self._ledger.finish_stage(at.round, manifest)
+        return refuse_empty(stage, manifest, self._run_dir.stage(at.round, stage.name))
+
+    # -- keys --------------------------------------------------------------------------------------------------------
+
+    def _key(self, stage: Stage, at: Standing) -> str:
+        inputs = [f"{name} {number} {json.dumps(self._outputs(source, number))}"
+                  for name, source in stage.reads.items() for number in self._rounds(source, at)]
+        return make_key(stage, self._config, inputs, at.models[stage.model] if stage.model else None)
+
+    def _outputs(self, source: Input, round_number: int) -> Mapping[str, str]:
+        outputs = self.intact(source.stage, round_number).outputs
+        return {source.rows.file: outputs[source.rows.file]} if source.rows else outputs
+
+    def _rounds(self, source: Input, at: Standing) -> list[int]:
+        trained_on = list(self._config.selection.rounds_trained_on(at.round))
+        match source.when:
+            case When.ONCE:
+                return [0]
+            case When.THIS:
+                return [at.round]
+            case When.EARLIER:
+                return trained_on[:-1]
+            case When.SO_FAR:
+                return trained_on
+            case When.PROMOTED:
+                return [] if at.promoted is None else [at.promoted]
+
+    def intact(self, stage: str, round_number: int) -> Manifest:
+        """Return the manifest of a finished stage whose files are about to be read; days may lie between."""
+        folder = self._run_dir.stage(round_number, stage)
+        manifest = read_manifest(folder)
+        if manifest is None:
+            raise DamagedFileError(f"{folder} is not as it was written")
+        return manifest
+
+    # -- work --------------------------------------------------------------------------------------------------------
+
+    def _play(self, stage: Stage, at: Standing, key: str) -> Manifest:
+        room = self._room(stage, at, key)
+        with self._progress(room):
+            if stage.model not in SERVED:
+                return play(room)
+            with leaving([room]):
+                self._ask([room], at)
+                manifest = room.finish()
+        stage.tidy(room.place.folder)
+        return manifest
+
+    def _play_together(self, step: Together, at: Standing) -> Manifest:
+        rooms = [self._room(stage, at, "") for stage in (step.first, step.second)]
+        with self._progress(rooms[0]), leaving(rooms):
+            self._ledger.start_stage(at.round, step.second.name)
+            rooms[1].metrics["together_with"] = step.first.name
+            self._ask(rooms, at)
+            manifest = rooms[0].finish(self._key(step.first, at))
+            rooms[1].finish(self._key(step.second, at))
+        return manifest
+
+    def _room(self, stage: Stage, at: Standing, key: str) -> Room:
+        paths = {name: [self._run_dir.stage(number, source.stage) / (source.rows.file if source.rows else "")
+                        for number in self._rounds(source, at)] for name, source in stage.reads.items()}
+        place = Place(self._run_dir.stage(at.round, stage.name), at.round, self._config.seed, self._run_dir.logs, key,
+                      self._run_dir.checkpoint(at.round), at.models.get(Model.BASE))
+        return Room(stage, self._config, place, paths)
+
+    def _progress(self, room: Room) -> Progress:
+        place = room.place.round, room.stage.name
+        self._ledger.start_stage(*place)
+        room.progress = Progress("round {} {}".format(*place), room.stage.unit, partial(self._ledger.advance, *place),
+                                 shown=room.stage.model in SERVED)
+        return room.progress
+
+    def _ask(self, rooms: Sequence[Room], at: Standing) -> None:
+        served, config = rooms[0].stage.model, self._config.model
+        assert served is not None
+        model = at.models[served]
+        formatter = PromptFormatter(model, config.prompt_format, config.template_date)
+
+        async def main(client: InferenceClient) -> None:
+            for room in rooms:
+                room.asked = Asked(client, formatter, model_digest(model), config.max_model_len)
+            await work(rooms)
+
+        self._engines.ask(model, main)

@@ -1,0 +1,46 @@
+"""A recipe: the stages of a run, in order, and which of them trains, measures and decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from inverse_instruct.stages.stage import Stage, Together
+
+Step = Stage | Together
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a run plays.
+
+    Attributes:
+        name: as a config names it.
+        corpus: played once, in round 0.
+        data: what makes training rows with the promoted model, in every later round.
+        train: what makes a checkpoint, in every round.
+        evaluate: what measures it.
+        decide: what promotes it or does not; the metrics of its manifest are a `Decision`.
+    """
+
+    name: str
+    corpus: tuple[Step, ...]
+    data: tuple[Step, ...]
+    train: Stage
+    evaluate: Stage
+    decide: Stage
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """All stages in the order of a round."""
+        return tuple(stages_of((*self.corpus, *self.data, self.train, self.evaluate, self.decide)))
+
+    def of_round(self, number: int) -> tuple[Stage, ...]:
+        """Return the stages of a round, in order."""
+        return tuple(stages_of((*(self.data if number else self.corpus), self.train, self.evaluate, self.decide)))
+
+
+def stages_of(steps: tuple[Step, ...]) -> Iterator[Stage]:
+    """Yield the stages of some steps, one by one."""
+    for step in steps:
+        yield from (step.first, step.second) if isinstance(step, Together) else (step,)

@@ -1,0 +1,14 @@
+"""All recipes by name, and all of their stages by command."""
+
+from __future__ import annotations
+
+from inverse_instruct.recipes.inversecoder import INVERSE_CODER
+from inverse_instruct.recipes.recipe import Recipe
+from inverse_instruct.stages.stage import Stage
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (INVERSE_CODER,)}
+
+
+def stages_by_command() -> dict[str, Stage]:
+    """Return every stage of every recipe, by its name on the command line."""
+    return {stage.verb: stage for recipe in RECIPES.values() for stage in recipe.stages}

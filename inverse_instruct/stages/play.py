@@ -1,0 +1,80 @@
+"""Playing a stage in its room, whoever has furnished it: the loop, a command on files, a test."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from inverse_instruct.errors import StageError
+from inverse_instruct.stages.room import REJECTIONS, Room
+from inverse_instruct.stages.stage import Groups, Stage
+from inverse_instruct.store.manifest import Manifest
+
+
+def play(room: Room) -> Manifest:
+    """Play a stage that asks no model.
+
+    Raises:
+        InverseInstructError: it failed; playing it again in the same folder goes on from there.
+    """
+    with leaving([room]):
+        assert not isinstance(room.stage.run, Groups), f"{room.stage.name} asks a model"
+        room.stage.run(room)
+        manifest = room.finish()
+    room.stage.tidy(room.place.folder)
+    return manifest
+
+
+def refuse_empty(stage: Stage, manifest: Manifest, folder: Path) -> Manifest:
+    """Return the manifest if the stage has kept a row, or may keep none.
+
+    Raises:
+        StageError: with the counts and the remedy.
+    """
+    if stage.if_empty and not manifest.rows_out:
+        counts = ", ".join(f"{reason} {count}" for reason, count in Counter(manifest.rejected).most_common())
+        raise StageError(f"none of {manifest.rows_in} rows gives a {stage.unit} ({counts or 'no rows at all'}); "
+                         f"{folder / REJECTIONS} says why for each row; {stage.if_empty}")
+    return manifest
+
+
+async def work(rooms: Sequence[Room]) -> None:
+    """Do the work of a stage that asks a model, or of two of them one behind the other; files are left open.
+
+    Args:
+        rooms: with a model in each. Groups of the first go through all.
+    """
+    run = rooms[0].stage.run
+    if isinstance(run, Groups):
+        rooms[0].progress.expect(run.total(rooms[0]))
+        await _stream(rooms, run.of(rooms[0]))
+    else:
+        await run(rooms[0])  # type: ignore[misc]
+
+
+async def _stream(rooms: Sequence[Room], groups: Iterator[Any]) -> None:
+    workers = [room.worker() for room in rooms]
+
+    async def through(group: Any) -> list[Any]:
+        outcomes = [await workers[0](group)]
+        for worker in workers[1:]:
+            outcomes.append(await worker((group, list(outcomes[-1].kept))))
+        return outcomes
+
+    async for outcomes in rooms[0].each(groups, through):
+        for room, outcome in zip(rooms, outcomes, strict=True):
+            room.take(outcome)
+
+
+@contextmanager
+def leaving(rooms: Sequence[Room]) -> Iterator[None]:
+    """Drop unfinished files where the block fails; what the journals hold stays."""
+    try:
+        yield
+    except BaseException as error:
+        for room in rooms:
+            room.leave(error)
+        raise

@@ -1,0 +1,290 @@
+"""All that a stage may touch: the parts of the config, the rows, the model and the files that it has declared.
+
+Guaranteed: rows in = rows kept + rows rejected, as the manifest counts nothing else; a reply is in the journal before
+it counts, so nothing is asked twice. Not guaranteed: that a stage does not reach around its room; the table of imports
+is against that.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from inverse_instruct.config.sections import RunConfig
+from inverse_instruct.errors import RequestError
+from inverse_instruct.inference.client import InferenceClient
+from inverse_instruct.inference.prompts import PromptFormatter
+from inverse_instruct.inference.sampling import Sampling
+from inverse_instruct.inference.streaming import stream_in_order
+from inverse_instruct.records import Record, Rejection, digest
+from inverse_instruct.stages.keys import value_of
+from inverse_instruct.stages.stage import Groups, Outcome, Stage, Worker
+from inverse_instruct.store.journal import Journal
+from inverse_instruct.store.manifest import Manifest, write_manifest
+from inverse_instruct.store.progress import Progress
+from inverse_instruct.store.rows import RowWriter, count_rows, iterate_rows
+
+REJECTIONS = "rejections.parquet"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The model that a stage asks."""
+
+    client: InferenceClient
+    formatter: PromptFormatter
+    digest: str  # of its weights
+    max_model_len: int  # tokens
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One sampled reply."""
+
+    text: str
+    finish: str  # `stop`, or `length` where it was cut off
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a room is: in which round of which run."""
+
+    folder: Path  # of the stage
+    round: int
+    seed: int  # of the run
+    logs: Path
+    key: str = ""  # of the work; what was left of another key is not gone on with
+    checkpoint: Path | None = None  # where the round's checkpoint is, or will be
+    base: Path | None = None  # folder of the base model
+
+
+Source = Sequence[Path] | Iterable[Record]
+"""Rows of an input: in files, or at hand."""
+
+
+@dataclass
+class Room:
+    """The room of one stage in one round.
+
+    Attributes:
+        metrics: for the manifest; plain values.
+        tokens: kind -> tokens, for the manifest.
+        outputs: files beyond the rows that the manifest vouches for, relative to the folder.
+    """
+
+    stage: Stage
+    config: RunConfig = field(repr=False)
+    place: Place
+    inputs: Mapping[str, Source]
+    asked: Asked | None = None
+    progress: Progress = field(default_factory=lambda: Progress("", "row", shown=False))
+    metrics: dict[str, Any] = field(default_factory=dict)
+    tokens: Counter[str] = field(default_factory=Counter)
+    outputs: list[str] = field(default_factory=list)
+    rows_out: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        """Start the clock."""
+        self._started = time.monotonic()
+        self._files = ExitStack()
+        self._fresh_tokens = 0
+
+    # -- what it may read --------------------------------------------------------------------------------------------
+
+    def section(self, key: str = "") -> Any:
+        """Return the stage's own section of the config, or a declared one.
+
+        Raises:
+            LookupError: the stage has not declared it, so that its key would miss it.
+        """
+        key = key or self.stage.name
+        if key != self.stage.name and key not in self.stage.sections:
+            raise LookupError(f"{self.stage.name} has not declared that it depends on {key}")
+        return value_of(self.config, key)
+
+    @property
+    def template_date(self) -> date | None:
+        """What a chat template that asks for the date is told."""
+        return self.config.model.template_date
+
+    def files(self, name: str) -> list[Path]:
+        """Return the files of an input that hold rows, or the folders of one that is no rows."""
+        source = list(self.inputs[name])
+        assert all(isinstance(path, Path) for path in source), f"{name} is not in files"
+        rows = self.stage.reads[name].rows
+        return [path for path in source if not rows or count_rows(path)]  # type: ignore[misc, arg-type]
+
+    def read(self, name: str) -> Iterator[Any]:
+        """Yield the rows of an input one by one, as the record that was declared."""
+        rows = self.stage.reads[name].rows
+        assert rows is not None, f"{name} is no rows"
+        for part in self.inputs[name]:
+            if isinstance(part, Path):
+                yield from iterate_rows(part, rows.record)
+            else:
+                yield part
+
+    def count(self, name: str) -> int:
+        """Return how many rows an input has."""
+        source = self.inputs[name]
+        return sum(count_rows(part) if isinstance(part, Path) else 1 for part in source)
+
+    # -- what comes out ----------------------------------------------------------------------------------------------
+
+    def writer(self, file: str, record: type[Record]) -> RowWriter:
+        """Open another file of rows; it appears when the stage is done."""
+        self.outputs.append(file)
+        return self._files.enter_context(RowWriter(self.place.folder / file, record))
+
+    @cached_property
+    def _kept(self) -> RowWriter:
+        assert self.stage.writes is not None, f"{self.stage.name} has not declared what it writes"
+        return self.writer(self.stage.writes.file, self.stage.writes.record)
+
+    @cached_property
+    def _rejections(self) -> RowWriter:
+        return self.writer(REJECTIONS, Rejection)
+
+    def keep(self, row: Record) -> None:
+        """Let a row go on."""
+        self._kept.write(row)
+        self.rows_out += 1
+
+    def reject(self, rejection: Rejection) -> None:
+        """Set a row aside, with the reason."""
+        self._rejections.write(rejection)
+        self.rejected[rejection.reason.value] += 1
+
+    def take(self, outcome: Outcome) -> None:
+        """Keep and reject what became of a group."""
+        for row in outcome.kept:
+            self.keep(row)
+        for rejection in outcome.rejected:
+            self.reject(rejection)
+
+    def account(self, rows_out: int, rejected: Mapping[str, int]) -> None:
+        """Count rows that the stage has written by itself."""
+        self.rows_out += rows_out
+        self.rejected.update(rejected)
+
+    # -- what it may ask ---------------------------------------------------------------------------------------------
+
+    @property
+    def model(self) -> Asked:
+        """The model that the stage has declared to ask."""
+        assert self.asked is not None, f"{self.stage.name} has not declared a model to ask"
+        return self.asked
+
+    @cached_property
+    def _journal(self) -> Journal:
+        journal = Journal(self.place.folder / self.stage.journal)
+        self._files.callback(journal.close)
+        return journal
+
+    async def reply(self, prompt: list[int], sampling: Sampling, seed: int, **about: str | int) -> Reply:
+        """Return the model's reply to a prompt of token ids; asked once, whatever comes.
+
+        Args:
+            prompt: token ids.
+            sampling: how is sampled.
+            seed: of the sampling.
+            about: what tells this question from others, such as the row's id; it is in the journal too.
+
+        Raises:
+            RequestError: the server refuses this prompt for good.
+        """
+        key = digest(*about.values(), seed, self.model.digest, digest(repr(sampling)), *prompt)
+        if key not in self._journal:
+            answer = await self.model.client.complete(prompt, sampling, seed)
+            self._journal.append(key, {**about, "text": answer.text, "finish": answer.finish_reason,
+                                       "prompt_tokens": answer.prompt_tokens,
+                                       "completion_tokens": answer.completion_tokens})
+            self.tokens["prompt"] += answer.prompt_tokens
+            self.tokens["completion"] += answer.completion_tokens
+            self._fresh_tokens += answer.completion_tokens
+        row = self._journal[key]
+        return Reply(row["text"], row["finish"], row["prompt_tokens"], row["completion_tokens"])
+
+    async def logprobs(self, prompts: Mapping[str, list[int]], labels: list[int]
+                       ) -> dict[str, list[float] | RequestError]:
+        """Return the log-probabilities of labels as the first token of a reply, or why a prompt has none.
+
+        Args:
+            prompts: id -> token ids; they travel as one request, and alone where that one is refused.
+            labels: token ids.
+
+        Returns:
+            id -> natural logarithms over the full vocabulary, in the order of the labels.
+        """
+        keys = {name: digest(name, self.model.digest, *labels, *prompt) for name, prompt in prompts.items()}
+        failed = await self._ask_logprobs({name: prompt for name, prompt in prompts.items()
+                                           if keys[name] not in self._journal}, keys, labels)
+        return {name: failed[name] if name in failed else list(self._journal[key]["logprobs"])
+                for name, key in keys.items()}
+
+    async def _ask_logprobs(self, prompts: Mapping[str, list[int]], keys: Mapping[str, str], labels: list[int]
+                            ) -> dict[str, RequestError]:
+        if not prompts:
+            return {}
+        try:
+            rows = await self.model.client.label_logprobs(list(prompts.values()), labels)
+        except RequestError as error:
+            if len(prompts) == 1:
+                return dict.fromkeys(prompts, error)
+            failed: dict[str, RequestError] = {}
+            for name, prompt in prompts.items():  # one bad prompt must not take the others with it
+                failed |= await self._ask_logprobs({name: prompt}, keys, labels)
+            return failed
+        self.tokens["prompt"] += sum(map(len, prompts.values()))
+        for name, row in zip(prompts, rows, strict=True):
+            self._journal.append(keys[name], {"id": name, "logprobs": list(row)})
+        return {}
+
+    def worker(self) -> Worker:
+        """Open the work on groups; each one counts as progress when it is done."""
+        assert isinstance(self.stage.run, Groups), f"{self.stage.name} has no groups"
+        work = self.stage.run.worker(self)
+
+        async def counted(group: Any) -> Outcome:
+            outcome = await work(group)
+            self.progress.advance(len(outcome), self._fresh_tokens)
+            self._fresh_tokens = 0
+            return outcome
+
+        return counted
+
+    async def each(self, groups: Iterable[Any], work: Callable[[Any], Any]) -> AsyncIterator[Any]:
+        """Yield what becomes of each group in the order of the groups, many of them being worked on at once."""
+        async for outcome in stream_in_order(groups, work, self.config.inference.concurrency):
+            yield outcome
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def finish(self, key: str = "") -> Manifest:
+        """Publish the files, then the manifest, which makes the stage done.
+
+        Args:
+            key: of the work, where it was not known before.
+        """
+        if self.stage.writes:
+            _ = self._kept, self._rejections  # files without rows are files all the same
+        self._files.close()
+        manifest = Manifest(
+            stage=self.stage.name, key=key or self.place.key, rows_in=self.rows_out + self.rejected.total(),
+            rows_out=self.rows_out, rejected=dict(self.rejected), seconds=round(time.monotonic() - self._started, 3),
+            tokens=dict(self.tokens), metrics=self.metrics, unit=self.stage.unit if self.stage.is_data else "")
+        return write_manifest(self.place.folder, manifest, self.outputs)
+
+    def leave(self, error: BaseException) -> None:
+        """Drop what is not finished; what the journal holds stays."""
+        self._files.__exit__(type(error), error, error.__traceback__)
