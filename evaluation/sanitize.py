@@ -24,7 +24,9 @@ from evaluation.top_level import dedented, find_statements, parse
 _RETURNS_AT_TOP = re.compile(r"^(?:return|yield)\b", re.MULTILINE)
 _RETURN = re.compile(r"^\s*(?:return|yield)\b", re.MULTILINE)
 _WITHOUT_EFFECT = ("import", "guard", "remark")
-_INDENTED = re.compile(r"(?P<before>\A|^.*\n(?:[ \t]*\n)*)(?P<code>(?:[ \t]+\S.*\n(?:[ \t]*\n)*)+)", re.MULTILINE)
+_INDENTED = re.compile(
+    r"(?P<before>(?:\A|^[^\S\n]*\S.*\n)(?:[ \t]*\n)*)(?P<code>(?:[ \t]+\S.*\n(?:[ \t]*\n)*)+)", re.MULTILINE
+)
 _COMPOUND = re.compile(r"(?:async|class|def|elif|else|except|finally|for|if|match|try|while|with)\b")
 _INDENT = "    "
 _MOST_INNER_FENCES = 8

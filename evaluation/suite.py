@@ -105,7 +105,10 @@ class Suite(Protocol):
         """Return the solution in the replies; never raises for what a model said."""
 
     def readings(self, task_id: str, replies: Sequence[str]) -> Sequence[str]:
-        """Return what the replies can be read as, best first: that of `extract`, then what to judge where it fails."""
+        """Return what the replies can be read as, best first: that of `extract`, then what to judge where it fails.
+
+        They are made in another process (see `reading.read`); `AsItStands` where that passes its limits.
+        """
 
     def stem(self, task_id: str) -> str:
         """Return what a sample's `completion`, in OpenAI's form, goes on from; "" where it is the solution itself."""

@@ -29,6 +29,7 @@ from evaluation.native.definitions import (
 from evaluation.native.java_class import java_program
 from evaluation.native.reach import find_needed, is_example, leaves_out
 from evaluation.native.sources import MAX_CHARACTERS, parse
+from evaluation.thoughts import without_thoughts
 
 _FENCE_NAMES = {
     "cpp": ("cpp", "c++", "cxx", "cc", "c", "hpp"),
@@ -70,6 +71,7 @@ def extract_readings(language: str, answer: str, entry_point: str, head: str) ->
     The others are there where more was left out than what cannot matter, for where the first is wrong: an answer that
     is right as it stands is not to fail for how it was read.
     """
+    answer = without_thoughts(answer).answer
     if len(answer) > MAX_CHARACTERS:
         return [answer]
     answer = re.sub(r"\r\n?", "\n", answer)

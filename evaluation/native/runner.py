@@ -13,19 +13,30 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from evaluation.errors import BenchmarkError, SandboxUnavailable
 from evaluation.execution import USER_NAMESPACE_REMEDY, completed
 from evaluation.isolation import SCRATCH
+from evaluation.limited_process import ProcessFailed
 from evaluation.native.boxes import Boxes, Folders
 from evaluation.native.shelf import Shelf
 from evaluation.native.sources import MAX_CHARACTERS
-from evaluation.native.toolchain import CALL_FAILED, CANNOT_LOAD, TOO_LARGE, WRONG_VALUE, Recipe, Task, Toolchain
+from evaluation.native.toolchain import (
+    CALL_FAILED,
+    CANNOT_LOAD,
+    TOO_LARGE,
+    WRONG_VALUE,
+    Places,
+    Recipe,
+    Task,
+    Toolchain,
+)
 from evaluation.native.watching import Ended, run_watched
 from evaluation.programs import Reason
+from evaluation.reading import within_limits
 from evaluation.suite import Examiner, Execution, Sample, Verdict
 
 Item = TypeVar("Item")
@@ -125,7 +136,12 @@ class NativeRunner:
     def _build_program(self, program: TestedProgram) -> _Built:
         folders = self._new_folders()
         places, memory = self._boxes.places(folders), self._execution.memory_bytes
-        return self._build(folders, self._toolchain.program(program.solution, program.task.head, places, memory))
+        asked = (self._toolchain, program.solution, program.task.head, places, memory)
+        try:
+            return self._build(folders, Recipe(**within_limits(_recipe_of_program, *asked)))
+        except ProcessFailed as error:
+            refused = TestResult("refused", f"a solution that cannot be parsed: {error}", 0.0)
+            return _Built(folders, Recipe({}, [], []), refused)
 
     def _build_tests(self, task: Task) -> _Built:
         folders = self._new_folders()
@@ -230,6 +246,10 @@ def native_examiner(
                 yield Verdict(sample.task_id, sample.index, passed, None, result.reason, result.detail, result.seconds)
 
         yield examine
+
+
+def _recipe_of_program(toolchain: Toolchain, solution: str, head: str, places: Places, memory: int) -> dict[str, Any]:
+    return asdict(toolchain.program(solution, head, places, memory))
 
 
 def _remove(built: _Built) -> None:

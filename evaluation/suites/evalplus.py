@@ -7,6 +7,7 @@ the prompt's function head, for MBPP+, whose prompt is a description and one ass
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from evaluation.errors import BenchmarkError
 from evaluation.execution import open_sandbox
@@ -14,9 +15,10 @@ from evaluation.judging import judge_samples
 from evaluation.mbpp_inputs import convert_arguments
 from evaluation.oracles import HUMANEVAL_ORACLES, MBPP_ORACLES, Oracle
 from evaluation.problems import MINI_PATH, Problem, read_problems
+from evaluation.reading import read
 from evaluation.reference import References
 from evaluation.rows import Origin, Rows, content_digest, find_rows, read_file
-from evaluation.sanitize import extract_code, extract_readings
+from evaluation.sanitize import extract_readings
 from evaluation.suite import Examiner, Execution, Prompt
 
 _FENCE = "```python\n"
@@ -72,7 +74,8 @@ class EvalPlusSuite:
     def readings(self, task_id: str, replies: Sequence[str]) -> Sequence[str]:
         """Return the programs that the reply can be read as."""
         problem = self.problems[task_id]
-        return extract_readings(replies[-1], problem.entry_point, problem.prompt)
+        how = partial(extract_readings, entry_point=problem.entry_point, prompt=problem.prompt)
+        return read(replies[-1], how)
 
     def stem(self, task_id: str) -> str:
         """Return the prompt."""
@@ -84,7 +87,8 @@ class EvalPlusSuite:
 
     def extract_second(self, task_id: str, first: str, reply: str) -> str:
         """Return y' in the reply; `first` is y."""
-        return extract_code(reply, self.problems[task_id].entry_point, self._head(task_id, first))
+        entry_point, head = self.problems[task_id].entry_point, self._head(task_id, first)
+        return read(reply, partial(extract_readings, entry_point=entry_point, prompt=head))[0]
 
     def _head(self, task_id: str, first: str) -> str:
         """Return the program up to the end of the entry point's `def` line: imports and names, no docstring.

@@ -8,7 +8,9 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 
+from evaluation.reading import read
 from evaluation.rows import Origin, Row, content_digest, find_rows
 from evaluation.sanitize import extract_readings
 from evaluation.scripts import Script, script_examiner, with_helpers
@@ -56,7 +58,8 @@ class HumanEval:
     def readings(self, task_id: str, replies: Sequence[str]) -> Sequence[str]:
         """Return the programs that the reply can be read as."""
         row = self.rows[task_id]
-        return extract_readings(replies[-1], row.text("entry_point"), row.text("prompt"))
+        how = partial(extract_readings, entry_point=row.text("entry_point"), prompt=row.text("prompt"))
+        return read(replies[-1], how)
 
     def stem(self, task_id: str) -> str:
         """Return the prompt."""

@@ -34,6 +34,7 @@ from evaluation.native.signatures import signature_of
 from evaluation.native.sources import parse
 from evaluation.native.toolchain import Task as TestedTask
 from evaluation.native.toolchain import Toolchain
+from evaluation.reading import read
 from evaluation.rows import Origin, Row, content_digest, find_rows
 from evaluation.sanitize import extract_readings
 from evaluation.scripts import Script, script_examiner, with_helpers
@@ -148,9 +149,10 @@ class HumanEvalPackSuite:
         """Return the programs that the last reply can be read as."""
         task = self.tasks[task_id]
         if self.language == "python":
-            return extract_readings(replies[-1], task.entry_point, task.head)
-        answer = without_thoughts(replies[-1]).answer
-        return extraction.extract_readings(_DIALECTS[self.language].grammar, answer, task.entry_point, task.head)
+            return read(replies[-1], partial(extract_readings, entry_point=task.entry_point, prompt=task.head))
+        grammar = _DIALECTS[self.language].grammar
+        how = partial(extraction.extract_readings, grammar, entry_point=task.entry_point, head=task.head)
+        return read(replies[-1], how)
 
     def stem(self, task_id: str) -> str:
         """Return the program up to the beginning of the function's body."""

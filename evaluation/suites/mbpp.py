@@ -9,8 +9,10 @@ import ast
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 
 from evaluation.errors import BenchmarkError
+from evaluation.reading import read
 from evaluation.rows import Origin, Row, content_digest, find_rows
 from evaluation.sanitize import extract_code, extract_readings
 from evaluation.scripts import Script, script_examiner
@@ -80,10 +82,7 @@ class Mbpp:
 
     def readings(self, task_id: str, replies: Sequence[str]) -> Sequence[str]:
         """Return the programs that the reply can be read as."""
-        function, *others = self.tasks[task_id].names
-        first, *more = extract_readings(replies[-1], function, "")
-        parts = [extract_code(replies[-1], name, "") for name in others]
-        return ["\n".join(dict.fromkeys([*parts, first])), *more]
+        return read(replies[-1], partial(_readings, names=self.tasks[task_id].names))
 
     def stem(self, task_id: str) -> str:
         """Return the prompt."""
@@ -101,6 +100,13 @@ class Mbpp:
         task = self.tasks[sample.task_id]
         tests = "\n".join([task.setup, *task.assertions])
         return Script(sample.solution, tests, _SECONDS, task.code)
+
+
+def _readings(reply: str, names: Sequence[str]) -> list[str]:
+    function, *others = names
+    first, *more = extract_readings(reply, function, "")
+    parts = [extract_code(reply, name, "") for name in others]
+    return ["\n".join(dict.fromkeys([*parts, first])), *more]
 
 
 def load(data: str | None) -> Mbpp:

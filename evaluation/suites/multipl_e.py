@@ -16,6 +16,7 @@ from functools import partial
 from typing import Literal
 
 from evaluation.errors import BenchmarkError
+from evaluation.limited_process import ProcessFailed
 from evaluation.native import extraction
 from evaluation.native.cpp import Cpp
 from evaluation.native.definitions import entry_of
@@ -27,9 +28,9 @@ from evaluation.native.sources import open_braces
 from evaluation.native.swift import Swift
 from evaluation.native.toolchain import Task as TestedTask
 from evaluation.native.toolchain import Toolchain
+from evaluation.reading import read, within_limits
 from evaluation.rows import Origin, Row, content_digest, find_rows
 from evaluation.suite import Examiner, Execution, Prompt, Sample
-from evaluation.thoughts import without_thoughts
 from evaluation.toolchains import missing_tasks
 
 Language = Literal["java", "js", "cpp", "php", "swift", "rust"]
@@ -110,8 +111,9 @@ class MultiPlESuite:
 
     def readings(self, task_id: str, replies: Sequence[str]) -> Sequence[str]:
         """Return the programs that the reply can be read as."""
-        task, answer = self.tasks[task_id], without_thoughts(replies[-1]).answer
-        return extraction.extract_readings(_DIALECTS[self.language].grammar, answer, task.entry_point, task.prompt)
+        task, grammar = self.tasks[task_id], _DIALECTS[self.language].grammar
+        how = partial(extraction.extract_readings, grammar, entry_point=task.entry_point, head=task.prompt)
+        return read(replies[-1], how)
 
     def stem(self, task_id: str) -> str:
         """Return the prompt."""
@@ -124,8 +126,12 @@ class MultiPlESuite:
     def _program(self, sample: Sample) -> TestedProgram:
         task = self.tasks[sample.task_id]
         before = "<?php\n" if self.language == "php" and "<?php" not in sample.solution else ""
-        closing = "\n}" * open_braces(_DIALECTS[self.language].grammar, sample.solution)
-        return TestedProgram(before + sample.solution + closing, TestedTask(task.head, task.tests), _SECONDS)
+        try:
+            missing = within_limits(open_braces, _DIALECTS[self.language].grammar, sample.solution)
+        except ProcessFailed:
+            missing = 0
+        program = before + sample.solution + "\n}" * missing
+        return TestedProgram(program, TestedTask(task.head, task.tests), _SECONDS)
 
 
 def load(language: Language, data: str | None) -> MultiPlESuite:

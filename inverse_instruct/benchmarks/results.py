@@ -81,6 +81,8 @@ def describe_report(report: dict[str, Any]) -> str:
             report["reasons"].items(), key=lambda item: -item[1])))
     if report.get("read_otherwise"):
         lines.append(f"  passed by another reading of the reply than the first: {report['read_otherwise']}")
+    if report.get("unread"):
+        lines.append(f"  took too much time or memory to read, judged as they stand: {report['unread']}")
     if report["diversity"]:
         distinct = report["diversity"]
         within = f", {100 * distinct['within_task']:.1f}% of a task's samples" if distinct["within_task"] else ""

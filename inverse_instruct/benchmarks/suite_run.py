@@ -8,6 +8,7 @@ stopped and judges nothing twice. "Not measured" is None, never 0.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -30,6 +31,7 @@ from evaluation import (
     pass_rate,
     self_consistency,
 )
+from evaluation.reading import AsItStands
 from evaluation.rows import OnHub, here_only
 from evaluation.suites import SUITES
 from evaluation.thoughts import without_thoughts
@@ -140,6 +142,7 @@ class Examination:
         self.tokens = {"prompt": 0, "completion": 0}
         self.given: Mapping[str, int] | None = None  # samples by task, where they are given
         self._left_out = 0  # samples that are not judged, since a question got no answer
+        self._unread = 0  # replies that are judged as they stand, since reading them takes too much time or memory
         self._read_otherwise = 0  # samples that pass by another reading of the reply than the first
 
     @cached_property
@@ -225,7 +228,9 @@ class Examination:
         sampling = Sampling(self.section.max_new_tokens, self.section.temperature, self.section.top_p)
         while (prompt := self.suite.prompt(task, replies)) is not None:
             replies.append(await self._ask(asker, task, number, f"answer {len(replies)}", prompt, sampling))
-        readings = tuple(Sample(task, number, text) for text in self.suite.readings(task, replies))
+        found = await asyncio.to_thread(self.suite.readings, task, replies)
+        self._unread += isinstance(found, AsItStands)
+        readings = tuple(Sample(task, number, text) for text in found)
         sample = readings[0]
         if number or not self._is_consistency_asked(asker):
             return Answer(readings)
@@ -237,9 +242,10 @@ class Examination:
         greedy = Sampling(self._summarize.max_new_tokens, repetition_penalty=self._summarize.repetition_penalty)
         reply = await self._ask(asker, task, 0, "instruction", describe, greedy)
         instruction = without_thoughts(reply).answer.strip()
-        again = suite.second_prompt(task, instruction, sample.solution)
-        second = await self._ask(asker, task, 0, "second answer", again, Sampling(self.section.max_new_tokens))
-        return Answer(readings, instruction, suite.extract_second(task, sample.solution, second))
+        prompt = suite.second_prompt(task, instruction, sample.solution)
+        second = await self._ask(asker, task, 0, "second answer", prompt, Sampling(self.section.max_new_tokens))
+        again = await asyncio.to_thread(suite.extract_second, task, sample.solution, second)
+        return Answer(readings, instruction, again)
 
     async def _ask(self, asker: Asker, task: str, number: int, kind: str, prompt: Prompt, sampling: Sampling) -> str:
         seed = int(digest(self._seed, self.suite.name, task, number, kind)[:8], 16) >> 1
@@ -292,6 +298,7 @@ class Examination:
                           for k, rate in rates.items()},
             "reasons": dict(Counter(str(verdict.reason) for verdict in verdicts if verdict.reason)),
             "read_otherwise": self._read_otherwise,
+            "unread": self._unread,
             "diversity": asdict(diversity(samples)) if samples else None,
             "minimum_detectable_effect": minimum_detectable_effect(len(tasks), ASSUMED_DIFFERING_SHARE)
             if tasks else None,

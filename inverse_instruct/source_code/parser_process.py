@@ -15,9 +15,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from evaluation.limited_process import LimitedProcess, ProcessFailed, answer_questions
 from inverse_instruct.source_code import languages, likeness, source_files
 from inverse_instruct.source_code.source_files import Definition
-from inverse_instruct.system.limited_process import LimitedProcess, ProcessFailed, answer_questions
 
 CPU_SECONDS = 2.0
 _MEMORY_BYTES = 2 << 30

@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
+from evaluation.limited_process import answer_questions, end_with_parent
 from inverse_instruct.errors import ModelError
 from inverse_instruct.inference.models import tokenizer_classes
 from inverse_instruct.inference.tokenization.process import LENGTH, OTHER_FORMATS, Setting
 from inverse_instruct.inference.tokenization.voice import Voice
-from inverse_instruct.system.limited_process import answer_questions, end_with_parent
 
 VOICES = 4  # kept at once: base, start, the last checkpoints
 Found = tuple[dict[str, Any], list[list[int]]]

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
+from evaluation.limited_process import LimitedProcess, ProcessFailed
 from inverse_instruct.errors import ModelError, TextError
-from inverse_instruct.system.limited_process import LimitedProcess, ProcessFailed
 
 CPU_SECONDS = 30.0  # of any question; the largest vocabularies take three to load
 CPU_SECONDS_PER_CHARACTER = 2e-5  # ten times what slow tokenizers take

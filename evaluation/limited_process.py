@@ -24,13 +24,12 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from inverse_instruct.system.root import python_path
-from inverse_instruct.system.supervisor import PR_SET_PDEATHSIG
-
 OUT_OF_MEMORY = 3  # exit code of the child
 WALL_SECONDS = 600.0  # for one question; on a busy machine CPU time passes slowly
 LAST_WORDS_BYTES = 2000
 _SECONDS = struct.Struct("d")
+_ROOT = str(Path(__file__).resolve().parents[1])
+_PR_SET_PDEATHSIG = 1
 
 
 class ProcessFailed(Exception):
@@ -100,7 +99,8 @@ class LimitedProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", self._module, str(theirs.fileno()), str(self._memory_bytes)],
                 pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stderr=self._stderr,
-                env=os.environ | {"PYTHONPATH": python_path()})
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [_ROOT, os.environ.get("PYTHONPATH")]))},
+            )
 
     def _end(self) -> tuple[int, str]:
         """End the child; return its exit code and the last line that it wrote on standard error."""
@@ -120,7 +120,7 @@ class LimitedProcess:
 def end_with_parent() -> None:
     """Be ended by the kernel when the parent is; first thing in the child, as what it imports may take seconds."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def answer_questions(answer: Callable[[bytes], bytes]) -> None:
