@@ -22,7 +22,7 @@ from evaluation.thoughts import without_thoughts
 from evaluation.top_level import dedented, find_statements, parse
 
 _RETURNS_AT_TOP = re.compile(r"^(?:return|yield)\b", re.MULTILINE)
-_RETURN = re.compile(r"^\s*(?:return|yield)\b", re.MULTILINE)
+_RETURN = re.compile(r"^[^\S\n]*(?:return|yield)\b", re.MULTILINE)
 _WITHOUT_EFFECT = ("import", "guard", "remark")
 _INDENTED = re.compile(
     r"(?P<before>(?:\A|^[^\S\n]*\S.*\n)(?:[ \t]*\n)*)(?P<code>(?:[ \t]+\S.*\n(?:[ \t]*\n)*)+)", re.MULTILINE
@@ -176,4 +176,4 @@ def _best_guess(answer: str, prompt: str) -> str:
     fenced = "\n".join(block.text for block in find_blocks(answer))
     if fenced.strip():
         return fenced
-    return answer if re.search(r"^\s*(?:def|class|import|from) ", answer, re.MULTILINE) else prompt + answer
+    return answer if re.search(r"^[^\S\n]*(?:def|class|import|from) ", answer, re.MULTILINE) else prompt + answer
