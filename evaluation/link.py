@@ -42,7 +42,8 @@ _SHARE_BELIEVED, _SECONDS_BELIEVED = 4.0, 0.001
 Pipes = tuple[int, int]
 """The descriptor that is read from, and the one that is written to."""
 
-_own_seconds = time.process_time
+_process_seconds, _thread_seconds = time.process_time, time.thread_time
+"""The first lags behind by some milliseconds: where CPU time is limited, Linux brings it up to date now and then."""
 
 
 class LinkBroken(BaseException):
@@ -91,7 +92,6 @@ class _Talk:
     """The time of one question."""
 
     started: float
-    started_there: float
     serving: float = 0.0
     """Spent on what the other side asked back."""
     busy_there: float = 0.0
@@ -112,7 +112,8 @@ class Link:
         self._other = other
         self._lock = threading.RLock()
         self._received = bytearray()
-        self._talking = 0.0
+        self._depth = 0
+        self._talking = self._busy_there = self._believed = 0.0
         self.broken: LinkBroken | None = None
         """Why nothing more can be asked, once that is so."""
 
@@ -123,7 +124,8 @@ class Link:
             LinkBroken: there is no other side any more.
         """
         with self._lock:
-            talk = _Talk(time.thread_time(), self._other_seconds())
+            talk = _Talk(_thread_seconds())
+            self._depth += 1
             try:
                 self._send_question(operation, arguments, named)
                 kind, content = self._await_answer(talk, known)
@@ -134,9 +136,12 @@ class Link:
                 self.broken = error
                 raise
             finally:
-                here = time.thread_time() - talk.started - talk.serving
-                there = self._other_seconds() - talk.started_there - talk.busy_there
-                self._talking += here + max(0.0, min(there, _SHARE_BELIEVED * here + _SECONDS_BELIEVED))
+                here = _thread_seconds() - talk.started - talk.serving
+                self._talking += here
+                self._believed += _SHARE_BELIEVED * here + _SECONDS_BELIEVED
+                self._depth -= 1
+                if not self._depth:
+                    self._busy_there += max(0.0, talk.busy_there)  # nothing where it says a NaN
 
     def serve(self) -> None:
         """Answer questions until the other side is gone."""
@@ -151,8 +156,13 @@ class Link:
                     self._serve(*self._question(text))
 
     def seconds(self) -> float:
-        """Return the CPU time of both sides, but for the conversation itself."""
-        return _own_seconds() + self._other_seconds() - self._talking
+        """Return the CPU time of both sides, but for the conversation itself.
+
+        The other side's is what it says of its answers, and at least all that it took but for what is believed.
+        """
+        there = self._other_seconds()
+        there = max(min(self._busy_there, there), there - self._believed)
+        return max(_process_seconds(), _thread_seconds()) - self._talking + there
 
     def _other_seconds(self) -> float:
         return 0.0 if self._other is None else cpu_seconds(self._other)
@@ -162,9 +172,9 @@ class Link:
         while True:
             kind, text = self._receive()
             if kind == _QUESTION:
-                started = time.thread_time()
+                started = _thread_seconds()
                 self._serve(*self._question(text))
-                talk.serving += time.thread_time() - started
+                talk.serving += _thread_seconds() - started
                 continue
             try:
                 talk.busy_there, content = self._read(text, known)
@@ -192,16 +202,16 @@ class Link:
 
         What is unchanged is not told where `again` gives the text of the question once more.
         """
-        started = _own_seconds()
+        started = _thread_seconds()
         try:
             value = self._party.serve(operation, arguments, named)
-            busy = _own_seconds() - started
+            busy = _thread_seconds() - started
             given = [[key, item] for key, item in (*enumerate(arguments), *named.items()) if _is_mutable(item)]
             reply = _ANSWER, [busy, [value, [] if not given or again() == text else given]]
         except LinkBroken:
             raise
         except BaseException as error:  # whatever it is, it is for the side that asked
-            reply = _EXCEPTION, [_own_seconds() - started, self._party.describe(error)]
+            reply = _EXCEPTION, [_thread_seconds() - started, self._party.describe(error)]
         self._send(reply[0], wire.write(reply[1], self._party.handle).encode("ascii"))
 
     def _answer(self, content: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:

@@ -5,7 +5,7 @@ some contexts hold it a second time inside a string that their tests read, and c
 that string.
 
 Eight tests time the solution against a slow one. They read the CPU clock here, for with the wall clock unedited code
-passes now and then on a busy machine. Two more are steadied, see `_STEADIED` and `_SEVERAL_ATTEMPTS`. All else is as
+passes now and then on a busy machine. Four are steadied, see `_STEADIED` and `_SEVERAL_ATTEMPTS`. All else is as
 upstream. `urllib.parse` is loaded beforehand, as in any harness that imports much: the reference of EditEval/188 fails
 where nothing has loaded it.
 """
@@ -31,8 +31,14 @@ _MARKER = "{{Code}}"
 _SECONDS = 3.0
 """As upstream, but of CPU time, and more where the reference needs it here (see `Script.reference`)."""
 _WALL_CLOCK, _CPU_CLOCK = "time.time()", "time.process_time()"
-_STEADIED = {"EditEval/159": ("sum([get_durations", "min([get_durations")}
-"""Asks for 95% of the slow one's time: the least of five timings is taken, not the sum, or unedited code may pass."""
+_STEADIED = {
+    "EditEval/141": ("sum(slow_durations) * 0.9", "sum(slow_durations) * 0.5"),
+    "EditEval/159": ("slow_durations * 0.95", "slow_durations * 0.5"),
+    "EditEval/161": ("sum(fast_durations)*100 < sum(slow_", "min(fast_durations)*100 < min(slow_"),
+}
+"""Ask for 90 or 95% of the slow one's time, which unedited code may take: the tests' own functions are a little slower
+here than a program's where they use built-in ones. The references take 1% of it and less, so half of it is asked for;
+that of EditEval/161 takes 65%, so the least of the timings is taken there, not the sum."""
 _SEVERAL_ATTEMPTS = {"EditEval/156"}
 """Asks for 90% of the slow one's time, which is just what the reference takes; unedited code fails here by its text."""
 _ATTEMPTS = """

@@ -351,3 +351,25 @@ def test_the_time_of_both_processes_counts_but_not_their_conversation(sandbox: S
     timed = "import time\nstart = time.process_time()\n{}\nused = time.process_time() - start\nassert {}, used"
     assert run(sandbox, code, timed.format("f(0.2)", "0.15 < used < 0.4")).reason is None
     assert run(sandbox, code, timed.format("nothing(list(range(300000)))", "used < 0.02")).reason is None
+
+
+@pytest.mark.parametrize(("body", "least"), [("i * i % 7", 0.7), ("len(bin(abs(i)))", 0.4)])
+@pytest.mark.parametrize(("rounds", "most"), [(30, 20.0), (300, 2.5), (3000, 1.5), (30_000, 1.5)])
+def test_a_function_takes_as_long_in_the_program_as_in_its_tests(
+    sandbox: Sandbox, body: str, least: float, rounds: int, most: float
+) -> None:
+    function = f"def {{}}(n):\n    for i in range(n): {body}\n"
+    tests = function.format("same") + (
+        "import time\n"
+        "def least(timed):\n"
+        "    found = []\n"
+        "    for _ in range(5):\n"
+        "        start = time.process_time()\n"
+        f"        for _ in range({max(3, 9000 // rounds)}): timed({rounds})\n"
+        "        found.append(time.process_time() - start)\n"
+        "    return min(found)\n"
+        "here, there = least(same), least(f)\n"
+        f"assert {least} * here < there < {most} * here, (here, there)"
+    )
+    result = run(sandbox, function.format("f"), tests)
+    assert result.reason is None, result
