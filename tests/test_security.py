@@ -39,6 +39,8 @@ UNPICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve"}
 UNPICKLING = {
     "evaluation/sandbox_program.py",  # what the tests, which are believed, hand to the process of a generated program
     "evaluation/sandbox_tests.py",  # writes pickles for that process, and reads none
+    "evaluation/reading_process.py",  # functions of ours and their arguments, from the process that started it
+    "evaluation/reading.py",  # writes pickles for that process, and reads none
 }
 ALLOWED = {
     ("evaluation/sandbox_candidate.py", "compile"),  # generated code, inside the sandbox
