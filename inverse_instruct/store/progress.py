@@ -25,7 +25,7 @@ class Progress:
             shown: False where the work shows a bar of its own.
         """
         self._record = record
-        self._bar = tqdm(unit=unit, desc=description, dynamic_ncols=True, disable=None if shown else True)
+        self._bar = tqdm(unit=unit, desc=description, dynamic_ncols=True, disable=not shown)
         self._done = self._tokens = 0
         self._total: int | None = None
         self._started = self._recorded = time.monotonic()
