@@ -89,7 +89,8 @@ def _finish(ledger: Ledger, run_dir: RunDir, number: int, stage: str, name: str,
     folder = run_dir.stage(number, stage)
     count = write_rows(folder / name, map(to_dict, rows))
     reasons = {rejection.reason.value: 1 for rejection in rejections}
-    manifest = Manifest(stage, "k", count + len(reasons), count, reasons, metrics={"snippets": 6})
+    manifest = Manifest(stage, "k", count + len(reasons), count, reasons, metrics={"snippets": 6},
+                        unit={"summarize": "candidate", "score": "pair"}[stage])
     ledger.finish_stage(number, write_manifest(folder, manifest, [name]))
 
 

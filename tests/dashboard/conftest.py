@@ -78,7 +78,8 @@ class RunWriter:
         bad = Rejection(pairs.pop().candidate_id, "score", Reason.BAD_SCORE, "log-probabilities nan and nan")
         self._write_rows(round_number, "summarize", {"candidates": (Candidate, written), "rejections":
                          (Rejection, rejected)}, {"snippets": len(self.snippets)})
-        self._write_rows(round_number, "score", {"scores": (ScoredPair, pairs), "rejections": (Rejection, [bad])}, {})
+        self._write_rows(round_number, "score", {"scores": (ScoredPair, pairs), "rejections": (Rejection, [bad])},
+                         {"together_with": "summarize"})
         folder = self.run_dir.stage(round_number, "selection")
         inputs = {"snippets": self.snippets, "candidates": written, "scores": pairs, "earlier": []}
         manifest = play_stage(SELECT, folder, inputs, number=round_number, selection={"min_score": 0.2})
@@ -110,14 +111,14 @@ class RunWriter:
         both = {"base": estimate, "plus": estimate}
         suite = {"suite": "mini", "pass_at_k": {"1": both}, "problems": 32, "not_measured": {},
                  "self_consistency": both | {"problems": 30, "removed": {"crashed": 2}}}
-        manifest = Manifest("evaluate", "k", 32, 32, seconds=30.0, metrics={"suites": {"mini": suite}})
+        manifest = Manifest("evaluate", "k", 32, 32, unit="", seconds=30.0, metrics={"suites": {"mini": suite}})
         self.finish(round_number, manifest, [])
         reason = "the first checkpoint" if round_number == 0 else "not shown to be worse: 2 gained, 1 lost"
         decision = {"promoted": state == "promoted", "reason": reason, "gained": ["mini: a", "mini: b"],
                     "lost": ["mini: c"], "p_worse": 0.5}
         if round_number == 0:
             decision |= {"gained": [], "lost": [], "p_worse": None}
-        self.finish(round_number, Manifest("promote", "k", 1, 1, metrics=decision), [])
+        self.finish(round_number, Manifest("promote", "k", 1, 1, unit="", metrics=decision), [])
         self.ledger.add_checkpoint(Checkpoint(round_number, f"/m{round_number}", f"digest{round_number}", "", state,
                                               reason, {}))
 

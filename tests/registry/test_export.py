@@ -148,7 +148,7 @@ def test_the_front_matter_is_what_the_hub_reads(exported: Path) -> None:
 def test_the_cards_say_what_was_done_and_measured(exported: Path) -> None:
     text = body(exported / "README.md")
     assert headings(text) == ["example round-02", "Method", "Data", "Training", "Results", "Limits", "How to load"]
-    for words in ("| selection, round 2: pairs | 12 | 6 | 6 not selected |",
+    for words in ("| selection, round 2: training rows | 12 | 6 | 6 not selected |",
                   "| preprocess: corpus | 7 | 6 | 1 malformed |", "after 2 rounds of self-training",
                   "12 self-generated rows and 6 rows of the original corpus", "| 1: selected | 12 |",
                   "| mini | 32 | greedy | pass@1, plus tests | 15.6 | 6.9 to 31.8 |", "1 gained, 18 lost",
