@@ -30,6 +30,12 @@ def main() -> None:
         for number, line in enumerate(str(error).split("\n")):
             print(f"{'       ' if number else 'error: '}{_printable(line)}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("inverse_instruct", "evaluation"):
+            raise
+        print(f"error: {error.name} is not installed, which this command needs: pip install 'inverse-instruct[all]'",
+              file=sys.stderr)
+        sys.exit(1)
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:  # a full disk, a missing permission: the system's own words name the file

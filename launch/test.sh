@@ -9,5 +9,6 @@ command -v chromium >/dev/null || (install_package chromium "the browser of the 
     echo "the tests in a browser are left out"
 inverse_instruct fetch-model smollm2-135m
 ruff check .
+ruff format --check --quiet .
 mypy
-exec python -m pytest "$@"
+exec python -m pytest -n "$(nproc)" --dist loadfile "$@"

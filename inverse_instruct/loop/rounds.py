@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inverse_instruct.config.sections import RunConfig
-from inverse_instruct.errors import ConfigError, DamagedFileError
+from inverse_instruct.errors import ConfigError, DamagedFileError, InverseInstructError
 from inverse_instruct.inference.models import model_digest, resolve_model
 from inverse_instruct.loop.check import model_problems
 from inverse_instruct.loop.engines import Engines
@@ -81,10 +81,30 @@ class Loop:
                 self._engines.stop()
 
     def _play_rounds(self) -> None:
+        if stale := self._stale():
+            logger.warning("%s will be done again: what the result depends on has changed, or the program has; stop "
+                           "now and copy %s if you want to keep what is there", ", ".join(stale), self._run_dir.path)
         self._incumbent = None
         for number in range(self._config.rounds + 1):
             if self._play(number):
                 self._ledger.add_event("the round is complete", number)
+
+    def _stale(self) -> list[str]:
+        """Return the stages that are finished, but not of what the run is now, as `round 1 train`."""
+        self._incumbent = None
+        stale = []
+        try:
+            for number in range(self._config.rounds + 1):
+                model = self._start if number == 0 and self._start else self._run_dir.checkpoint(number)
+                for stage in self._recipe.of_round(number):
+                    if found := read_manifest(self._run_dir.stage(number, stage.name)):
+                        if not self._runner.is_of(stage, self._standing(number, model), found):
+                            stale.append(f"round {number} {stage.name}")
+                        if stage is self._recipe.decide and found.metrics["promoted"]:
+                            self._incumbent = Incumbent(number, model)
+        except InverseInstructError:  # what is damaged is told when it is read for good
+            pass
+        return stale
 
     def _play(self, number: int) -> bool:
         """Play one round; tell whether there was anything left to do."""

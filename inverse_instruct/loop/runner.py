@@ -63,6 +63,14 @@ class Runner:
             manifest = self._play(step, at, key)
         return self._finished(step, at, manifest)
 
+    def is_of(self, stage: Stage, at: Standing, manifest: Manifest) -> bool:
+        """Tell whether a finished stage was made from what there is now.
+
+        Raises:
+            DamagedFileError: an input is not as it was written.
+        """
+        return self._key(stage, at) == manifest.key
+
     def _run_together(self, step: Together, at: Standing) -> Manifest:
         first = self._done(step.first, at, self._key(step.first, at))
         if first is None:

@@ -159,6 +159,15 @@ def test_a_row_before_the_others_renews_the_lineage(finished: tuple[Path, Recipe
     assert lines and lines <= set(range(2, 6)), "each row stands one line further down"
 
 
+def test_what_will_be_done_again_is_told_before(finished: tuple[Path, Recipe], tmp_path: Path,
+                                                caplog: pytest.LogCaptureFixture) -> None:
+    again(finished, tmp_path)
+    assert "will be done again" not in caplog.text
+    again(finished, tmp_path / "other", "train.learning_rate=1e-5")
+    told = next(message for message in caplog.messages if "will be done again" in message)
+    assert told.startswith("round 1 train, round 2 train will be done again") and "copy" in told
+
+
 def test_killed_after_every_few_replies_the_result_is_the_same(finished: tuple[Path, Recipe], tmp_path: Path) -> None:
     folder, recipe = finished
     config = load_config(folder / "run.yaml")
