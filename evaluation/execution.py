@@ -264,9 +264,7 @@ class Sandbox:
             raise SandboxUnavailable(f"the sandbox does not run programs here: {outcome.detail}")
 
 
-def completed(
-    pool: ThreadPoolExecutor, items: Iterable[Item], work: Callable[[Item], Result]
-) -> Iterator[Result]:
+def completed(pool: ThreadPoolExecutor, items: Iterable[Item], work: Callable[[Item], Result]) -> Iterator[Result]:
     """Yield what `work` makes of each item, in the order of completion; what has not begun is dropped at the end."""
     futures = [pool.submit(work, item) for item in items]
     try:

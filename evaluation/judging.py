@@ -61,9 +61,7 @@ def check_task_ids(known: Mapping[str, object], samples: Sequence[Sample]) -> No
         )
 
 
-def judge(
-    problem: Problem, sample: Sample, reference: Reference, run: RunProgram, comparer: Comparer
-) -> Verdict:
+def judge(problem: Problem, sample: Sample, reference: Reference, run: RunProgram, comparer: Comparer) -> Verdict:
     """Run one sample up to the first output that is not right; plus inputs are run where all base inputs pass."""
     seconds, offset = 0.0, 0
     for part, program in enumerate(reference.programs(problem, sample.solution)):

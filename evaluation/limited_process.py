@@ -98,7 +98,9 @@ class LimitedProcess:
             atexit.register(self.close)
             self._process = subprocess.Popen(
                 [sys.executable, "-m", self._module, str(theirs.fileno()), str(self._memory_bytes)],
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stderr=self._stderr,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stderr=self._stderr,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [_ROOT, os.environ.get("PYTHONPATH")]))},
             )
 

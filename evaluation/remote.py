@@ -22,8 +22,7 @@ from evaluation.link import Link
 
 _NO_CONTENT = object()
 _BASES: dict[str, type] = {
-    kind.__name__: kind
-    for kind in (int, str, float, list, tuple, dict, set, frozenset, bytes, bytearray, complex)
+    kind.__name__: kind for kind in (int, str, float, list, tuple, dict, set, frozenset, bytes, bytearray, complex)
 }
 _ASKED = (
     *("len", "bool", "str", "repr", "int", "float", "index", "complex", "hash", "next", "reversed", "bytes"),

@@ -36,6 +36,7 @@ _FACTORIES: Mapping[str, Any] = {kind.__name__: kind for kind in (int, float, st
 Make = Callable[..., object]
 Take = Callable[[Any], list[object]]
 
+
 def _bounds(value: Any) -> list[object]:
     return [value.start, value.stop, value.step]
 

@@ -33,14 +33,18 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("inverse_instruct", "evaluation"):
             raise
-        print(f"error: {error.name} is not installed, which this command needs: pip install 'inverse-instruct[all]'",
-              file=sys.stderr)
+        print(
+            f"error: {error.name} is not installed, which this command needs: pip install 'inverse-instruct[all]'",
+            file=sys.stderr,
+        )
         sys.exit(1)
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:  # a full disk, a missing permission: the system's own words name the file
-        print(f"error: {redact(str(error))}; mend it and run the same command again, what was done is kept",
-              file=sys.stderr)
+        print(
+            f"error: {redact(str(error))}; mend it and run the same command again, what was done is kept",
+            file=sys.stderr,
+        )
         sys.exit(1)
     except KeyboardInterrupt:
         print("\ninterrupted; what was done is kept, the same command goes on from there", file=sys.stderr)
@@ -54,7 +58,8 @@ def _printable(text: str) -> str:
 
 def _parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="inverse-instruct", description="A service that lets a code LLM improve itself.",
+        prog="inverse-instruct",
+        description="A service that lets a code LLM improve itself.",
         epilog="Start with: inverse-instruct fetch-model smollm2-135m && inverse-instruct run configs/quickstart.yaml",
     )
     parser.add_argument("--version", action="version", version=__version__)
@@ -71,61 +76,112 @@ def _parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
 
 def _command(commands: Any, name: str, run: Any, help_text: str, example: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=help_text, description=f"{help_text[0].upper()}{help_text[1:]}.",
-        epilog=f"example:\n  {example}", formatter_class=argparse.RawDescriptionHelpFormatter,
+        name,
+        help=help_text,
+        description=f"{help_text[0].upper()}{help_text[1:]}.",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run)
     return parser
 
 
 def _add_run_commands(commands: Any) -> None:
-    run = _command(commands, "run", _run, "play all rounds of a config; running it again goes on where it stopped",
-                   "inverse-instruct run configs/quickstart.yaml --set rounds=1")
-    check = _command(commands, "check", _check, "validate a config and print the plan with estimates; starts nothing",
-                     "inverse-instruct check configs/inversecoder-ds-6.7b.yaml")
+    run = _command(
+        commands,
+        "run",
+        _run,
+        "play all rounds of a config; running it again goes on where it stopped",
+        "inverse-instruct run configs/quickstart.yaml --set rounds=1",
+    )
+    check = _command(
+        commands,
+        "check",
+        _check,
+        "validate a config and print the plan with estimates; starts nothing",
+        "inverse-instruct check configs/inversecoder-ds-6.7b.yaml",
+    )
     for parser in (run, check):
         parser.add_argument("config", type=Path, help="YAML file of the run")
-        parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
-                            help="override a key, such as train.micro_batch_size=2; may be given several times")
+        parser.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="KEY=VALUE",
+            dest="overrides",
+            help="override a key, such as train.micro_batch_size=2; may be given several times",
+        )
         parser.add_argument("--run-dir", type=Path, help="folder of the run (default: runs/NAME)")
-    status = _command(commands, "status", _status, "show where a run is, also while it runs",
-                      "inverse-instruct status runs/quickstart --json")
+    status = _command(
+        commands,
+        "status",
+        _status,
+        "show where a run is, also while it runs",
+        "inverse-instruct status runs/quickstart --json",
+    )
     status.add_argument("run_dir", type=Path, nargs="?", help="folder of the run (default: the newest under runs/)")
     status.add_argument("--json", action="store_true", help="print stable JSON")
-    report = _command(commands, "report", _report, "write one self-contained HTML page about a run",
-                      "inverse-instruct report runs/quickstart --output report.html")
+    report = _command(
+        commands,
+        "report",
+        _report,
+        "write one self-contained HTML page about a run",
+        "inverse-instruct report runs/quickstart --output report.html",
+    )
     report.add_argument("run_dir", type=Path, metavar="DIR", help="folder of the run")
     report.add_argument("--output", type=Path, metavar="FILE", help="the page (default: DIR/report.html)")
-    dashboard = _command(commands, "dashboard", _dashboard, "show a run in the browser, live and read-only",
-                         "inverse-instruct dashboard runs/quickstart --port 8050")
-    dashboard.add_argument("run_dir", type=Path, nargs="?", metavar="DIR",
-                           help="folder of the run (default: the newest under runs/)")
-    dashboard.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s); whoever "
-                           "reaches it can read the run")
+    dashboard = _command(
+        commands,
+        "dashboard",
+        _dashboard,
+        "show a run in the browser, live and read-only",
+        "inverse-instruct dashboard runs/quickstart --port 8050",
+    )
+    dashboard.add_argument(
+        "run_dir", type=Path, nargs="?", metavar="DIR", help="folder of the run (default: the newest under runs/)"
+    )
+    dashboard.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: %(default)s); whoever reaches it can read the run",
+    )
     dashboard.add_argument("--port", type=int, default=8050, help="0 takes a free one (default: %(default)s)")
-    fetch = _command(commands, "fetch-model", _fetch_model, "fetch a small real model to start with",
-                     "inverse-instruct fetch-model smollm2-135m")
+    fetch = _command(
+        commands,
+        "fetch-model",
+        _fetch_model,
+        "fetch a small real model to start with",
+        "inverse-instruct fetch-model smollm2-135m",
+    )
     fetch.add_argument("name", help="smollm2-135m")
 
 
 def _add_checkpoint_commands(commands: Any) -> None:
-    group = _command(commands, "checkpoints", _checkpoints, "list, show, promote, roll back and export checkpoints",
-                     "inverse-instruct checkpoints list runs/quickstart")
+    group = _command(
+        commands,
+        "checkpoints",
+        _checkpoints,
+        "list, show, promote, roll back and export checkpoints",
+        "inverse-instruct checkpoints list runs/quickstart",
+    )
     checkpoints = group.add_subparsers(required=True, metavar="COMMAND")
     for name, (help_text, example) in {
         "list": ("list the checkpoints of a run and how the promoted one changed", "list runs/quickstart --json"),
         "show": ("show where a checkpoint came from and what became of it", "show round-01 runs/quickstart"),
         "promote": ("make a checkpoint the promoted one", "promote round-01 --reason 'writes better Go'"),
         "rollback": ("promote again what the promoted checkpoint replaced", "rollback --reason 'worse in practice'"),
-        "export": ("write a checkpoint as a self-contained folder with a model card and its training rows",
-                   "export round-02 runs/quickstart --output out/quickstart-round-02"),
+        "export": (
+            "write a checkpoint as a self-contained folder with a model card and its training rows",
+            "export round-02 runs/quickstart --output out/quickstart-round-02",
+        ),
     }.items():
         parser = _command(checkpoints, name, _checkpoints, help_text, f"inverse-instruct checkpoints {example}")
         parser.set_defaults(checkpoints=name)
         if name in ("show", "promote", "export"):
             parser.add_argument("name", help="round-NN, or N")
-        parser.add_argument("run_dir", type=Path, nargs="?", metavar="DIR",
-                            help="folder of the run (default: the newest under runs/)")
+        parser.add_argument(
+            "run_dir", type=Path, nargs="?", metavar="DIR", help="folder of the run (default: the newest under runs/)"
+        )
         if name in ("list", "show"):
             parser.add_argument("--json", action="store_true", help="print stable JSON")
         if name in ("promote", "rollback"):
@@ -136,21 +192,30 @@ def _add_checkpoint_commands(commands: Any) -> None:
 
 def _add_stage_commands(commands: Any) -> None:
     stages = {
-        "preprocess": ("turn a corpus into clean snippets",
-                       "inverse-instruct preprocess --input corpus.jsonl --output out/preprocess"),
-        "summarize": ("write several instructions for each snippet",
-                      "inverse-instruct summarize --model smollm2-135m --input out/preprocess/snippets.parquet "
-                      "--output out/summarize"),
-        "score": ("judge pairs of instruction and code with exact LM-Scores",
-                  "inverse-instruct score --model smollm2-135m --input pairs.jsonl --output out/score --json\n"
-                  "  inverse-instruct score --model smollm2-135m --input out/summarize/candidates.parquet "
-                  "--snippets out/preprocess/snippets.parquet --output out/score"),
-        "select": ("choose the best pairs per snippet",
-                   "inverse-instruct select --preprocessed out/preprocess --summarized out/summarize "
-                   "--scored out/score --output out/selection"),
-        "train": ("fine-tune a base model on rows under DeepSpeed",
-                  "inverse-instruct train --model smollm2-135m --input out/selection/selected.parquet "
-                  "--output out/train"),
+        "preprocess": (
+            "turn a corpus into clean snippets",
+            "inverse-instruct preprocess --input corpus.jsonl --output out/preprocess",
+        ),
+        "summarize": (
+            "write several instructions for each snippet",
+            "inverse-instruct summarize --model smollm2-135m --input out/preprocess/snippets.parquet "
+            "--output out/summarize",
+        ),
+        "score": (
+            "judge pairs of instruction and code with exact LM-Scores",
+            "inverse-instruct score --model smollm2-135m --input pairs.jsonl --output out/score --json\n"
+            "  inverse-instruct score --model smollm2-135m --input out/summarize/candidates.parquet "
+            "--snippets out/preprocess/snippets.parquet --output out/score",
+        ),
+        "select": (
+            "choose the best pairs per snippet",
+            "inverse-instruct select --preprocessed out/preprocess --summarized out/summarize "
+            "--scored out/score --output out/selection",
+        ),
+        "train": (
+            "fine-tune a base model on rows under DeepSpeed",
+            "inverse-instruct train --model smollm2-135m --input out/selection/selected.parquet --output out/train",
+        ),
     }
     for name, (help_text, example) in stages.items():
         parser = _command(commands, name, _stage, help_text, example)
@@ -160,8 +225,12 @@ def _add_stage_commands(commands: Any) -> None:
             parser.add_argument("--summarized", type=Path, required=True, help="folder with candidates.parquet")
             parser.add_argument("--scored", type=Path, required=True, help="folder with scores.parquet")
         else:
-            parser.add_argument("--input", action="append", required=True, help="file, folder or hub data set; "
-                                "may be given several times where that makes sense")
+            parser.add_argument(
+                "--input",
+                action="append",
+                required=True,
+                help="file, folder or hub data set; may be given several times where that makes sense",
+            )
         if name in ("summarize", "score", "train"):
             parser.add_argument("--model", required=True, help="model folder, a name of fetch-model, or a hub name")
         if name == "score":
@@ -180,35 +249,51 @@ def _add_other_stages(commands: Any) -> None:
         parser = _command(commands, name, _stage, stage.does, f"inverse-instruct {name}{options} --output out/{name}")
         parser.set_defaults(stage=name)
         for source in stage.reads:
-            parser.add_argument(f"--{source}", type=Path, required=True, metavar="FILE",
-                                help=f"rows of {stage.reads[source].stage}")
+            parser.add_argument(
+                f"--{source}", type=Path, required=True, metavar="FILE", help=f"rows of {stage.reads[source].stage}"
+            )
         if stage.model:
             parser.add_argument("--model", required=True, help="model folder, a name of fetch-model, or a hub name")
         _add_stage_options(parser)
 
 
 def _add_stage_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--output", type=Path, required=True, help="folder for the results; running again with the "
-                        "same one goes on")
+    parser.add_argument(
+        "--output", type=Path, required=True, help="folder for the results; running again with the same one goes on"
+    )
     parser.add_argument("--config", type=Path, help="YAML whose sections set the options of the stage")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
-                        help="set an option, such as summarize.candidates=4")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="set an option, such as summarize.candidates=4",
+    )
     parser.add_argument("--json", action="store_true", help="print the manifest as JSON")
 
 
 def _add_evaluation_commands(commands: Any) -> None:
     evaluate = _command(
-        commands, "evaluate", _stage, "measure pass@k of a model, or of samples that are there, in a sandbox",
+        commands,
+        "evaluate",
+        _stage,
+        "measure pass@k of a model, or of samples that are there, in a sandbox",
         "inverse-instruct evaluate --suite humaneval_plus --data HumanEvalPlus.jsonl.gz --model smollm2-135m "
         "--output out/evaluate\n"
         "  inverse-instruct evaluate --suite mbpp_plus --data MbppPlus.jsonl.gz --endpoint http://127.0.0.1:8000 "
         "--limit 50 --output out/half\n"
         "  inverse-instruct evaluate --suite mbpp_plus --data MbppPlus.jsonl.gz --samples samples.jsonl "
-        "--output out/judged --json")
+        "--output out/judged --json",
+    )
     consistency = _command(
-        commands, "self-consistency", _stage, "measure whether a model solves again what it says of its own code",
+        commands,
+        "self-consistency",
+        _stage,
+        "measure whether a model solves again what it says of its own code",
         "inverse-instruct self-consistency --suite mbpp_plus --data MbppPlus.jsonl.gz --limit 50 "
-        "--model smollm2-135m --output out/consistency")
+        "--model smollm2-135m --output out/consistency",
+    )
     for name, parser in (("evaluate", evaluate), ("self-consistency", consistency)):
         parser.set_defaults(stage=name, samples=None)
         parser.add_argument("--suite", help="name of the suite, see `inverse-instruct suites` (default: mini)")
@@ -216,44 +301,84 @@ def _add_evaluation_commands(commands: Any) -> None:
         source.add_argument("--model", help="model folder, a name of fetch-model, or a hub name")
         source.add_argument("--endpoint", help="URL of an OpenAI-compatible server, asked by chat")
         if name == "evaluate":
-            source.add_argument("--samples", type=Path, help="programs to be judged: JSONL with task_id and solution "
-                                "or completion, or a folder as EvalPlus writes it")
+            source.add_argument(
+                "--samples",
+                type=Path,
+                help="programs to be judged: JSONL with task_id and solution "
+                "or completion, or a folder as EvalPlus writes it",
+            )
         parser.add_argument("--data", help="the suite's file or a folder that holds it (default: the hub)")
         parser.add_argument("--tasks", help="ids, numbers and ranges, such as HumanEval/0-9,HumanEval/12")
         parser.add_argument("--limit", type=int, help="only the first so many of these")
         parser.add_argument("-n", type=int, help="samples per task (default: 1)")
         parser.add_argument("--temperature", type=float, help="sampling temperature (default: 0, greedy)")
-        parser.add_argument("--unsandboxed", action="store_true",
-                            help="run generated code WITHOUT a sandbox; the report says so")
+        parser.add_argument(
+            "--unsandboxed", action="store_true", help="run generated code WITHOUT a sandbox; the report says so"
+        )
         _add_stage_options(parser)
-    compare = _command(commands, "compare", _compare, "compare two evaluations problem by problem",
-                       "inverse-instruct compare out/before out/after\n"
-                       "  inverse-instruct compare runs/x/round-00/evaluate runs/x/round-01/evaluate --json")
+    compare = _command(
+        commands,
+        "compare",
+        _compare,
+        "compare two evaluations problem by problem",
+        "inverse-instruct compare out/before out/after\n"
+        "  inverse-instruct compare runs/x/round-00/evaluate runs/x/round-01/evaluate --json",
+    )
     compare.add_argument("baseline", type=Path, help="--output folder of evaluate, or a results.jsonl")
     compare.add_argument("candidate", type=Path, help="the other one")
     compare.add_argument("--json", action="store_true", help="print stable JSON")
-    suites = _command(commands, "suites", _suites, "list the benchmark suites; with --data, what can be measured here",
-                      "inverse-instruct suites --data benchmarks/")
+    suites = _command(
+        commands,
+        "suites",
+        _suites,
+        "list the benchmark suites; with --data, what can be measured here",
+        "inverse-instruct suites --data benchmarks/",
+    )
     suites.add_argument("--data", help="folder that holds the suites' files, at any depth")
     suites.add_argument("--python", type=Path, help="interpreter of the environment that DS-1000 needs")
     suites.add_argument("--json", action="store_true", help="print stable JSON")
 
 
 def _add_serve_command(commands: Any) -> None:
-    serve = _command(commands, "serve", _serve, "answer with the promoted checkpoint, as an OpenAI-compatible service",
-                     "inverse-instruct serve --run-dir runs/quickstart --set serve.port=8001\n"
-                     "  inverse-instruct serve --with-loop configs/quickstart.yaml")
+    serve = _command(
+        commands,
+        "serve",
+        _serve,
+        "answer with the promoted checkpoint, as an OpenAI-compatible service",
+        "inverse-instruct serve --run-dir runs/quickstart --set serve.port=8001\n"
+        "  inverse-instruct serve --with-loop configs/quickstart.yaml",
+    )
     serve.add_argument("--run-dir", type=Path, help="folder of the run (default: runs/NAME of the loop's config)")
-    serve.add_argument("--with-loop", type=Path, nargs="?", const=Path(), metavar="CONFIG",
-                       help="also play runs of the folder that the run is in, as /api is told; CONFIG: begin with this")
-    serve.add_argument("--allow", action="append", default=[], metavar="WHAT",
-                       help="let configs from /api name the files below this folder, this endpoint or this name on the "
-                       "hub, beside what CONFIG names; may be given several times")
-    serve.add_argument("--allow-unsafe-configs", action="store_true",
-                       help="take configs from /api that name any file and address, and run CODE OF THE SENDER'S "
-                       "CHOICE, as trust_remote_code does")
-    serve.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
-                       help="override a key of its run.yaml, such as serve.mode=in_place; may be given several times")
+    serve.add_argument(
+        "--with-loop",
+        type=Path,
+        nargs="?",
+        const=Path(),
+        metavar="CONFIG",
+        help="also play runs of the folder that the run is in, as /api is told; CONFIG: begin with this",
+    )
+    serve.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="WHAT",
+        help="let configs from /api name the files below this folder, this endpoint or this name on the "
+        "hub, beside what CONFIG names; may be given several times",
+    )
+    serve.add_argument(
+        "--allow-unsafe-configs",
+        action="store_true",
+        help="take configs from /api that name any file and address, and run CODE OF THE SENDER'S "
+        "CHOICE, as trust_remote_code does",
+    )
+    serve.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="override a key of its run.yaml, such as serve.mode=in_place; may be given several times",
+    )
 
 
 def _run(arguments: argparse.Namespace) -> None:

@@ -24,32 +24,51 @@ HIDDEN = "***"
 SHORTEST = 8  # characters of a variable's value that are worth hiding; `1` would be everywhere
 ENOUGH = 16  # characters of a longer one, where it is cut
 MOST_VIEWS = 16  # escapes within escapes that are looked through
-NAMED_LIKE_SECRETS = ("TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "CREDENTIALS", "API_KEY",
-                      "APIKEY", "ACCESS_KEY", "SECRET_KEY", "PRIVATE_KEY", "AUTH_KEY")
+NAMED_LIKE_SECRETS = (
+    "TOKEN",
+    "SECRET",
+    "PASSWORD",
+    "PASSWD",
+    "PASSPHRASE",
+    "CREDENTIAL",
+    "CREDENTIALS",
+    "API_KEY",
+    "APIKEY",
+    "ACCESS_KEY",
+    "SECRET_KEY",
+    "PRIVATE_KEY",
+    "AUTH_KEY",
+)
 
-_STRONG = (r"(?:(?:api|access|account|private)[-_]?key|(?:access|auth|refresh|id)[-_]?token|(?:client[-_]?)?secret|"
-           r"passw(?:or)?d|passphrase)")
+_STRONG = (
+    r"(?:(?:api|access|account|private)[-_]?key|(?:access|auth|refresh|id)[-_]?token|(?:client[-_]?)?secret|"
+    r"passw(?:or)?d|passphrase)"
+)
 _WEAK = rf"(?:{_STRONG}|token|key|auth|pwd|sig|signature|x-amz-(?:signature|security-token|credential))"
-FORMS = re.compile("|".join((
-    # tokens of well-known forms
-    r"(?<![A-Za-z0-9])(?P<a>(?:hf_|gh[pousr]_|gsk_|npm_|r8_|sk_live_|sk_test_)[A-Za-z0-9]{16,}"
-    r"|(?:sk-|glpat-|nvapi-|pypi-|github_pat_|xox[a-z]-|AIza|ya29\.)[\w.-]{16,}|A[KS]IA[A-Z0-9]{16}"
-    r"|eyJ[\w-]{8,2000}\.[\w-]{8,4000}\.[\w-]*)",
-    r"(?P<b>-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z))",
-    # headers
-    r"Bearer (?P<c>[^\s\"'`]{8,})",
-    r"(?i:\b(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic|token|digest|negotiate|api-?key)\s+)?+)"
-    r"(?P<d>[^\s\"'`,;]{4,})",
-    r"(?i:\b(?:x-[\w-]{0,40}(?:key|token|secret)|api-?key|private-token)[\"']?\s*[:=]\s*[\"']?)(?P<e>[^\s\"'`,;]{4,})",
-    r"(?i:\b(?:set-)?cookie[\"']?: *+[\"']?)(?P<k>[^\r\n\"']{4,})",
-    # parameters of URLs and forms, variables, options, JSON
-    rf"(?i:[?&]{_WEAK}=)(?P<f>[^&\s\"'#<>]+)",
-    rf"(?i:(?<![\w?&-]){_STRONG}=)[\"']?(?P<g>[^&\s\"',;]+)",
-    r"\b[A-Z][A-Z0-9_]{0,60}(?:API_?KEY|TOKEN|SECRET|PASSWORD|PASSWD|ACCESS_KEY)=[\"']?(?P<h>[^\s\"',;]+)",
-    r"--(?:api-key|hf-token|token|password|secret)(?:=|[\"'],\s*[\"'])(?P<i>[^\s\"',\]]+)",
-    rf"(?i:[\"']{_STRONG}[\"']\s*:\s*[\"'])(?P<j>[^\"']+)",
-    rf"(?i:\b{_STRONG}:\s+)[\"']?(?P<l>(?=\S*\d)[^\s\"',;]{{6,}})",  # as in YAML; words have no digits
-)))
+FORMS = re.compile(
+    "|".join(
+        (
+            # tokens of well-known forms
+            r"(?<![A-Za-z0-9])(?P<a>(?:hf_|gh[pousr]_|gsk_|npm_|r8_|sk_live_|sk_test_)[A-Za-z0-9]{16,}"
+            r"|(?:sk-|glpat-|nvapi-|pypi-|github_pat_|xox[a-z]-|AIza|ya29\.)[\w.-]{16,}|A[KS]IA[A-Z0-9]{16}"
+            r"|eyJ[\w-]{8,2000}\.[\w-]{8,4000}\.[\w-]*)",
+            r"(?P<b>-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z))",
+            # headers
+            r"Bearer (?P<c>[^\s\"'`]{8,})",
+            r"(?i:\b(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic|token|digest|negotiate|api-?key)\s+)?+)"
+            r"(?P<d>[^\s\"'`,;]{4,})",
+            r"(?i:\b(?:x-[\w-]{0,40}(?:key|token|secret)|api-?key|private-token)[\"']?\s*[:=]\s*[\"']?)(?P<e>[^\s\"'`,;]{4,})",
+            r"(?i:\b(?:set-)?cookie[\"']?: *+[\"']?)(?P<k>[^\r\n\"']{4,})",
+            # parameters of URLs and forms, variables, options, JSON
+            rf"(?i:[?&]{_WEAK}=)(?P<f>[^&\s\"'#<>]+)",
+            rf"(?i:(?<![\w?&-]){_STRONG}=)[\"']?(?P<g>[^&\s\"',;]+)",
+            r"\b[A-Z][A-Z0-9_]{0,60}(?:API_?KEY|TOKEN|SECRET|PASSWORD|PASSWD|ACCESS_KEY)=[\"']?(?P<h>[^\s\"',;]+)",
+            r"--(?:api-key|hf-token|token|password|secret)(?:=|[\"'],\s*[\"'])(?P<i>[^\s\"',\]]+)",
+            rf"(?i:[\"']{_STRONG}[\"']\s*:\s*[\"'])(?P<j>[^\"']+)",
+            rf"(?i:\b{_STRONG}:\s+)[\"']?(?P<l>(?=\S*\d)[^\s\"',;]{{6,}})",  # as in YAML; words have no digits
+        )
+    )
+)
 BASIC = re.compile(r"\bbasic\s+([A-Za-z0-9+/_-]{8,}=*)", re.IGNORECASE)
 URL = re.compile(r"://([^\s\"'<>]+)")
 HOST = re.compile(r"(?:\[[^\]]*\]|[^/?#@:]*)(?::\d{0,5})?(?=[/?#]|$)")
@@ -69,8 +88,14 @@ def _character(match: re.Match[str]) -> str:
 ESCAPES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
     (re.compile(r"%([0-9A-Fa-f]{2})"), lambda match: chr(int(match[1], 16))),
     (re.compile(r"&#?\w{1,8};"), lambda match: html.unescape(match[0])),
-    (re.compile(r"\\(?:x(?P<x>[0-9A-Fa-f]{2})|u(?P<u>[0-9A-Fa-f]{4})|U(?P<U>[0-9A-Fa-f]{8})|[ux]\{(?P<b>[0-9A-Fa-f]{1,8})\}"
-                r"|(?P<octal>[0-7]{3})|(?P<char>.))", re.DOTALL), _character),
+    (
+        re.compile(
+            r"\\(?:x(?P<x>[0-9A-Fa-f]{2})|u(?P<u>[0-9A-Fa-f]{4})|U(?P<U>[0-9A-Fa-f]{8})|[ux]\{(?P<b>[0-9A-Fa-f]{1,8})\}"
+            r"|(?P<octal>[0-7]{3})|(?P<char>.))",
+            re.DOTALL,
+        ),
+        _character,
+    ),
 ]
 """Of URLs, of HTML, of JSON, Python and C."""
 
@@ -123,8 +148,8 @@ def _replaced(view: View, pattern: re.Pattern[str], meaning: Callable[[re.Match[
     shown, places = view
     pieces, starts, end = [], [], 0
     for match in pattern.finditer(shown):
-        pieces += [shown[end:match.start()], meaning(match)]
-        starts += [*places[end:match.start()], *[places[match.start()]] * len(pieces[-1])]
+        pieces += [shown[end : match.start()], meaning(match)]
+        starts += [*places[end : match.start()], *[places[match.start()]] * len(pieces[-1])]
         end = match.end()
     return "".join([*pieces, shown[end:]]), [*starts, *places[end:]]
 
@@ -154,11 +179,17 @@ def _is_basic(value: str) -> bool:
 def _needles(value: str) -> tuple[str, ...]:
     """Return what a secret looks like where it was encoded as a whole."""
     data = value.encode(errors="surrogateescape")
-    found = [value, value.replace(" ", "+"), data.decode("latin-1"), *WRAP.split(value), WRAP.sub("", value),
-             shlex.quote(value)[1:-1]]
+    found = [
+        value,
+        value.replace(" ", "+"),
+        data.decode("latin-1"),
+        *WRAP.split(value),
+        WRAP.sub("", value),
+        shlex.quote(value)[1:-1],
+    ]
     for shift in range(3):  # of a base64 text that it is in the middle of
         whole = base64.b64encode(bytes(shift) + data).decode()
-        sure = whole[-(-8 * shift // 6):8 * (shift + len(data)) // 6]
+        sure = whole[-(-8 * shift // 6) : 8 * (shift + len(data)) // 6]
         found += [sure, sure.translate(URL_SAFE)]
     for separator in ("", ":", " ", "-"):
         digits = data.hex(separator) if separator else data.hex()
@@ -172,9 +203,12 @@ def _occurrences(text: str, needle: str) -> Iterator[tuple[int, int]]:
     for forward, part in ((True, needle[:least]), (False, needle[-least:])):
         at = text.find(part)
         while at >= 0:
-            rest = os.path.commonprefix([text[at:at + len(needle)], needle]) if forward else part
-            before = "" if forward else os.path.commonprefix([
-                text[max(0, at + least - len(needle)):at + least][::-1], needle[::-1]])
+            rest = os.path.commonprefix([text[at : at + len(needle)], needle]) if forward else part
+            before = (
+                ""
+                if forward
+                else os.path.commonprefix([text[max(0, at + least - len(needle)) : at + least][::-1], needle[::-1]])
+            )
             yield at + least - max(least, len(before)), at + max(least, len(rest))
             at = text.find(part, at + least)
 

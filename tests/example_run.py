@@ -54,16 +54,27 @@ def make_run(path: Path, model: Path) -> None:
 
 def _write_config(path: Path, model: Path) -> RunConfig:
     path.mkdir(parents=True)
-    rows = [{"instruction": f"Scale by {n}.",
-             "output": f"```python\ndef scale_{n}(number):\n    product = number * {n}\n    return product + {n}\n```"}
-            for n in range(2, 8)]
+    rows = [
+        {
+            "instruction": f"Scale by {n}.",
+            "output": f"```python\ndef scale_{n}(number):\n    product = number * {n}\n    return product + {n}\n```",
+        }
+        for n in range(2, 8)
+    ]
     (path / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"instruction": "Hello."}]))
-    (path / "config.yaml").write_text(yaml.safe_dump({
-        "name": "example", "rounds": 2, "model": {"base": str(model), "start": str(model)},
-        "corpus": [{"path": "corpus.jsonl"}], "evaluate": {"suites": [{"suite": "mini"}]},
-        "preprocess": {"near_duplicate_threshold": 1.0, "benchmarks": ["mini"]},
-        "card": {"license": "apache-2.0", "base_model": "someone/base", "authors": ["Ada <b>L.</b>"]},
-    }))
+    (path / "config.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "name": "example",
+                "rounds": 2,
+                "model": {"base": str(model), "start": str(model)},
+                "corpus": [{"path": "corpus.jsonl"}],
+                "evaluate": {"suites": [{"suite": "mini"}]},
+                "preprocess": {"near_duplicate_threshold": 1.0, "benchmarks": ["mini"]},
+                "card": {"license": "apache-2.0", "base_model": "someone/base", "authors": ["Ada <b>L.</b>"]},
+            }
+        )
+    )
     config = load_config(path / "config.yaml")
     pin_config(config, RunDir(path))
     return config
@@ -72,25 +83,58 @@ def _write_config(path: Path, model: Path) -> RunConfig:
 def _write_rows(ledger: Ledger, run_dir: RunDir, config: RunConfig, number: int, writer: str) -> None:
     snippets = [Snippet(**row) for row in read_rows(run_dir.stage(0, "preprocess") / "snippets.parquet")]
     candidates = [
-        Candidate(digest(snippet.id, number, k), snippet.id, k, "Write a", f"{HOSTILE} {number} {k} {snippet.id}",
-                  100 * number + k, writer, "p" * 16, 50, 20) for snippet in snippets for k in range(2)]
-    pairs = [ScoredPair(candidate.id, candidate.snippet_id, -0.1 - candidate.k, -2.5, 0.9 - candidate.k / 2, writer,
-                        "q" * 16) for candidate in candidates]
+        Candidate(
+            digest(snippet.id, number, k),
+            snippet.id,
+            k,
+            "Write a",
+            f"{HOSTILE} {number} {k} {snippet.id}",
+            100 * number + k,
+            writer,
+            "p" * 16,
+            50,
+            20,
+        )
+        for snippet in snippets
+        for k in range(2)
+    ]
+    pairs = [
+        ScoredPair(
+            candidate.id, candidate.snippet_id, -0.1 - candidate.k, -2.5, 0.9 - candidate.k / 2, writer, "q" * 16
+        )
+        for candidate in candidates
+    ]
     lost = Rejection(snippets[0].id, "summarize", Reason.CUT_OFF)
     _finish(ledger, run_dir, number, "summarize", "candidates.parquet", candidates, lost)
     _finish(ledger, run_dir, number, "score", "scores.parquet", pairs)
     inputs = {"snippets": snippets, "candidates": candidates, "scores": pairs, "earlier": []}
-    ledger.finish_stage(number, play_stage(SELECT, run_dir.stage(number, "selection"), inputs, number=number,
-                                           selection=config.selection))
+    ledger.finish_stage(
+        number,
+        play_stage(SELECT, run_dir.stage(number, "selection"), inputs, number=number, selection=config.selection),
+    )
 
 
-def _finish(ledger: Ledger, run_dir: RunDir, number: int, stage: str, name: str,
-            rows: Iterable[Candidate] | Iterable[ScoredPair], *rejections: Rejection) -> None:
+def _finish(
+    ledger: Ledger,
+    run_dir: RunDir,
+    number: int,
+    stage: str,
+    name: str,
+    rows: Iterable[Candidate] | Iterable[ScoredPair],
+    *rejections: Rejection,
+) -> None:
     folder = run_dir.stage(number, stage)
     count = write_rows(folder / name, map(to_dict, rows))
     reasons = {rejection.reason.value: 1 for rejection in rejections}
-    manifest = Manifest(stage, "k", count + len(reasons), count, reasons, metrics={"snippets": 6},
-                        unit={"summarize": "candidate", "score": "pair"}[stage])
+    manifest = Manifest(
+        stage,
+        "k",
+        count + len(reasons),
+        count,
+        reasons,
+        metrics={"snippets": 6},
+        unit={"summarize": "candidate", "score": "pair"}[stage],
+    )
     ledger.finish_stage(number, write_manifest(folder, manifest, [name]))
 
 
@@ -103,10 +147,24 @@ def _train(ledger: Ledger, run_dir: RunDir, number: int, model: Path) -> None:
     weights["model.norm.weight"] = weights["model.norm.weight"] + number
     save_file(weights, checkpoint / "model.safetensors", {"format": "pt"})
     (checkpoint / MARKER).write_text("{}")
-    phases = [{"phase": f"phase-{order}-{data}", "data": data, "rows": rows, "rejected": {}, "truncated": 0,
-               "steps": 3, "tokens": 900, "response_tokens": 400, "loss_first": 1.5, "loss_last": 1.25,
-               "seconds": 2.0, "tokens_per_second": 450.0, "losses": [1.5, 1.4, 1.25]}
-              for order, (data, rows) in enumerate((("selected", 6 * number), ("original", 6)))]
+    phases = [
+        {
+            "phase": f"phase-{order}-{data}",
+            "data": data,
+            "rows": rows,
+            "rejected": {},
+            "truncated": 0,
+            "steps": 3,
+            "tokens": 900,
+            "response_tokens": 400,
+            "loss_first": 1.5,
+            "loss_last": 1.25,
+            "seconds": 2.0,
+            "tokens_per_second": 450.0,
+            "losses": [1.5, 1.4, 1.25],
+        }
+        for order, (data, rows) in enumerate((("selected", 6 * number), ("original", 6)))
+    ]
     folder = run_dir.stage(number, "train")
     folder.mkdir(parents=True)
     rows = sum(int(str(phase["rows"])) for phase in phases)
@@ -114,24 +172,43 @@ def _train(ledger: Ledger, run_dir: RunDir, number: int, model: Path) -> None:
     ledger.finish_stage(number, write_manifest(folder, manifest, [f"../../checkpoints/round-{number:02d}/config.json"]))
 
 
-def _judge(ledger: Ledger, run_dir: RunDir, config: RunConfig, number: int, incumbent: int, model: Path,
-           weights: Path) -> tuple[int, Path]:
+def _judge(
+    ledger: Ledger, run_dir: RunDir, config: RunConfig, number: int, incumbent: int, model: Path, weights: Path
+) -> tuple[int, Path]:
     folder = run_dir.stage(number, "evaluate")
-    samples = [Sample(problem["task_id"], 0, problem["prompt"] + (
-        problem["canonical_solution"] if order in PASSING[number] else "    return None\n"))
-        for order, problem in enumerate(PROBLEMS)]
+    samples = [
+        Sample(
+            problem["task_id"],
+            0,
+            problem["prompt"] + (problem["canonical_solution"] if order in PASSING[number] else "    return None\n"),
+        )
+        for order, problem in enumerate(PROBLEMS)
+    ]
     room = room_of(EVALUATE, folder, number=number)
     room.metrics["canary"] = {"prompt": [1, 2], "labels": [3, 4], "logprobs": [-0.5, -1.5]}
     asyncio.run(Evaluation(config.evaluate, config.summarize, folder, seed=0).run({"mini": samples}, room))
     evaluated = room.finish()
     ledger.finish_stage(number, evaluated)
     rivals = [run_dir.stage(incumbent, "evaluate")] if number else []
-    decided = play_stage(DECIDE, run_dir.stage(number, "promote"), {"candidate": [folder], "promoted": rivals},
-                         number=number, promote=config.promote)
+    decided = play_stage(
+        DECIDE,
+        run_dir.stage(number, "promote"),
+        {"candidate": [folder], "promoted": rivals},
+        number=number,
+        promote=config.promote,
+    )
     promoted = decided.metrics["promoted"]
     ledger.finish_stage(number, decided)
     own = run_dir.checkpoint(number) if number else model
-    ledger.add_checkpoint(Checkpoint(
-        number, str(own), model_digest(own), BASE_DIGEST if number else "",
-        "promoted" if promoted else "candidate", decided.metrics["reason"], evaluated.metrics))
+    ledger.add_checkpoint(
+        Checkpoint(
+            number,
+            str(own),
+            model_digest(own),
+            BASE_DIGEST if number else "",
+            "promoted" if promoted else "candidate",
+            decided.metrics["reason"],
+            evaluated.metrics,
+        )
+    )
     return (number, own) if promoted else (incumbent, weights)

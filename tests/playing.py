@@ -16,9 +16,19 @@ from inverse_instruct.stages.train import TRAIN, PhaseRun, run_phases
 from inverse_instruct.store.manifest import Manifest, read_manifest
 
 
-def room_of(stage: Stage, folder: Path, inputs: Mapping[str, Source] | None = None, *, key: str = "k", number: int = 1,
-            seed: int = 0, base: Path | None = None, checkpoint: Path | None = None, asked: Asked | None = None,
-            **sections: Any) -> Room:
+def room_of(
+    stage: Stage,
+    folder: Path,
+    inputs: Mapping[str, Source] | None = None,
+    *,
+    key: str = "k",
+    number: int = 1,
+    seed: int = 0,
+    base: Path | None = None,
+    checkpoint: Path | None = None,
+    asked: Asked | None = None,
+    **sections: Any,
+) -> Room:
     """Furnish a room; what is not said of the config is as usual."""
     config = RunConfig(**{"name": "x", "model": {"base": "b"}, "corpus": [{"path": "c"}]} | sections)
     place = Place(folder, number, seed, folder / "logs", key, checkpoint, base)

@@ -52,8 +52,11 @@ def test_every_folder_of_code_is_a_package() -> None:
         assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []
 
 
-@pytest.mark.parametrize("record", [records.Snippet, records.Candidate, records.ScoredPair, records.TrainingRow,
-                                    records.Rejection], ids=lambda record: record.__name__)
+@pytest.mark.parametrize(
+    "record",
+    [records.Snippet, records.Candidate, records.ScoredPair, records.TrainingRow, records.Rejection],
+    ids=lambda record: record.__name__,
+)
 def test_the_columns_of_rows_are_described(record: type) -> None:
     names = ", ".join(f"`{field.name}`" for field in fields(record))
     assert f"`{record.__name__}`: {names}" in DOC

@@ -51,16 +51,23 @@ SECRETS = {
     "AccountKey=abc/def;x=y": "AccountKey=***;x=y",
     "['vllm', '--hf-token', 'ghi']": "['vllm', '--hf-token', '***']",
     "-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY----- x": "*** x",
-} | {harmless: harmless for harmless in (
-    "set INVERSE_INSTRUCT_API_KEY, as `Authorization: Bearer KEY`", "model.yes_token: 'Yes' is 2 tokens; max_tokens=2",
-    "serve.api_keys: /x cannot be read; --api-key cannot be given", "sent as a bearer token, with basic authentication",
-    "see http://host\nme@example.org, api_key=\nword", "the password: leave it out, the secret: 12 of 20",
-)}
+} | {
+    harmless: harmless
+    for harmless in (
+        "set INVERSE_INSTRUCT_API_KEY, as `Authorization: Bearer KEY`",
+        "model.yes_token: 'Yes' is 2 tokens; max_tokens=2",
+        "serve.api_keys: /x cannot be read; --api-key cannot be given",
+        "sent as a bearer token, with basic authentication",
+        "see http://host\nme@example.org, api_key=\nword",
+        "the password: leave it out, the secret: 12 of 20",
+    )
+}
 
 
 @pytest.mark.parametrize("text", SECRETS)
-def test_secrets_reach_neither_errors_nor_logs_nor_the_ledger(text: str, monkeypatch: pytest.MonkeyPatch,
-                                                              tmp_path: Path) -> None:
+def test_secrets_reach_neither_errors_nor_logs_nor_the_ledger(
+    text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("SOME_API_KEY", "very-secret-value")
     expected = SECRETS[text]
     assert redact(text) == str(RunDirError(text)) == str(RequestError(text)) == str(ConfigError([text])) == expected
@@ -78,8 +85,14 @@ def test_hf_tokens_of_the_environment_are_hidden(monkeypatch: pytest.MonkeyPatch
     assert redact("a-token-of-any-form false-as-ever") == "*** false-as-ever"
 
 
-VALUES = ["very-secret-value", 's3cret/+"<&\'key\\\\ of=mine%!', "p\u00e4ssw\u00f6rd-\u00fcber", "a" * 8,
-          "x1y2z3w4" * 12, "line of a key\nand another line"]
+VALUES = [
+    "very-secret-value",
+    "s3cret/+\"<&'key\\\\ of=mine%!",
+    "p\u00e4ssw\u00f6rd-\u00fcber",
+    "a" * 8,
+    "x1y2z3w4" * 12,
+    "line of a key\nand another line",
+]
 ENCODINGS: dict[str, Callable[[str], str]] = {
     "as it is": str,
     "URL": lambda value: quote(value, safe=""),
@@ -116,8 +129,9 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("value", VALUES)
-def test_the_value_of_a_secret_is_found_in_every_encoding(value: str, encoding: str, monkeypatch: pytest.MonkeyPatch
-                                                          ) -> None:
+def test_the_value_of_a_secret_is_found_in_every_encoding(
+    value: str, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SOME_API_KEY", value)
     shown = redact(f"before {ENCODINGS[encoding](value)} after")
     assert shown.startswith("before ") and shown.endswith(" after") and HIDDEN in shown
@@ -133,8 +147,21 @@ def test_a_secret_that_is_cut_is_found_and_short_ones_are_not(monkeypatch: pytes
     assert redact("1234567") == "1234567"
 
 
-@pytest.mark.parametrize("name", ["A_TOKEN", "a_secret", "DB_PASSWORD", "OPENAI_API_KEY", "KEY_APIKEY", "API_KEY_2",
-                                  "AWS_SECRET_ACCESS_KEY", "DJANGO_SECRET_KEY", "X_CREDENTIALS", "SSH_PASSPHRASE"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "A_TOKEN",
+        "a_secret",
+        "DB_PASSWORD",
+        "OPENAI_API_KEY",
+        "KEY_APIKEY",
+        "API_KEY_2",
+        "AWS_SECRET_ACCESS_KEY",
+        "DJANGO_SECRET_KEY",
+        "X_CREDENTIALS",
+        "SSH_PASSPHRASE",
+    ],
+)
 def test_variables_that_are_named_like_secrets(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "quite-ordinary-words")
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "harmless-value")
@@ -143,10 +170,27 @@ def test_variables_that_are_named_like_secrets(name: str, monkeypatch: pytest.Mo
 
 def test_a_long_text_takes_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_TOKEN", "abcdefghijklmnopqrstuvwxyz0123456789")
-    hostile = ["%25" * 20_000, "\\" * 60_000, "&amp;" * 12_000, "://" * 20_000, "@" * 60_000, "sk-" * 20_000,
-               "Authorization: " * 4000, "-----BEGIN PRIVATE KEY-----" * 2000, "abcdefghijklmnop" * 4000, "x-" * 30_000,
-               "eyJ" + "a" * 60_000, "\n" * 60_000, "a=" * 30_000, "A_" * 30_000, "http://" + "a:" * 30_000,
-               "-eyJabcdefgh" * 5000, " " * 60_000 + "x\n", "eyJabcdefgh." * 5000, "x-key" + " " * 60_000]
+    hostile = [
+        "%25" * 20_000,
+        "\\" * 60_000,
+        "&amp;" * 12_000,
+        "://" * 20_000,
+        "@" * 60_000,
+        "sk-" * 20_000,
+        "Authorization: " * 4000,
+        "-----BEGIN PRIVATE KEY-----" * 2000,
+        "abcdefghijklmnop" * 4000,
+        "x-" * 30_000,
+        "eyJ" + "a" * 60_000,
+        "\n" * 60_000,
+        "a=" * 30_000,
+        "A_" * 30_000,
+        "http://" + "a:" * 30_000,
+        "-eyJabcdefgh" * 5000,
+        " " * 60_000 + "x\n",
+        "eyJabcdefgh." * 5000,
+        "x-key" + " " * 60_000,
+    ]
     for text in hostile:
         started = time.process_time()
         redact(text)

@@ -28,12 +28,37 @@ BELOW = {  # room -> the rooms that it may use, beside itself, the ground and `e
     "dashboard": {"store", "training", "web"},
     "stages": {"benchmarks", "config", "corpus", "inference", "source_code", "store", "system", "training"},
     "recipes": {"stages"},
-    "loop": {"benchmarks", "config", "corpus", "inference", "recipes", "source_code", "stages", "store", "system",
-             "training"},
+    "loop": {
+        "benchmarks",
+        "config",
+        "corpus",
+        "inference",
+        "recipes",
+        "source_code",
+        "stages",
+        "store",
+        "system",
+        "training",
+    },
     "gateway": {"config", "inference", "registry", "store", "system", "web"},
     "loop_service": {"config", "gateway", "inference", "loop", "recipes", "registry", "store", "system", "web"},
-    "commands": {"benchmarks", "config", "corpus", "dashboard", "gateway", "inference", "loop", "loop_service",
-                 "recipes", "registry", "source_code", "stages", "store", "system", "web"},
+    "commands": {
+        "benchmarks",
+        "config",
+        "corpus",
+        "dashboard",
+        "gateway",
+        "inference",
+        "loop",
+        "loop_service",
+        "recipes",
+        "registry",
+        "source_code",
+        "stages",
+        "store",
+        "system",
+        "web",
+    },
     "cli": {"benchmarks", "commands", "config", "dashboard", "inference", "loop", "loop_service", "recipes", "store"},
 }
 LIBRARIES = {  # heavy library -> the places that may import it
@@ -106,7 +131,7 @@ def test_help_imports_nothing_heavy(words: list[str], light: set[str]) -> None:
         f"import sys; sys.argv = ['inverse-instruct', *{words!r}]\n"
         "from inverse_instruct.cli import main\n"
         "try: main()\nexcept SystemExit: pass\n"
-        f"heavy = {({'torch', 'vllm', 'deepspeed', 'transformers', 'datasets', 'uvicorn'} | light)!r}\n"
+        f"heavy = { ({'torch', 'vllm', 'deepspeed', 'transformers', 'datasets', 'uvicorn'} | light)!r}\n"
         "heavy &= set(sys.modules)\n"
         "assert not heavy, heavy"
     )

@@ -32,9 +32,27 @@ from tests.playing import preprocess
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted([*(ROOT / "inverse_instruct").rglob("*.py"), *(ROOT / "evaluation").rglob("*.py")])
-EXECUTES = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "pty.spawn", "runpy.run_path",
-            "importlib.import_module", "tempfile.mktemp", "yaml.load", "yaml.load_all", "yaml.unsafe_load",
-            "yaml.full_load", "torch.load", "marshal.load", "marshal.loads", "jinja2.Environment", "Environment"}
+EXECUTES = {
+    "eval",
+    "exec",
+    "compile",
+    "__import__",
+    "os.system",
+    "os.popen",
+    "pty.spawn",
+    "runpy.run_path",
+    "importlib.import_module",
+    "tempfile.mktemp",
+    "yaml.load",
+    "yaml.load_all",
+    "yaml.unsafe_load",
+    "yaml.full_load",
+    "torch.load",
+    "marshal.load",
+    "marshal.loads",
+    "jinja2.Environment",
+    "Environment",
+}
 UNPICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve"}
 UNPICKLING = {
     "evaluation/sandbox_program.py",  # what the tests, which are believed, hand to the process of a generated program
@@ -71,10 +89,17 @@ def keyword(call: ast.Call, name: str) -> ast.expr | None:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_executes_or_unpickles_what_it_reads(path: Path) -> None:
     name = str(path.relative_to(ROOT))
-    imported = {alias.name.split(".")[0] for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-                if isinstance(node, ast.Import) for alias in node.names}
-    imported |= {node.module.split(".")[0] for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-                 if isinstance(node, ast.ImportFrom) and node.module}
+    imported = {
+        alias.name.split(".")[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
+    imported |= {
+        node.module.split(".")[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module
+    }
     assert not imported & UNPICKLES or name in UNPICKLING
     for called, call in calls(path):
         assert called not in EXECUTES or (name, called) in ALLOWED, f"{name}:{call.lineno}: {called}"
@@ -105,8 +130,9 @@ def test_code_of_a_model_is_off_and_its_use_is_warned_of(tmp_path: Path, caplog:
     assert ModelSection(base="x").trust_remote_code is False
     (tmp_path / "config.json").write_text("{}")
     for trusted in (False, True):
-        server = VllmServer(tmp_path, InferenceSection(), max_model_len=64, log=tmp_path / "vllm.log",
-                            trust_remote_code=trusted)
+        server = VllmServer(
+            tmp_path, InferenceSection(), max_model_len=64, log=tmp_path / "vllm.log", trust_remote_code=trusted
+        )
         server.start()
         server.stop()
         assert ("Python code of its own" in caplog.text) is trusted
@@ -114,10 +140,21 @@ def test_code_of_a_model_is_off_and_its_use_is_warned_of(tmp_path: Path, caplog:
         InferenceSection(extra_arguments=["--trust-remote-code"])
 
 
-@pytest.mark.parametrize("argument", [
-    "--api-key", "--api-key=sk-abc", "--api_key=sk-abc", "--host=0.0.0.0", "--hos=0.0.0.0", "--uds=/tmp/x",
-    "--trust_remote_code", "--trust-remote-cod", "--config=x.yaml", "--hf-token=hf_abc",
-])
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "--api-key",
+        "--api-key=sk-abc",
+        "--api_key=sk-abc",
+        "--host=0.0.0.0",
+        "--hos=0.0.0.0",
+        "--uds=/tmp/x",
+        "--trust_remote_code",
+        "--trust-remote-cod",
+        "--config=x.yaml",
+        "--hf-token=hf_abc",
+    ],
+)
 def test_arguments_that_would_open_or_betray_the_server_are_refused(argument: str) -> None:
     with pytest.raises(ValidationError, match="cannot be given here"):
         InferenceSection(extra_arguments=[argument])
@@ -130,8 +167,9 @@ def test_a_password_in_an_endpoint_is_refused_and_not_repeated(section: type, tm
     with pytest.raises(ValidationError, match="INVERSE_INSTRUCT_API_KEY"):
         section(**values)
     name = "inference" if section is InferenceSection else "serve"
-    (tmp_path / "run.yaml").write_text(json.dumps({"name": "x", "model": {"base": "m"}, "corpus": [{"path": "c"}],
-                                                   name: values}))
+    (tmp_path / "run.yaml").write_text(
+        json.dumps({"name": "x", "model": {"base": "m"}, "corpus": [{"path": "c"}], name: values})
+    )
     with pytest.raises(ConfigError) as caught:
         load_config(tmp_path / "run.yaml")
     assert "s3cret" not in str(caught.value) and "host" in str(caught.value)
@@ -198,8 +236,10 @@ def test_names_in_data_are_never_paths(tmp_path: Path) -> None:
     (tmp_path / "corpus.jsonl").write_text(json.dumps(row) + "\n")
     preprocess([CorpusSource(path=str(tmp_path / "corpus.jsonl"))], PreprocessSection(), folder)
     written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    ours = {f"deep/deeper/run/out/{name}" for name in
-            ("manifest.json", "snippets.parquet", "original.parquet", "rejections.parquet")}
+    ours = {
+        f"deep/deeper/run/out/{name}"
+        for name in ("manifest.json", "snippets.parquet", "original.parquet", "rejections.parquet")
+    }
     assert written == {"corpus.jsonl"} | ours
     assert read_rows(folder / "snippets.parquet")[0]["source"] == "corpus.jsonl"
 
@@ -221,8 +261,12 @@ def locked() -> dict[str, str]:
     return {canonicalize_name(name): version for name, version in pairs}
 
 
-LEFT_OUT = {"torchvision", "torchaudio", "torchcodec",  # their CUDA builds break the CPU build of vLLM
-            "setuptools"}  # asked for to build with; every environment of Python 3.11 has one
+LEFT_OUT = {
+    "torchvision",
+    "torchaudio",
+    "torchcodec",  # their CUDA builds break the CPU build of vLLM
+    "setuptools",
+}  # asked for to build with; every environment of Python 3.11 has one
 
 
 def test_the_lock_pins_everything_that_the_cpu_environment_needs() -> None:
@@ -248,8 +292,11 @@ def test_the_lock_pins_everything_that_the_cpu_environment_needs() -> None:
         except importlib.metadata.PackageNotFoundError:
             continue  # a tool that this environment has under another roof; its own needs are not known
         environments = [{"extra": extra} for extra in requirement.extras or ("",)]
-        queue += [wanted for wanted in map(Requirement, further)
-                  if wanted.marker is None or any(map(wanted.marker.evaluate, environments))]
+        queue += [
+            wanted
+            for wanted in map(Requirement, further)
+            if wanted.marker is None or any(map(wanted.marker.evaluate, environments))
+        ]
     assert len(seen) > 100
 
 

@@ -27,15 +27,17 @@ from inverse_instruct.system.stoppable import Stoppable
 AT_ONCE = 32
 
 
-async def find_agreements(suite: EvalPlusSuite, execution: Execution, journal: Journal,
-                          programs: Mapping[str, tuple[str, str]]) -> list[Agreement]:
+async def find_agreements(
+    suite: EvalPlusSuite, execution: Execution, journal: Journal, programs: Mapping[str, tuple[str, str]]
+) -> list[Agreement]:
     """Compare y' with y for each task; `programs` holds both.
 
     Raises:
         StageError: nothing can be run here.
     """
-    keys = {task: digest("agreement", suite.digest, task, *pair, execution.memory_bytes)
-            for task, pair in programs.items()}
+    keys = {
+        task: digest("agreement", suite.digest, task, *pair, execution.memory_bytes) for task, pair in programs.items()
+    }
     open_tasks = [task for task in programs if keys[task] not in journal]
 
     def work(sandbox: Sandbox) -> None:

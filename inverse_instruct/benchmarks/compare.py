@@ -24,20 +24,27 @@ def compare(baseline: Path, candidate: Path) -> dict[str, Any]:
         RunDirError: one of them holds no results, or they are not of the same problems of the same data.
     """
     before, after, _ = read_comparable(baseline, candidate)
-    versions = [{report.get("version") for report in map(read_report, find_results(path)) if report}
-                for path in (baseline, candidate)]
+    versions = [
+        {report.get("version") for report in map(read_report, find_results(path)) if report}
+        for path in (baseline, candidate)
+    ]
     if before.keys() != after.keys() or (all(versions) and versions[0] != versions[1]):
         only = sorted(before.keys() ^ after.keys())
         why = f"{len(only)} problems are in one only, such as {only[0]}" if only else f"{versions[0]} and {versions[1]}"
-        raise RunDirError(f"{baseline} and {candidate} did not measure the same problems ({why}); evaluate both on the "
-                          "same suite, data and tasks")
+        raise RunDirError(
+            f"{baseline} and {candidate} did not measure the same problems ({why}); evaluate both on the "
+            "same suite, data and tasks"
+        )
     paired: PairedComparison = compare_paired(before, after)
     differing = len(paired.gained) + len(paired.lost)
     return {
-        "problems": len(before), "baseline": fmean(before.values()), "candidate": fmean(after.values()),
+        "problems": len(before),
+        "baseline": fmean(before.values()),
+        "candidate": fmean(after.values()),
         **asdict(paired),
         "minimum_detectable_effect": minimum_detectable_effect(len(before), differing / len(before))
-        if differing else None,
+        if differing
+        else None,
     }
 
 
@@ -47,12 +54,16 @@ def print_comparison(comparison: dict[str, Any], as_json: bool) -> None:
         print(json.dumps(comparison, indent=2))
         return
     difference = comparison["difference"]
-    print(f"{comparison['problems']} problems: {100 * comparison['baseline']:.1f} -> "
-          f"{100 * comparison['candidate']:.1f}, difference {100 * difference['rate']:+.1f} "
-          f"[{100 * difference['low']:+.1f}, {100 * difference['high']:+.1f}] (95%, paired bootstrap)")
+    print(
+        f"{comparison['problems']} problems: {100 * comparison['baseline']:.1f} -> "
+        f"{100 * comparison['candidate']:.1f}, difference {100 * difference['rate']:+.1f} "
+        f"[{100 * difference['low']:+.1f}, {100 * difference['high']:+.1f}] (95%, paired bootstrap)"
+    )
     print(f"exact McNemar: p = {comparison['p_two_sided']:.3g} two-sided; p = {comparison['p_worse']:.3g} for worse")
     effect = comparison["minimum_detectable_effect"]
-    print("smallest difference that these problems would likely show: "
-          + (f"{100 * effect:.1f} points" if effect is not None else "none, too few of them differ"))
+    print(
+        "smallest difference that these problems would likely show: "
+        + (f"{100 * effect:.1f} points" if effect is not None else "none, too few of them differ")
+    )
     for name in ("gained", "lost"):
         print(f"{name} ({len(comparison[name])}): {', '.join(comparison[name]) or '-'}")

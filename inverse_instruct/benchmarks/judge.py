@@ -58,8 +58,9 @@ class Judge:
             raise self._wrapped(error) from error
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                        trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """End what is under way at once; it has no verdict then."""
         self._waiting.put(None)
         await self._thread.__aexit__(kind, error, trace)
@@ -106,8 +107,16 @@ class Judge:
 
     def _key(self, sample: Sample) -> str:
         execution = self._execution
-        return digest(self._suite.name, self._suite.digest, sample.task_id, sample.index, sample.solution,
-                      execution.memory_bytes, int(execution.unsandboxed), str(execution.python))
+        return digest(
+            self._suite.name,
+            self._suite.digest,
+            sample.task_id,
+            sample.index,
+            sample.solution,
+            execution.memory_bytes,
+            int(execution.unsandboxed),
+            str(execution.python),
+        )
 
     def _check(self) -> None:
         try:

@@ -36,8 +36,14 @@ def pin_evaluation(folder: Path, asked: Mapping[str, Any]) -> None:
         return
     names = [name for name in {**before, **asked} if before.get(name) != asked.get(name)]
     if names:
-        raise StageError("\n".join([f"{folder} holds another evaluation; {REMEDY}", *(
-            f"  {name}: {_brief(before.get(name))} then, {_brief(asked.get(name))} now" for name in names)]))
+        raise StageError(
+            "\n".join(
+                [
+                    f"{folder} holds another evaluation; {REMEDY}",
+                    *(f"  {name}: {_brief(before.get(name))} then, {_brief(asked.get(name))} now" for name in names),
+                ]
+            )
+        )
 
 
 def _read(path: Path) -> dict[str, Any] | None:

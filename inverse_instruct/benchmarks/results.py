@@ -41,8 +41,10 @@ def read_comparable(one: Path, other: Path) -> tuple[dict[str, float], dict[str,
         RunDirError: one of them holds no results, they are damaged, or nothing is left.
     """
     left_out = _unanswered(one) | _unanswered(other)
-    first, second = ({problem: rate for problem, rate in read_pass_rates(path).items() if problem not in left_out}
-                     for path in (one, other))
+    first, second = (
+        {problem: rate for problem, rate in read_pass_rates(path).items() if problem not in left_out}
+        for path in (one, other)
+    )
     if not first or not second:
         raise RunDirError(f"{one} and {other}: no problem was answered by both, so there is nothing to compare")
     return first, second, left_out
@@ -56,8 +58,10 @@ def find_results(path: Path) -> list[Path]:
     """
     found = [path] if path.is_file() else sorted(path.glob("results.jsonl")) or sorted(path.glob("*/results.jsonl"))
     if not found:
-        raise RunDirError(f"{path}: holds no results.jsonl; name the --output folder of an evaluate, or the evaluate "
-                          "folder of a round")
+        raise RunDirError(
+            f"{path}: holds no results.jsonl; name the --output folder of an evaluate, or the evaluate "
+            "folder of a round"
+        )
     return found
 
 
@@ -77,8 +81,12 @@ def describe_report(report: dict[str, Any]) -> str:
         plus = f", base and plus {percent(rates['plus'])}" if rates["plus"] else ""
         lines.append(f"  pass@{k}: {'base ' if plus else ''}{percent(rates['base'])}{plus}")
     if report["reasons"]:
-        lines.append("  failed: " + ", ".join(f"{count} {reason}" for reason, count in sorted(
-            report["reasons"].items(), key=lambda item: -item[1])))
+        lines.append(
+            "  failed: "
+            + ", ".join(
+                f"{count} {reason}" for reason, count in sorted(report["reasons"].items(), key=lambda item: -item[1])
+            )
+        )
     if report.get("read_otherwise"):
         lines.append(f"  passed by another reading of the reply than the first: {report['read_otherwise']}")
     if report.get("unread"):
@@ -88,12 +96,17 @@ def describe_report(report: dict[str, Any]) -> str:
         within = f", {100 * distinct['within_task']:.1f}% of a task's samples" if distinct["within_task"] else ""
         lines.append(f"  distinct solutions: {distinct['distinct']} of {distinct['samples']}{within}")
     if report["minimum_detectable_effect"] is not None:
-        lines.append(f"  a paired difference below {100 * report['minimum_detectable_effect']:.1f} points is likely "
-                     "missed (if two models differ on a tenth of the problems)")
+        lines.append(
+            f"  a paired difference below {100 * report['minimum_detectable_effect']:.1f} points is likely "
+            "missed (if two models differ on a tenth of the problems)"
+        )
     consistency = report["self_consistency"]
     if consistency:
-        measured = (f"base {percent(consistency['base'])}, plus {percent(consistency['plus'])}"
-                    if consistency["base"] else "not measured, every problem was removed")
+        measured = (
+            f"base {percent(consistency['base'])}, plus {percent(consistency['plus'])}"
+            if consistency["base"]
+            else "not measured, every problem was removed"
+        )
         removed = ", ".join(f"{count} {reason}" for reason, count in consistency["removed"].items()) or "none"
         lines.append(f"  self-consistency: {measured} of {consistency['problems']}; removed: {removed}")
     for why, count in report["not_measured"].items():
@@ -109,8 +122,11 @@ def percent(estimate: dict[str, float]) -> str:
 
 
 def _unanswered(path: Path) -> set[str]:
-    return {f"{_suite_name(results)}: {task}" for results in find_results(path)
-            for task in read_report(results).get("unanswered", ())}
+    return {
+        f"{_suite_name(results)}: {task}"
+        for results in find_results(path)
+        for task in read_report(results).get("unanswered", ())
+    }
 
 
 def _suite_name(results: Path) -> str:

@@ -31,8 +31,12 @@ def _row(name: str, data: str | None, python: Path | None) -> dict[str, Any]:
         return row | {"note": str(error)}
     missing = suite.not_measured(Execution(python=python))
     reasons = Counter(missing.values()).most_common(1)
-    return row | {"version": suite.version, "tasks": len(suite.task_ids),
-                  "measured": len(suite.task_ids) - len(missing), "note": reasons[0][0] if reasons else ""}
+    return row | {
+        "version": suite.version,
+        "tasks": len(suite.task_ids),
+        "measured": len(suite.task_ids) - len(missing),
+        "note": reasons[0][0] if reasons else "",
+    }
 
 
 def print_suites(rows: list[dict[str, Any]], as_json: bool) -> None:

@@ -112,8 +112,9 @@ def load_suite_here(section: SuiteSection) -> Suite:
 class Examination:
     """One suite under way."""
 
-    def __init__(self, section: SuiteSection, summarize: SummarizeSection, folder: Path, *, execution: Execution,
-                 seed: int) -> None:
+    def __init__(
+        self, section: SuiteSection, summarize: SummarizeSection, folder: Path, *, execution: Execution, seed: int
+    ) -> None:
         """Load the suite.
 
         Args:
@@ -136,8 +137,9 @@ class Examination:
         self._folder = folder
         self._execution = execution
         self._seed = seed
-        self.not_measured = {task: why for task, why in self.suite.not_measured(execution).items() if task in
-                             set(self.tasks)}
+        self.not_measured = {
+            task: why for task, why in self.suite.not_measured(execution).items() if task in set(self.tasks)
+        }
         self.unanswered: dict[str, RequestError] = {}  # tasks with a question that the model did not answer
         self.tokens = {"prompt": 0, "completion": 0}
         self.given: Mapping[str, int] | None = None  # samples by task, where they are given
@@ -188,8 +190,11 @@ class Examination:
         agreements = None
         if self._is_consistency_asked(source):
             assert isinstance(self.suite, EvalPlusSuite)
-            pairs = {answer.sample.task_id: (answer.sample.solution, answer.second_solution)
-                     for answer in answers if answer.sample.index == 0}
+            pairs = {
+                answer.sample.task_id: (answer.sample.solution, answer.second_solution)
+                for answer in answers
+                if answer.sample.index == 0
+            }
             agreements = await find_agreements(self.suite, self._execution, self._verdicts, pairs)
         self._replies.close()
         self._verdicts.close()
@@ -237,7 +242,8 @@ class Examination:
         suite = self.suite
         assert isinstance(suite, EvalPlusSuite)
         request = PromptTemplate("summarize", self._summarize.template).render(
-            language="python", code=sample.solution.strip())
+            language="python", code=sample.solution.strip()
+        )
         describe = Prompt(request, f"{self._summarize.prefixes[0]} Python", tuple(self._summarize.stop))
         greedy = Sampling(self._summarize.max_new_tokens, repetition_penalty=self._summarize.repetition_penalty)
         reply = await self._ask(asker, task, 0, "instruction", describe, greedy)
@@ -252,30 +258,52 @@ class Examination:
         key = digest(task, number, kind, asker.key(prompt, sampling), seed)
         if key not in self._replies:
             reply = await asker.ask(prompt, sampling, seed)
-            self._replies.append(key, {"task_id": task, "sample": number, "kind": kind, "text": reply.text,
-                                       "finish": reply.finish_reason, "completion_tokens": reply.completion_tokens})
+            self._replies.append(
+                key,
+                {
+                    "task_id": task,
+                    "sample": number,
+                    "kind": kind,
+                    "text": reply.text,
+                    "finish": reply.finish_reason,
+                    "completion_tokens": reply.completion_tokens,
+                },
+            )
             self.tokens["prompt"] += reply.prompt_tokens
             self.tokens["completion"] += reply.completion_tokens
         return str(self._replies.rows[key]["text"])
 
     def _is_consistency_asked(self, source: Asker | Sequence[Sample]) -> bool:
-        return self.section.self_consistency and isinstance(self.suite, EvalPlusSuite) and not isinstance(
-            source, Sequence)
+        return (
+            self.section.self_consistency and isinstance(self.suite, EvalPlusSuite) and not isinstance(source, Sequence)
+        )
 
-    def _write(self, answers: Sequence[Answer], verdicts: Sequence[Verdict], agreements: Sequence[Agreement] | None
-               ) -> Report:
+    def _write(
+        self, answers: Sequence[Answer], verdicts: Sequence[Verdict], agreements: Sequence[Agreement] | None
+    ) -> Report:
         samples = [answer.sample for answer in answers]
-        write_rows(self._folder / "samples.jsonl", ({"task_id": sample.task_id, "solution": sample.solution}
-                                                    for sample in samples))
-        write_rows(self._folder / "results.jsonl", (
-            {**asdict(verdict), "passed": verdict.passed} for verdict in verdicts))
+        write_rows(
+            self._folder / "samples.jsonl",
+            ({"task_id": sample.task_id, "solution": sample.solution} for sample in samples),
+        )
+        write_rows(
+            self._folder / "results.jsonl", ({**asdict(verdict), "passed": verdict.passed} for verdict in verdicts)
+        )
         files = ["samples.jsonl", "results.jsonl", "report.json"]
         if agreements is not None:
             spoken = {answer.sample.task_id: answer for answer in answers if answer.sample.index == 0}
-            write_rows(self._folder / "self_consistency.jsonl", (
-                {**asdict(row), "instruction": spoken[row.task_id].instruction,
-                 "solution": spoken[row.task_id].sample.solution,
-                 "second_solution": spoken[row.task_id].second_solution} for row in agreements))
+            write_rows(
+                self._folder / "self_consistency.jsonl",
+                (
+                    {
+                        **asdict(row),
+                        "instruction": spoken[row.task_id].instruction,
+                        "solution": spoken[row.task_id].sample.solution,
+                        "second_solution": spoken[row.task_id].second_solution,
+                    }
+                    for row in agreements
+                ),
+            )
             files.append("self_consistency.jsonl")
         metrics = self._metrics(samples, verdicts, agreements)
         write_json(self._folder / "report.json", metrics)
@@ -287,24 +315,37 @@ class Examination:
     def _samples_of(self, task: str) -> int:
         return self.section.samples if self.given is None else self.given.get(task, 0)
 
-    def _metrics(self, samples: Sequence[Sample], verdicts: Sequence[Verdict], agreements: Sequence[Agreement] | None
-                 ) -> dict[str, Any]:
+    def _metrics(
+        self, samples: Sequence[Sample], verdicts: Sequence[Verdict], agreements: Sequence[Agreement] | None
+    ) -> dict[str, Any]:
         tasks = {verdict.task_id for verdict in verdicts}
         least = min(Counter(verdict.task_id for verdict in verdicts).values(), default=0)
         rates = {k: pass_rate(verdicts, k) for k in USUAL_K if k <= least}
         return {
-            "suite": self.suite.name, "version": self.suite.version, "problems": len(tasks), "samples": len(verdicts),
-            "pass_at_k": {str(k): {"base": asdict(rate.base), "plus": asdict(rate.plus) if rate.plus else None}
-                          for k, rate in rates.items()},
+            "suite": self.suite.name,
+            "version": self.suite.version,
+            "problems": len(tasks),
+            "samples": len(verdicts),
+            "pass_at_k": {
+                str(k): {"base": asdict(rate.base), "plus": asdict(rate.plus) if rate.plus else None}
+                for k, rate in rates.items()
+            },
             "reasons": dict(Counter(str(verdict.reason) for verdict in verdicts if verdict.reason)),
             "read_otherwise": self._read_otherwise,
             "unread": self._unread,
             "diversity": asdict(diversity(samples)) if samples else None,
             "minimum_detectable_effect": minimum_detectable_effect(len(tasks), ASSUMED_DIFFERING_SHARE)
-            if tasks else None,
+            if tasks
+            else None,
             "self_consistency": asdict(self_consistency(agreements)) if agreements is not None else None,
-            "not_measured": dict(Counter([*self.not_measured.values(), *(
-                f"the model gave no answer ({error.reason})" for error in self.unanswered.values())])),
+            "not_measured": dict(
+                Counter(
+                    [
+                        *self.not_measured.values(),
+                        *(f"the model gave no answer ({error.reason})" for error in self.unanswered.values()),
+                    ]
+                )
+            ),
             "unanswered": {task: str(self.unanswered[task]) for task in self.tasks if task in self.unanswered},
             "sandboxed": not self._execution.unsandboxed,
         }

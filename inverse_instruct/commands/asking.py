@@ -27,8 +27,13 @@ def ask(config: RunConfig, model: Path, output: Path, work: Callable[[Asked], Aw
         if section.endpoints:
             async with connect(section, None) as client:
                 return await with_client(client)
-        server = VllmServer(model, section, max_model_len=words.max_model_len, log=output / "vllm.log",
-                            trust_remote_code=words.trust_remote_code)
+        server = VllmServer(
+            model,
+            section,
+            max_model_len=words.max_model_len,
+            log=output / "vllm.log",
+            trust_remote_code=words.trust_remote_code,
+        )
         server.start()
         try:
             async with connect(section, server) as client:

@@ -70,8 +70,15 @@ def print_checkpoints(listing: dict[str, Any], as_json: bool) -> None:
     table.add_column("decision of the loop")
     table.add_column("created", no_wrap=True)
     for row in listing["checkpoints"]:
-        cells = ["→" if row["state"] == "promoted" else "", row["name"], row["state"], row["digest"],
-                 *(_pass_at_1(row["pass_at_1"].get(suite)) for suite in suites), row["reason"], moment(row["created"])]
+        cells = [
+            "→" if row["state"] == "promoted" else "",
+            row["name"],
+            row["state"],
+            row["digest"],
+            *(_pass_at_1(row["pass_at_1"].get(suite)) for suite in suites),
+            row["reason"],
+            moment(row["created"]),
+        ]
         table.add_row(*map(Text, cells), style=STATE_STYLES[row["state"]])
     console.print(table)
     _print_promotions(console, listing["promotions"])
@@ -83,8 +90,13 @@ def print_lineage(lineage: dict[str, Any], as_json: bool) -> None:
         print(json.dumps(lineage, indent=2, ensure_ascii=False))
         return
     console = _console()
-    facts = Table(show_header=False, box=None, title=Text(f"{lineage['name']} of {lineage['run']['name']}"),
-                  title_justify="left", title_style="bold")
+    facts = Table(
+        show_header=False,
+        box=None,
+        title=Text(f"{lineage['name']} of {lineage['run']['name']}"),
+        title_justify="left",
+        title_style="bold",
+    )
     for name, value in _facts(lineage):
         facts.add_row(Text(name, style="dim"), Text(value))
     console.print(facts)
@@ -130,8 +142,14 @@ def _facts(lineage: dict[str, Any]) -> list[tuple[str, str]]:
         ("files", f"{files['path']} ({files['bytes'] / 1e6:.0f} MB)"),
         ("", files["problem"] or "whole; their digest is the one that was measured"),
         ("run", f"{run['path']}, seed {run['seed']}, config {run['config_digest']}"),
-        *([("base", f"{base['name']} ({base['digest']})"), ("parent", lineage["parent"] or "none: no model wrote rows")]
-          if base else [("given", f"{lineage['given']}: the run trained nothing for it")]),
+        *(
+            [
+                ("base", f"{base['name']} ({base['digest']})"),
+                ("parent", lineage["parent"] or "none: no model wrote rows"),
+            ]
+            if base
+            else [("given", f"{lineage['given']}: the run trained nothing for it")]
+        ),
         *(("data", _data(data)) for data in lineage["data"]),
         *(("phase", _phase(phase)) for phase in lineage["phases"]),
         *(("measured", f"{name}: {_suite(report)}") for name, report in lineage["suites"].items()),
@@ -146,13 +164,18 @@ def _data(data: dict[str, Any]) -> str:
 
 def _phase(phase: dict[str, Any]) -> str:
     rejected = "".join(f", {count} {reason}" for reason, count in phase["rejected"].items())
-    return (f"{phase['data']}: {phase['rows']} rows{rejected}, {phase['steps']} steps, {phase['tokens']} tokens, loss "
-            f"{phase['loss_first']:.3f} → {phase['loss_last']:.3f}")
+    return (
+        f"{phase['data']}: {phase['rows']} rows{rejected}, {phase['steps']} steps, {phase['tokens']} tokens, loss "
+        f"{phase['loss_first']:.3f} → {phase['loss_last']:.3f}"
+    )
 
 
 def _suite(report: dict[str, Any]) -> str:
-    rates = [f"pass@{k} {'base ' if rate['plus'] else ''}{percent(rate['base'])}"
-             f"{', plus ' + percent(rate['plus']) if rate['plus'] else ''}" for k, rate in report["pass_at_k"].items()]
+    rates = [
+        f"pass@{k} {'base ' if rate['plus'] else ''}{percent(rate['base'])}"
+        f"{', plus ' + percent(rate['plus']) if rate['plus'] else ''}"
+        for k, rate in report["pass_at_k"].items()
+    ]
     measured = report["self_consistency"]
     if measured and measured["plus"]:
         rates.append(f"self-consistency {percent(measured['plus'])}")
@@ -165,5 +188,6 @@ def _decision(decision: dict[str, Any] | None, rival: str | None) -> list[tuple[
     against = f" ({rival})" if rival else ""
     verdict = "promoted" if decision["promoted"] else "not promoted"
     lines = [("decision", f"{verdict} by the loop: {decision['reason']}{against}")]
-    return lines + [(name, f"{len(decision[name])}: {', '.join(decision[name])}") for name in ("gained", "lost")
-                    if decision[name]]
+    return lines + [
+        (name, f"{len(decision[name])}: {', '.join(decision[name])}") for name in ("gained", "lost") if decision[name]
+    ]

@@ -41,8 +41,10 @@ def evaluate(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
     [examination] = evaluation.examinations
     suite = examination.suite
     if arguments.stage == "self-consistency" and not isinstance(suite, EvalPlusSuite):
-        raise StageError(f"{suite.name} has no inputs to compare outputs on; self-consistency is measured "
-                         "on mini, humaneval_plus or mbpp_plus")
+        raise StageError(
+            f"{suite.name} has no inputs to compare outputs on; self-consistency is measured "
+            "on mini, humaneval_plus or mbpp_plus"
+        )
     place = Place(output, 0, config.seed, output / "logs", digest(arguments.stage, evaluation.digest))
     room = Room(EVALUATE, config, place, {})
 
@@ -76,25 +78,42 @@ def _given_samples(path: Path, examination: Examination) -> list[Sample]:
     except BenchmarkError as error:
         raise StageError(f"--samples: {error} (--tasks, --limit)") from error
     if unknown := [task for task in found.others if task not in set(suite.task_ids)]:
-        logger.warning("%s: %s has no such tasks, so their samples are left out: %s", path, suite.version,
-                       ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""))
+        logger.warning(
+            "%s: %s has no such tasks, so their samples are left out: %s",
+            path,
+            suite.version,
+            ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""),
+        )
     examination.given = found.others
     return found.wanted
 
 
-def _asked(config: RunConfig, examination: Examination, source: Asker | Mapping[str, Sequence[Sample]]
-           ) -> dict[str, Any]:
+def _asked(
+    config: RunConfig, examination: Examination, source: Asker | Mapping[str, Sequence[Sample]]
+) -> dict[str, Any]:
     """Return all that an evaluation depends on, in words of the command line where there are any."""
     section, suite = examination.section, examination.suite
-    asked = {"suite": suite.version, "data": suite.digest, "tasks": examination.tasks,
-             "self-consistency": section.self_consistency, "memory (MiB)": config.evaluate.memory_mib,
-             "--unsandboxed": config.evaluate.unsandboxed, "evaluate.python": config.evaluate.python}
+    asked = {
+        "suite": suite.version,
+        "data": suite.digest,
+        "tasks": examination.tasks,
+        "self-consistency": section.self_consistency,
+        "memory (MiB)": config.evaluate.memory_mib,
+        "--unsandboxed": config.evaluate.unsandboxed,
+        "evaluate.python": config.evaluate.python,
+    }
     if isinstance(source, Mapping):
         samples = [f"{each.task_id} {each.index} {each.solution}" for each in source[suite.name]]
         return asked | {"--samples": f"{len(samples)} samples, digest {digest(*samples)}"}
-    return asked | {"model": source.model, "-n": section.samples, "--temperature": section.temperature,
-                    "top_p": section.top_p, "max_new_tokens": section.max_new_tokens, "seed": config.seed,
-                    "prompt format": config.model.prompt_format}
+    return asked | {
+        "model": source.model,
+        "-n": section.samples,
+        "--temperature": section.temperature,
+        "top_p": section.top_p,
+        "max_new_tokens": section.max_new_tokens,
+        "seed": config.seed,
+        "prompt format": config.model.prompt_format,
+    }
 
 
 async def _ask_endpoint(config: RunConfig, url: str, judge: Callable[[Asker], Awaitable[None]]) -> None:

@@ -74,8 +74,13 @@ def _submit(loop: LoopService, result: ConfigFile, path: Path) -> None:
     loop.submit(config, path.name, submitted=False)
     run = loop.describe(path.name)
     if run["state"] in ("failed", "stopped"):
-        logger.warning("run %s has %s (%s); POST /api/runs/%s/resume goes on with it", path.name, run["state"],
-                       run["reason"], path.name)
+        logger.warning(
+            "run %s has %s (%s); POST /api/runs/%s/resume goes on with it",
+            path.name,
+            run["state"],
+            run["reason"],
+            path.name,
+        )
 
 
 def serve(path: Path, overrides: Sequence[str], loop: LoopService | None = None) -> None:
@@ -92,16 +97,17 @@ def serve(path: Path, overrides: Sequence[str], loop: LoopService | None = None)
     """
     run_dir = RunDir(path)
     if not run_dir.config.is_file():
-        raise RunDirError(f"{path} is not a run: it has no run.yaml; check the path, or start one with "
-                          f"`inverse-instruct run CONFIG --run-dir {path}`")
+        raise RunDirError(
+            f"{path} is not a run: it has no run.yaml; check the path, or start one with "
+            f"`inverse-instruct run CONFIG --run-dir {path}`"
+        )
     config = load_config(run_dir.config, overrides)
     if config.serve.during_training == "sleep" and not config.serve.endpoints and gpu_count() == 0:
         raise ConfigError(["serve.during_training: engines on a CPU keep their memory when asleep; set it to stop"])
     keys = read_keys(Path(config.serve.api_keys)) if config.serve.api_keys else None
     listener = listen(config)
     service = Service(config, run_dir)
-    routes = [Mount("/dashboard", routes=dashboard_routes(lambda request: path)),
-              *(api_routes(loop) if loop else [])]
+    routes = [Mount("/dashboard", routes=dashboard_routes(lambda request: path)), *(api_routes(loop) if loop else [])]
     background = loop.play(service.pause_engines, service.resume_engines) if loop else None
     logger.info("listening on http://%s:%d", *listener.getsockname()[:2])
     try:
@@ -118,9 +124,17 @@ class Server(GuardedServer):
         self._service = service
         self._drain_seconds = service.section.drain_timeout_seconds
         longest = None if self._drain_seconds is None else math.ceil(self._drain_seconds) + LAST_WORDS_SECONDS
-        super().__init__(guarded_config(app, engine_requests=service.section.max_concurrent, log_config=None,
-                                        access_log=False, server_header=False, timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                                        timeout_graceful_shutdown=longest))
+        super().__init__(
+            guarded_config(
+                app,
+                engine_requests=service.section.max_concurrent,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=longest,
+            )
+        )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more requests, wait for those in flight, stop the engines."""
@@ -141,6 +155,10 @@ def listen(config: RunConfig) -> socket.socket:
         listener.listen(QUEUE)
     except OSError as error:
         listener.close()
-        raise ConfigError([f"serve.port: {section.host}:{section.port} cannot be used ({error.strerror}); choose "
-                           "another with --set serve.port=PORT"]) from error
+        raise ConfigError(
+            [
+                f"serve.port: {section.host}:{section.port} cannot be used ({error.strerror}); choose "
+                "another with --set serve.port=PORT"
+            ]
+        ) from error
     return listener

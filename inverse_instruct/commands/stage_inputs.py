@@ -45,14 +45,25 @@ def read_pairs(paths: Sequence[str], snippets: Sequence[Snippet]) -> list[tuple[
         instruction = _text(row, "instruction", where)
         if "code" not in row and "response" not in row and "snippet_id" in row:
             if _text(row, "snippet_id", where) not in known:
-                raise CorpusError(f"{where}: belongs to snippet {row['snippet_id']}, which is not known; name the "
-                                  "snippets.parquet of preprocess with --snippets")
+                raise CorpusError(
+                    f"{where}: belongs to snippet {row['snippet_id']}, which is not known; name the "
+                    "snippets.parquet of preprocess with --snippets"
+                )
             snippet, candidate = known[row["snippet_id"]], _record(Candidate, row, where)
         else:
             snippet = _snippet(row | {"code": row.get("code", row.get("response")), "id": None}, where)
             candidate = Candidate(
-                id=digest(snippet.id, instruction, where), snippet_id=snippet.id, k=0, prefix="",
-                instruction=instruction, seed=0, model="", prompt="", prompt_tokens=0, completion_tokens=0)
+                id=digest(snippet.id, instruction, where),
+                snippet_id=snippet.id,
+                k=0,
+                prefix="",
+                instruction=instruction,
+                seed=0,
+                model="",
+                prompt="",
+                prompt_tokens=0,
+                completion_tokens=0,
+            )
         groups.setdefault(snippet.id, (snippet, []))[1].append(candidate)
     return list(groups.values())
 
@@ -102,9 +113,15 @@ def _snippet(row: dict[str, Any], where: str) -> Snippet:
     if language not in LANGUAGES:
         raise CorpusError(f"{where}: language {language!r} is not known; known: {', '.join(LANGUAGES)}")
     line = row.get("line")
-    return Snippet(id=_plain(row, "id") or digest(language, code), code=code, language=language,
-                   instruction=_plain(row, "instruction"), row_id=_plain(row, "row_id"),
-                   source=_plain(row, "source") or where, line=line if isinstance(line, int) else 0)
+    return Snippet(
+        id=_plain(row, "id") or digest(language, code),
+        code=code,
+        language=language,
+        instruction=_plain(row, "instruction"),
+        row_id=_plain(row, "row_id"),
+        source=_plain(row, "source") or where,
+        line=line if isinstance(line, int) else 0,
+    )
 
 
 def _plain(row: dict[str, Any], name: str) -> str:

@@ -54,14 +54,25 @@ def run_stage(arguments: argparse.Namespace) -> None:
 def _config(arguments: argparse.Namespace) -> RunConfig:
     """Build the config of a stage: defaults, then the file's sections, then the command line."""
     corpus = [{"path": path} for path in (arguments.input if arguments.stage == "preprocess" else ["none"])]
-    given: dict[str, Any] = {"name": arguments.stage, "model": {"base": getattr(arguments, "model", None) or "none"},
-                             "corpus": corpus}
+    given: dict[str, Any] = {
+        "name": arguments.stage,
+        "model": {"base": getattr(arguments, "model", None) or "none"},
+        "corpus": corpus,
+    }
     if hasattr(arguments, "suite"):
-        asked = {"suite": arguments.suite, "data": arguments.data, "tasks": arguments.tasks, "limit": arguments.limit,
-                 "samples": arguments.n, "temperature": arguments.temperature,
-                 "self_consistency": arguments.stage == "self-consistency"}
-        given["evaluate"] = {"suites": [{name: value for name, value in asked.items() if value is not None}],
-                             "unsandboxed": arguments.unsandboxed}
+        asked = {
+            "suite": arguments.suite,
+            "data": arguments.data,
+            "tasks": arguments.tasks,
+            "limit": arguments.limit,
+            "samples": arguments.n,
+            "temperature": arguments.temperature,
+            "self_consistency": arguments.stage == "self-consistency",
+        }
+        given["evaluate"] = {
+            "suites": [{name: value for name, value in asked.items() if value is not None}],
+            "unsandboxed": arguments.unsandboxed,
+        }
     if arguments.config:
         return load_config(arguments.config, arguments.overrides, given)
     return parse_config(given, arguments.overrides)
@@ -87,8 +98,7 @@ def _train(stage: Stage, config: RunConfig, arguments: argparse.Namespace) -> Ma
     return _play(on_files, config, arguments.output, {}, [file_digest(path) for path in files])
 
 
-def _play(stage: Stage, config: RunConfig, output: Path, inputs: Mapping[str, Source], contents: list[str]
-          ) -> Manifest:
+def _play(stage: Stage, config: RunConfig, output: Path, inputs: Mapping[str, Source], contents: list[str]) -> Manifest:
     model = resolve_model(config.model.base) if stage.model else None
     key = make_key(stage, config, contents, model)
     if manifest := read_manifest(output, key):
@@ -117,8 +127,10 @@ def _snippets(stage: Stage, arguments: argparse.Namespace) -> Mapping[str, Seque
 
 def _pairs(stage: Stage, arguments: argparse.Namespace) -> Mapping[str, Sequence[Record]]:
     groups = read_pairs(arguments.input, read_snippets([arguments.snippets]) if arguments.snippets else [])
-    return {"snippets": [snippet for snippet, _ in groups],
-            "candidates": [candidate for _, group in groups for candidate in group]}
+    return {
+        "snippets": [snippet for snippet, _ in groups],
+        "candidates": [candidate for _, group in groups for candidate in group],
+    }
 
 
 def _scored(stage: Stage, arguments: argparse.Namespace) -> Mapping[str, Sequence[Record]]:
@@ -128,17 +140,26 @@ def _scored(stage: Stage, arguments: argparse.Namespace) -> Mapping[str, Sequenc
     known = {(candidate.id, candidate.snippet_id) for candidate in candidates}
     strangers = [pair.candidate_id for pair in pairs if (pair.candidate_id, pair.snippet_id) not in known]
     if strangers or not {pair.snippet_id for pair in pairs} <= {snippet.id for snippet in snippets}:
-        raise CorpusError(f"{arguments.scored}: scores pairs that are not in {arguments.summarized} and "
-                          f"{arguments.preprocessed}; give the folders of one run, scored with --snippets")
+        raise CorpusError(
+            f"{arguments.scored}: scores pairs that are not in {arguments.summarized} and "
+            f"{arguments.preprocessed}; give the folders of one run, scored with --snippets"
+        )
     return {"snippets": snippets, "candidates": candidates, "scores": pairs, "earlier": []}
 
 
 def _written(stage: Stage, arguments: argparse.Namespace) -> Mapping[str, Sequence[Record]]:
     """Read each input from the option of its name, as one of our stages wrote it."""
-    return {name: read_written(source.rows.record, getattr(arguments, name))
-            for name, source in stage.reads.items() if source.rows}
+    return {
+        name: read_written(source.rows.record, getattr(arguments, name))
+        for name, source in stage.reads.items()
+        if source.rows
+    }
 
 
 _INPUTS: dict[str, Callable[[Stage, argparse.Namespace], Mapping[str, Sequence[Record]]]] = {
-    "preprocess": lambda stage, arguments: {}, "summarize": _snippets, "score": _pairs, "selection": _scored}
+    "preprocess": lambda stage, arguments: {},
+    "summarize": _snippets,
+    "score": _pairs,
+    "selection": _scored,
+}
 """Stage -> how its command reads its inputs, where that is not by the options of their names."""

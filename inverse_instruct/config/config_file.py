@@ -103,8 +103,9 @@ def _usable(result: ConfigFile) -> RunConfig:
     return result.config
 
 
-def _parse(result: ConfigFile, tree: dict[str, Any], overrides: Sequence[str], folder: Path | None = None
-           ) -> ConfigFile:
+def _parse(
+    result: ConfigFile, tree: dict[str, Any], overrides: Sequence[str], folder: Path | None = None
+) -> ConfigFile:
     tree = copy.deepcopy(tree)
     for override in overrides:
         problem = _override(tree, override)

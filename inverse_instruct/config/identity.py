@@ -31,8 +31,9 @@ HOW = How()
 
 def decisive(section: BaseModel) -> dict[str, Any]:
     """Return the values of a section that decide what comes out, paths as they are given."""
-    return {name: _plain(getattr(section, name)) for name, field in type(section).model_fields.items()
-            if not is_how(field)}
+    return {
+        name: _plain(getattr(section, name)) for name, field in type(section).model_fields.items() if not is_how(field)
+    }
 
 
 def identity(section: BaseModel) -> dict[str, Any]:

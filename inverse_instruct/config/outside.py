@@ -56,10 +56,13 @@ def change_outside(section: Section, change: Change, place: str = "") -> Section
         change: makes the new value of a key such as `corpus.0.path`, its mark and its value.
         place: key of the section, with a point at its end.
     """
-    changed = {name: _changed(getattr(section, name), _mark(field), change, f"{place}{name}")
-               for name, field in type(section).model_fields.items()}
-    return section.model_copy(update={
-        name: value for name, value in changed.items() if value != getattr(section, name)})
+    changed = {
+        name: _changed(getattr(section, name), _mark(field), change, f"{place}{name}")
+        for name, field in type(section).model_fields.items()
+    }
+    return section.model_copy(
+        update={name: value for name, value in changed.items() if value != getattr(section, name)}
+    )
 
 
 def outside_values(section: BaseModel) -> list[tuple[str, Outside, Any]]:

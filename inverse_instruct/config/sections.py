@@ -54,11 +54,15 @@ def check_urls(urls: list[str]) -> list[str]:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"endpoint {url!r} is not a URL; write http://HOST:PORT")
         if "@" in parts.netloc:
-            raise ValueError(f"the endpoint on {parts.hostname} holds a password, which would be written to run.yaml; "
-                             "leave it out and set INVERSE_INSTRUCT_API_KEY, which is sent as a bearer token")
+            raise ValueError(
+                f"the endpoint on {parts.hostname} holds a password, which would be written to run.yaml; "
+                "leave it out and set INVERSE_INSTRUCT_API_KEY, which is sent as a bearer token"
+            )
         if parts.query or parts.fragment:
-            raise ValueError(f"the endpoint on {parts.hostname} has more than a path; write http://HOST:PORT, and set "
-                             "INVERSE_INSTRUCT_API_KEY where it asks for a key")
+            raise ValueError(
+                f"the endpoint on {parts.hostname} has more than a path; write http://HOST:PORT, and set "
+                "INVERSE_INSTRUCT_API_KEY where it asks for a key"
+            )
     return urls
 
 
@@ -181,7 +185,13 @@ class SummarizeSection(Section):
     candidates: int = Field(10, ge=1)
     """Instructions to write for each snippet."""
     prefixes: list[Text] = [
-        "Write a", "Create a", "Implement a", "Develop a", "Design a", "Build a", "I want a",
+        "Write a",
+        "Create a",
+        "Implement a",
+        "Develop a",
+        "Design a",
+        "Build a",
+        "I want a",
     ]
     """Forced beginnings of the reply, drawn anew for every candidate; the snippet's language follows."""
     temperature: float = Field(0.8, ge=0)

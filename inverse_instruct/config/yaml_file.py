@@ -56,8 +56,12 @@ def parse_yaml(data: bytes, place: str) -> tuple[Any, dict[Key, int]]:
         if node is None:
             return None, {}
         if _count(node, {}) > _MAX_VALUES:
-            raise ConfigError([f"{place}: stands for more than {_MAX_VALUES} values once its aliases are written out; "
-                               "write it without them"])
+            raise ConfigError(
+                [
+                    f"{place}: stands for more than {_MAX_VALUES} values once its aliases are written out; "
+                    "write it without them"
+                ]
+            )
         return loader.construct_document(node), _line_numbers(node)
     except _NOT_YAML as error:
         raise ConfigError([f"{place}: is not valid YAML: {' '.join(str(error).split())[:500]}"]) from error

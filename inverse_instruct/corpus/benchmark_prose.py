@@ -26,8 +26,9 @@ _MAX_SHARING_TASKS = 10
 class ProseIndex:
     """The descriptions of benchmarks, ready to be looked for in many texts."""
 
-    def __init__(self, files: Iterable[Sequence[References]], idioms: Iterable[str], ngram: int, enough: float,
-                 telling: Telling) -> None:
+    def __init__(
+        self, files: Iterable[Sequence[References]], idioms: Iterable[str], ngram: int, enough: float, telling: Telling
+    ) -> None:
         """Index the descriptions of all tasks, file by file, without what is an idiom.
 
         Args:
@@ -70,7 +71,6 @@ class ProseIndex:
             for task in tasks:
                 found[task] = max(found[task], bits)
         return found
-
 
     def _telling_runs(self, tasks: Sequence[References]) -> dict[int, str]:
         """Return the runs of words of one file's descriptions with the first task of each, boilerplate left out."""

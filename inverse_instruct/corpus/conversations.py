@@ -13,8 +13,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 ASKING = {"human", "user", "prompter", "student"}
-ANSWERING = {"gpt", "assistant", "chatgpt", "bot", "chatbot", "model", "ai", "bing", "bard", "claude", "gemini", "gpt4",
-             "gpt-4", "gpt-3.5", "llm", "teacher"}
+ANSWERING = {
+    "gpt",
+    "assistant",
+    "chatgpt",
+    "bot",
+    "chatbot",
+    "model",
+    "ai",
+    "bing",
+    "bard",
+    "claude",
+    "gemini",
+    "gpt4",
+    "gpt-4",
+    "gpt-3.5",
+    "llm",
+    "teacher",
+}
 SYSTEM = {"system", "developer"}
 _SPEAKER = ("from", "role", "speaker")
 _WORDS = ("value", "content", "text")
@@ -38,8 +54,11 @@ def first_exchange(turns: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
         if speaker in ANSWERING and not question and not _calls(turn):
             continue  # a greeting
         if speaker not in ASKING | ANSWERING or _calls(turn):
-            raise ValueError(f"turn {number} is a call of a tool" if _calls(turn) else
-                             f"turn {number} is by {speaker[:40] or 'nobody'!r}, in the middle of the first exchange")
+            raise ValueError(
+                f"turn {number} is a call of a tool"
+                if _calls(turn)
+                else f"turn {number} is by {speaker[:40] or 'nobody'!r}, in the middle of the first exchange"
+            )
         words = _words(turn, number)
         if words.strip():
             (question if speaker in ASKING else answer).append(words)

@@ -60,8 +60,10 @@ def refuse_bomb(path: Path, compressed_bytes: int, expanded_bytes: int) -> None:
         CorpusError: text does not expand so far.
     """
     if expanded_bytes > max(_EXPANDED_BYTES, _MAX_EXPANSION * compressed_bytes):
-        raise CorpusError(f"{path}: expands to more than {_MAX_EXPANSION} times its size, as no text does; unpack it "
-                          "yourself if you trust it")
+        raise CorpusError(
+            f"{path}: expands to more than {_MAX_EXPANSION} times its size, as no text does; unpack it "
+            "yourself if you trust it"
+        )
 
 
 def _open(path: Path) -> io.BufferedReader:
@@ -142,9 +144,11 @@ def _read_array(path: Path, stream: io.BufferedReader) -> Iterator[RawRecord]:
             number += 1
             yield _record(number, value)
     except (ValueError, RecursionError) as error:
-        raise CorpusError(f"{path}: is not a valid JSON array ({error}, in or after row {number + 1}); mend it, or "
-                          "write one row a line into a .jsonl file, where a broken row does not take the others with "
-                          "it") from error
+        raise CorpusError(
+            f"{path}: is not a valid JSON array ({error}, in or after row {number + 1}); mend it, or "
+            "write one row a line into a .jsonl file, where a broken row does not take the others with "
+            "it"
+        ) from error
 
 
 def _elements(text: io.TextIOWrapper) -> Iterator[Any]:

@@ -16,8 +16,13 @@ from inverse_instruct.corpus.conversations import first_exchange
 Fields = Mapping[str, Any]
 
 _PAIRS = (
-    ("instruction", "response"), ("prompt", "completion"), ("prompt", "response"), ("question", "answer"),
-    ("problem", "solution"), ("query", "answer"), ("query", "response"),
+    ("instruction", "response"),
+    ("prompt", "completion"),
+    ("prompt", "response"),
+    ("question", "answer"),
+    ("problem", "solution"),
+    ("query", "answer"),
+    ("query", "response"),
 )
 _CODE = ("code", "content", "whole_func_string", "original_string", "func_code_string")
 _LANGUAGE = ("language", "lang", "programming_language")
@@ -25,10 +30,26 @@ _TURNS = {"sharegpt": "conversations", "messages": "messages"}
 _DAMAGE = re.compile("[\0\ud800-\udfff]")
 _FRAMES = {"<>", "[]", "()", "{}", '""', "''", "``", "**"}
 _LONGEST_PLACEHOLDER = 60  # characters
-_NOTHING = {"input", "none", "n/a", "na", "null", "nil", "nan", "empty", "blank", "undefined", "not applicable",
-            "not available", "not required", "not needed"}
-_NO_INPUT = re.compile(r"no ?(?:additional |further |specific )?(?:input|context)s?(?: is)?"
-                       r"(?: required| needed| necessary| provided| given| available)?")
+_NOTHING = {
+    "input",
+    "none",
+    "n/a",
+    "na",
+    "null",
+    "nil",
+    "nan",
+    "empty",
+    "blank",
+    "undefined",
+    "not applicable",
+    "not available",
+    "not required",
+    "not needed",
+}
+_NO_INPUT = re.compile(
+    r"no ?(?:additional |further |specific )?(?:input|context)s?(?: is)?"
+    r"(?: required| needed| necessary| provided| given| available)?"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,8 +88,10 @@ def check_rows(source: CorpusSource) -> None:
             return
         count, problem = count + 1, row.detail if count == 0 else problem
     which = "the first " if count == _ROWS_TO_CHECK else ""
-    raise CorpusError(f"{source.path}: none of {which}{count} rows gives a snippet (malformed {count}), the first as "
-                      f"{problem}; check that it is the right file, and the source's format")
+    raise CorpusError(
+        f"{source.path}: none of {which}{count} rows gives a snippet (malformed {count}), the first as "
+        f"{problem}; check that it is the right file, and the source's format"
+    )
 
 
 def _rows(records: Iterator[RawRecord], name: str, place: str, layout: str) -> Iterator[SourceRow | Rejection]:
@@ -114,8 +116,10 @@ def _with_layout(records: Iterator[RawRecord], place: str) -> tuple[Iterator[Raw
     if not start:
         raise CorpusError(f"{place}: holds no rows; check that it is the right file")
     seen = ", ".join(sorted(fields)[:20])
-    raise CorpusError(f"{place}: cannot tell the layout from the fields {seen}; rename them to instruction and "
-                      "response, or set the source's format")
+    raise CorpusError(
+        f"{place}: cannot tell the layout from the fields {seen}; rename them to instruction and "
+        "response, or set the source's format"
+    )
 
 
 def _row(record: RawRecord, name: str, layout: str) -> SourceRow | Rejection:
@@ -141,13 +145,16 @@ def _rejected(name: str, line: int, problem: str, reason: Reason = Reason.MALFOR
 
 def _read_folder(folder: Path, source: CorpusSource) -> Iterator[SourceRow | Rejection]:
     if source.format not in ("auto", "code"):
-        raise CorpusError(f"{folder}: is a folder, which can only be read as format: code; give a file for format: "
-                          f"{source.format}")
+        raise CorpusError(
+            f"{folder}: is a folder, which can only be read as format: code; give a file for format: {source.format}"
+        )
     paths = source_paths(folder)
     first = next(paths, None)
     if first is None:
-        raise CorpusError(f"{folder}: holds no source file of a language that we know; give a folder of source code, "
-                          "or name a file of rows itself")
+        raise CorpusError(
+            f"{folder}: holds no source file of a language that we know; give a folder of source code, "
+            "or name a file of rows itself"
+        )
     return chain.from_iterable(_read_source_file(path, folder, language) for path, language in chain([first], paths))
 
 
@@ -200,5 +207,7 @@ def _read_hub(name: str, split: str) -> Iterator[RawRecord]:
         for number, fields in enumerate(rows, 1):
             yield RawRecord(number, dict(fields))
     except (OSError, ValueError, RuntimeError, HTTPError) as error:
-        raise CorpusError(f"{name}: no such file here, and it cannot be read from the HF hub as a data set with split "
-                          f"{split!r} ({error}); check the spelling, the split and the network") from error
+        raise CorpusError(
+            f"{name}: no such file here, and it cannot be read from the HF hub as a data set with split "
+            f"{split!r} ({error}); check the spelling, the split and the network"
+        ) from error

@@ -38,8 +38,9 @@ def read_records(path: Path) -> Iterator[RawRecord]:
     if not path.exists():
         raise CorpusError(f"{path}: there is no such file or folder; check the path")
     if not is_row_file(path):
-        raise CorpusError(f"{path}: is not a corpus file; give a .jsonl, .json (both also .gz) or .parquet file, "
-                          "or convert it to one")
+        raise CorpusError(
+            f"{path}: is not a corpus file; give a .jsonl, .json (both also .gz) or .parquet file, or convert it to one"
+        )
     if not path.is_file():
         raise CorpusError(f"{path}: is not a regular file; give a file of rows, or a folder of source code")
     try:

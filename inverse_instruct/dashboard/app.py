@@ -47,8 +47,12 @@ def routes(find_run: FindRun) -> list[Route]:
     def rows(request: Request) -> Response:
         return _reply(to_json(read_page(find_run(request), _query(request))), "application/json")
 
-    return [Route("/", _guarded(page)), Route("/data.json", _guarded(data)), Route("/rows", _guarded(rows)),
-            Route("/static/{name}", _static)]
+    return [
+        Route("/", _guarded(page)),
+        Route("/data.json", _guarded(data)),
+        Route("/rows", _guarded(rows)),
+        Route("/static/{name}", _static),
+    ]
 
 
 def create_app(path: Path, host: str) -> Starlette:
@@ -67,8 +71,9 @@ def serve(path: Path, host: str, port: int) -> None:
     try:
         listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        raise ServerError(f"{host}:{port} cannot be used ({error.strerror}); choose another --host or --port"
-                          ) from error
+        raise ServerError(
+            f"{host}:{port} cannot be used ({error.strerror}); choose another --host or --port"
+        ) from error
     shown = f"[{host}]" if ":" in host else host
     print(f"dashboard of {path}: http://{shown}:{listener.getsockname()[1]}/", flush=True)
     server = GuardedServer(guarded_config(create_app(path, host), log_config=None, log_level="warning"))
@@ -100,8 +105,13 @@ def _static(request: Request) -> Response:
 def _query(request: Request) -> RowQuery:
     given = request.query_params
     try:
-        return RowQuery(int(given.get("round", 0)), int(given.get("page", 1)), given.get("q", ""),
-                        given.get("outcome", ""), given.get("order", "corpus"))
+        return RowQuery(
+            int(given.get("round", 0)),
+            int(given.get("page", 1)),
+            given.get("q", ""),
+            given.get("outcome", ""),
+            given.get("order", "corpus"),
+        )
     except ValueError as error:
         raise RequestError(f"round and page are numbers ({error})") from error
 
@@ -116,6 +126,14 @@ def _revalidated(request: Request, body: str) -> Response:
 
 
 def _reply(body: str, kind: str, status: int = 200, cache: str = "no-cache") -> Response:
-    return Response(body, status, media_type=kind, headers={
-        "cache-control": cache, "content-security-policy": LIVE_POLICY, "x-content-type-options": "nosniff",
-        "referrer-policy": "no-referrer"})
+    return Response(
+        body,
+        status,
+        media_type=kind,
+        headers={
+            "cache-control": cache,
+            "content-security-policy": LIVE_POLICY,
+            "x-content-type-options": "nosniff",
+            "referrer-policy": "no-referrer",
+        },
+    )

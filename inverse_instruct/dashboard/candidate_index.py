@@ -34,7 +34,8 @@ class CandidateIndex:
         self._files = [RowFile(folders["summarize"] / name) for name in ("candidates.parquet", "rejections.parquet")]
         self._decisions = _decisions(
             RowFile(folders["selection"] / "selected.parquet"),
-            [RowFile(folders[stage] / "rejections.parquet") for stage in ("score", "selection")])
+            [RowFile(folders[stage] / "rejections.parquet") for stage in ("score", "selection")],
+        )
         written = self._files[0].columns("id", "snippet_id")
         rejected = self._files[1].columns("row_id", "reason")
         owners = pc.replace_substring_regex(rejected["row_id"], r"/\d+$", "")
@@ -43,11 +44,15 @@ class CandidateIndex:
         self._file = np.repeat([0, 1], [len(written), len(rejected)])
         self._row = np.concatenate([np.arange(len(written)), np.arange(len(rejected))])
         self._decision = _numbers(written["id"], self._decisions["id"])
-        self._outcome = np.concatenate([
-            _texts(pc.fill_null(_taken(self._decisions["outcome"], self._decision), UNDECIDED)),
-            _texts(rejected["reason"])])
-        self._score = np.concatenate([_scores(written["id"], RowFile(folders["score"] / "scores.parquet")),
-                                      np.full(len(rejected), np.nan)])
+        self._outcome = np.concatenate(
+            [
+                _texts(pc.fill_null(_taken(self._decisions["outcome"], self._decision), UNDECIDED)),
+                _texts(rejected["reason"]),
+            ]
+        )
+        self._score = np.concatenate(
+            [_scores(written["id"], RowFile(folders["score"] / "scores.parquet")), np.full(len(rejected), np.nan)]
+        )
         self._summarize(len(ids))
         self.holding = lru_cache(maxsize=8)(self._holding)
 
@@ -80,35 +85,60 @@ class CandidateIndex:
         """Return snippets with their candidates, in the order asked for."""
         entries = {number: self._entries[self._starts[number] : self._starts[number + 1]] for number in numbers}
         every = np.concatenate([*entries.values(), np.zeros(0, np.int64)]).astype(np.int64)
-        texts = [file.rows(self._row[every[self._file[every] == kind]].tolist())
-                 for kind, file in enumerate(self._files)]
+        texts = [
+            file.rows(self._row[every[self._file[every] == kind]].tolist()) for kind, file in enumerate(self._files)
+        ]
         snippets = self._snippets.rows(numbers)
-        return [snippets[number] | {"candidates": sorted(
-            (self._candidate(int(entry), texts) for entry in entries[number]), key=lambda candidate: candidate["k"])}
-            for number in numbers]
+        return [
+            snippets[number]
+            | {
+                "candidates": sorted(
+                    (self._candidate(int(entry), texts) for entry in entries[number]),
+                    key=lambda candidate: candidate["k"],
+                )
+            }
+            for number in numbers
+        ]
 
     def _candidate(self, entry: int, texts: list[dict[int, dict[str, Any]]]) -> dict[str, Any]:
         row = texts[self._file[entry]][int(self._row[entry])]
         outcome, score = str(self._outcome[entry]), float(self._score[entry])
         if self._file[entry] == 1:
             snippet_id, _, k = row["row_id"].rpartition("/")
-            return {"k": int(k), "stage": "summarize", "outcome": outcome, "score": None, "text": row["detail"],
-                    "detail": "", "seed": candidate_seed(self._run_seed, self._round, snippet_id, int(k))}
+            return {
+                "k": int(k),
+                "stage": "summarize",
+                "outcome": outcome,
+                "score": None,
+                "text": row["detail"],
+                "detail": "",
+                "seed": candidate_seed(self._run_seed, self._round, snippet_id, int(k)),
+            }
         decision = int(self._decision[self._row[entry]])
-        return {"k": row["k"], "outcome": outcome, "score": None if np.isnan(score) else score,
-                "text": row["instruction"],
-                "stage": self._decisions["stage"][decision].as_py() if decision >= 0 else "",
-                "detail": self._decisions["detail"][decision].as_py() if decision >= 0 else "",
-                **{name: row[name] for name in ("prefix", "seed", "model", "prompt", "prompt_tokens",
-                                                "completion_tokens")}}
+        return {
+            "k": row["k"],
+            "outcome": outcome,
+            "score": None if np.isnan(score) else score,
+            "text": row["instruction"],
+            "stage": self._decisions["stage"][decision].as_py() if decision >= 0 else "",
+            "detail": self._decisions["detail"][decision].as_py() if decision >= 0 else "",
+            **{name: row[name] for name in ("prefix", "seed", "model", "prompt", "prompt_tokens", "completion_tokens")},
+        }
 
 
 def _decisions(selected: RowFile, rejections: list[RowFile]) -> pa.Table:
     """Return id, outcome, stage and detail of every candidate that scoring or selection decided on."""
     ids = selected.columns("candidate_id")["candidate_id"]
-    parts = [pa.table({"id": ids, "outcome": pa.array([SELECTED] * len(ids), pa.string()),
-                       "stage": pa.array(["selection"] * len(ids), pa.string()),
-                       "detail": pa.array([""] * len(ids), pa.string())})]
+    parts = [
+        pa.table(
+            {
+                "id": ids,
+                "outcome": pa.array([SELECTED] * len(ids), pa.string()),
+                "stage": pa.array(["selection"] * len(ids), pa.string()),
+                "detail": pa.array([""] * len(ids), pa.string()),
+            }
+        )
+    ]
     for file in rejections:
         table = file.columns("row_id", "reason", "stage", "detail")
         parts.append(table.rename_columns(["id", "outcome", "stage", "detail"]))

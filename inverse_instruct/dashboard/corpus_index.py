@@ -44,10 +44,24 @@ class CorpusIndex:
         """Return rows with their texts, in the order asked for."""
         snippets = self._snippets.rows(number for number in numbers if number < self._kept)
         rejections = self._rejections.rows(number - self._kept for number in numbers if number >= self._kept)
-        return [snippets[number] | {"outcome": KEPT, "detail": "", "candidates": None} if number < self._kept
-                else self._rejected(rejections[number - self._kept]) for number in numbers]
+        return [
+            snippets[number] | {"outcome": KEPT, "detail": "", "candidates": None}
+            if number < self._kept
+            else self._rejected(rejections[number - self._kept])
+            for number in numbers
+        ]
 
     @staticmethod
     def _rejected(row: dict[str, Any]) -> dict[str, Any]:
-        return {"id": "", "code": None, "language": None, "instruction": "", "row_id": row["row_id"], "source": None,
-                "line": None, "outcome": row["reason"], "detail": row["detail"], "candidates": None}
+        return {
+            "id": "",
+            "code": None,
+            "language": None,
+            "instruction": "",
+            "row_id": row["row_id"],
+            "source": None,
+            "line": None,
+            "outcome": row["reason"],
+            "detail": row["detail"],
+            "candidates": None,
+        }

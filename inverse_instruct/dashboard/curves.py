@@ -33,5 +33,8 @@ def _points(path: Path, changed: int, size: int) -> dict[str, Any]:
     lines = read_losses(path)
     every = -(-len(lines) // MAX_POINTS) or 1
     kept = [line for number, line in enumerate(lines) if number % every == 0 or number == len(lines) - 1]
-    return {"steps": len(lines), "every": every,
-            **{name: [line[name] for line in kept] for name in ("step", "loss", "lr", "grad_norm")}}
+    return {
+        "steps": len(lines),
+        "every": every,
+        **{name: [line[name] for line in kept] for name in ("step", "loss", "lr", "grad_norm")},
+    }

@@ -23,8 +23,11 @@ def score_histogram(run_dir: RunDir, round_number: int) -> dict[str, Any] | None
     selected = run_dir.stage(round_number, "selection") / "selected.parquet"
     if not scored.is_file():
         return None
-    return {"round": round_number, "scored": _counts(scored, scored.stat().st_mtime_ns),
-            "selected": _counts(selected, selected.stat().st_mtime_ns) if selected.is_file() else None}
+    return {
+        "round": round_number,
+        "scored": _counts(scored, scored.stat().st_mtime_ns),
+        "selected": _counts(selected, selected.stat().st_mtime_ns) if selected.is_file() else None,
+    }
 
 
 @lru_cache(maxsize=256)

@@ -21,8 +21,10 @@ from inverse_instruct import __version__
 
 SCRIPTS = ("plotly.js", "text.js", "charts.js", "sections.js", "rows.js", "main.js")
 STYLES = "dashboard.css"
-LIVE_POLICY = ("default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; "
-               "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")  # Plotly sets styles in the page
+LIVE_POLICY = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)  # Plotly sets styles in the page
 
 
 @lru_cache(maxsize=16)
@@ -55,8 +57,9 @@ def to_json(value: Any) -> str:
 
 def live_page(name: str) -> str:
     """Return the page of the live dashboard; all its links are relative."""
-    return _template().render(name=name, version=__version__, live=True, scripts=SCRIPTS, styles=STYLES,
-                              digest=asset_digest)
+    return _template().render(
+        name=name, version=__version__, live=True, scripts=SCRIPTS, styles=STYLES, digest=asset_digest
+    )
 
 
 def report_page(name: str, data: dict[str, Any]) -> str:
@@ -64,13 +67,24 @@ def report_page(name: str, data: dict[str, Any]) -> str:
     hashes = " ".join(f"'sha256-{_hash(asset(script))}'" for script in SCRIPTS)
     policy = f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
     return _template().render(
-        name=name, version=__version__, live=False, policy=policy, data=Markup(to_json(data)),
-        scripts=[Markup(asset(script)) for script in SCRIPTS], styles=Markup(asset(STYLES)))
+        name=name,
+        version=__version__,
+        live=False,
+        policy=policy,
+        data=Markup(to_json(data)),
+        scripts=[Markup(asset(script)) for script in SCRIPTS],
+        styles=Markup(asset(STYLES)),
+    )
 
 
 def _template() -> Template:
-    environment = Environment(loader=PackageLoader("inverse_instruct.dashboard"), autoescape=True,
-                              undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=PackageLoader("inverse_instruct.dashboard"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     return environment.get_template("page.html.jinja")
 
 

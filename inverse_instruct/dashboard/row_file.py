@@ -84,5 +84,6 @@ class RowFile:
             with pq.ParquetFile(self.path) as file:
                 yield file
         except (OSError, pa.ArrowException) as error:
-            raise RunDirError(f"{self.path}: cannot be read ({error}); remove its folder and run the stage again"
-                              ) from error
+            raise RunDirError(
+                f"{self.path}: cannot be read ({error}); remove its folder and run the stage again"
+            ) from error

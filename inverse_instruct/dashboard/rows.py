@@ -68,9 +68,17 @@ def read_page(path: Path, query: RowQuery, size: int = PAGE_ROWS) -> dict[str, A
     index = _open(path, query.round)
     chosen = _choose(index, query)
     start = (query.page - 1) * size
-    return {"round": query.round, "page": query.page, "pages": max(1, -(-len(chosen) // size)), "first": start + 1,
-            "matched": len(chosen), "total": index.total, "available": index.total, "outcomes": index.outcomes,
-            "rows": index.read([int(number) for number in chosen[start : start + size]])}
+    return {
+        "round": query.round,
+        "page": query.page,
+        "pages": max(1, -(-len(chosen) // size)),
+        "first": start + 1,
+        "matched": len(chosen),
+        "total": index.total,
+        "available": index.total,
+        "outcomes": index.outcomes,
+        "rows": index.read([int(number) for number in chosen[start : start + size]]),
+    }
 
 
 def _choose(index: RowIndex, query: RowQuery) -> Numbers:
@@ -89,8 +97,10 @@ def _choose(index: RowIndex, query: RowQuery) -> Numbers:
 def _open(path: Path, round_number: int) -> RowIndex:
     run_dir = RunDir(path)
     stages = ("preprocess",) if round_number == 0 else ("summarize", "score", "selection")
-    manifests = [run_dir.stage(0 if stage == "preprocess" else round_number, stage) / "manifest.json"
-                 for stage in ("preprocess", *stages)]
+    manifests = [
+        run_dir.stage(0 if stage == "preprocess" else round_number, stage) / "manifest.json"
+        for stage in ("preprocess", *stages)
+    ]
     changed = tuple(manifest.stat().st_mtime_ns if manifest.is_file() else 0 for manifest in manifests)
     return _indexed(path, round_number, changed)
 

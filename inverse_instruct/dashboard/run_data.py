@@ -31,8 +31,10 @@ def collect_run(path: Path) -> dict[str, Any]:
     run = status["run"] or {"name": path.resolve().name, "state": "not started", "rounds": None}
     later = dict.fromkeys(stage["stage"] for stage in stages if stage["round"])
     order = [*dict.fromkeys(stage["stage"] for stage in stages if stage["stage"] not in later), *later]
-    done = sorted((stage for stage in stages if stage["manifest"]),
-                  key=lambda stage: (order.index(stage["stage"]), stage["round"]))
+    done = sorted(
+        (stage for stage in stages if stage["manifest"]),
+        key=lambda stage: (order.index(stage["stage"]), stage["round"]),
+    )
     numbers = [row["round"] for row in status["rounds"]]
     return {
         "name": run["name"],
@@ -57,8 +59,20 @@ def _under_way(stage: dict[str, Any]) -> dict[str, Any]:
 
 def _round(row: dict[str, Any], checkpoints: list[Checkpoint]) -> dict[str, Any]:
     checkpoint = next((known for known in checkpoints if known.round == row["round"]), None)
-    names = ("round", "snippets", "candidates", "selected", "mean_lm_score", "loss_first", "loss_last", "promoted",
-             "gained", "lost", "p_worse", "reason")
+    names = (
+        "round",
+        "snippets",
+        "candidates",
+        "selected",
+        "mean_lm_score",
+        "loss_first",
+        "loss_last",
+        "promoted",
+        "gained",
+        "lost",
+        "p_worse",
+        "reason",
+    )
     return {name: row[name] for name in names} | {
         "suites": [_suite(name, metrics) for name, metrics in row["suites"].items()],
         "seconds": row["seconds"],
@@ -69,8 +83,14 @@ def _round(row: dict[str, Any], checkpoints: list[Checkpoint]) -> dict[str, Any]
 
 def _suite(name: str, metrics: dict[str, Any]) -> dict[str, Any]:
     rates = metrics["pass_at_k"].get("1") or {"base": None, "plus": None}
-    return {"suite": name, "base": rates["base"], "plus": rates["plus"], "problems": metrics["problems"],
-            "not_measured": metrics["not_measured"], "consistency": metrics["self_consistency"]}
+    return {
+        "suite": name,
+        "base": rates["base"],
+        "plus": rates["plus"],
+        "problems": metrics["problems"],
+        "not_measured": metrics["not_measured"],
+        "consistency": metrics["self_consistency"],
+    }
 
 
 def _funnel(stage: dict[str, Any]) -> dict[str, Any]:
@@ -84,16 +104,28 @@ def _funnel(stage: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cost(stage: dict[str, Any]) -> dict[str, Any]:
-    return {"round": stage["round"], "stage": stage["stage"], "seconds": stage["manifest"]["seconds"],
-            "tokens": stage["manifest"]["tokens"]}
+    return {
+        "round": stage["round"],
+        "stage": stage["stage"],
+        "seconds": stage["manifest"]["seconds"],
+        "tokens": stage["manifest"]["tokens"],
+    }
 
 
 def _history(events: list[dict[str, Any]], promotions: list[Promotion]) -> list[dict[str, Any]]:
-    rows = [{"time": event["time"], "round": event["round"], "kind": "event", "text": event["message"]}
-            for event in events[-LATEST_EVENTS:]]
+    rows = [
+        {"time": event["time"], "round": event["round"], "kind": "event", "text": event["message"]}
+        for event in events[-LATEST_EVENTS:]
+    ]
     for move in promotions[-LATEST_EVENTS:]:
         over = "" if move.over is None else f" over round {move.over}"
         done = "promoted" if move.action == "promote" else "rolled back to"
-        rows.append({"time": move.time, "round": move.round, "kind": move.action,
-                     "text": f"{done} round {move.round}{over}, by {move.author}: {move.reason or 'no reason given'}"})
+        rows.append(
+            {
+                "time": move.time,
+                "round": move.round,
+                "kind": move.action,
+                "text": f"{done} round {move.round}{over}, by {move.author}: {move.reason or 'no reason given'}",
+            }
+        )
     return sorted(rows, key=lambda row: row["time"], reverse=True)

@@ -28,16 +28,24 @@ from inverse_instruct.web.origin import OriginCheck
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 CONTENTS = {
-    "/v1/models": "the models that a request may name", "/v1/completions": "POST: completions",
-    "/v1/chat/completions": "POST: replies in a chat", "/health": "whether the process is up",
-    "/ready": "whether a request would be answered, and by which checkpoint", "/metrics": "counters for Prometheus",
-    "/dashboard/": "the run in a browser", "/api/runs": "the runs of the loop; POST: submit one",
+    "/v1/models": "the models that a request may name",
+    "/v1/completions": "POST: completions",
+    "/v1/chat/completions": "POST: replies in a chat",
+    "/health": "whether the process is up",
+    "/ready": "whether a request would be answered, and by which checkpoint",
+    "/metrics": "counters for Prometheus",
+    "/dashboard/": "the run in a browser",
+    "/api/runs": "the runs of the loop; POST: submit one",
 }
 """What there is and may be, for those who ask for `/`."""
 
 
-def create_app(service: Service, keys: list[bytes] | None = None, extra_routes: Sequence[BaseRoute] = (),
-               background: AbstractAsyncContextManager[None] | None = None) -> Starlette:
+def create_app(
+    service: Service,
+    keys: list[bytes] | None = None,
+    extra_routes: Sequence[BaseRoute] = (),
+    background: AbstractAsyncContextManager[None] | None = None,
+) -> Starlette:
     """Return the application; it starts the service with itself and stops it at the end.
 
     Args:
@@ -50,8 +58,11 @@ def create_app(service: Service, keys: list[bytes] | None = None, extra_routes: 
     routes = [
         Route("/", pages.contents),
         *(Route(path, Proxy(service, path), methods=["POST"]) for path in ("/v1/completions", "/v1/chat/completions")),
-        Route("/v1/models", pages.models), Route("/v1/models/{name:path}", pages.model),
-        Route("/health", pages.health), Route("/ready", pages.ready), Route("/metrics", pages.metrics),
+        Route("/v1/models", pages.models),
+        Route("/v1/models/{name:path}", pages.model),
+        Route("/health", pages.health),
+        Route("/ready", pages.ready),
+        Route("/metrics", pages.metrics),
         Route("/engines/{number:int}/metrics", pages.engine_metrics),
     ]
 
@@ -69,8 +80,11 @@ def create_app(service: Service, keys: list[bytes] | None = None, extra_routes: 
         middleware.append(Middleware(KeyCheck, keys))
     middleware.append(Middleware(OriginCheck, service.section.host, has_keys=keys is not None))
     return Starlette(
-        routes=[*routes, *extra_routes], lifespan=lifespan, middleware=middleware,
-        exception_handlers={ApiError: answer_api_error, HTTPException: answer_http_exception, Exception: answer_bug})
+        routes=[*routes, *extra_routes],
+        lifespan=lifespan,
+        middleware=middleware,
+        exception_handlers={ApiError: answer_api_error, HTTPException: answer_http_exception, Exception: answer_bug},
+    )
 
 
 class Pages:
@@ -86,8 +100,13 @@ class Pages:
         if "/dashboard" in self._mounted and "text/html" in request.headers.get("accept", ""):
             return RedirectResponse("/dashboard/")
         absent = tuple({"/dashboard", "/api"} - self._mounted)
-        return JSONResponse({"service": "inverse-instruct", "version": __version__, "contents": {
-            path: words for path, words in CONTENTS.items() if not path.startswith(absent)}})
+        return JSONResponse(
+            {
+                "service": "inverse-instruct",
+                "version": __version__,
+                "contents": {path: words for path, words in CONTENTS.items() if not path.startswith(absent)},
+            }
+        )
 
     async def health(self, request: Request) -> Response:
         """Tell that the process is up."""
@@ -111,15 +130,28 @@ class Pages:
         if not cards:
             raise self._service.availability.error()
         if name not in cards:
-            raise ApiError(404, f"the model {name!r} is not loaded; use {' or '.join(map(repr, cards))}",
-                           code="model_not_found", param="model")
+            raise ApiError(
+                404,
+                f"the model {name!r} is not loaded; use {' or '.join(map(repr, cards))}",
+                code="model_not_found",
+                param="model",
+            )
         return JSONResponse(cards[name])
 
     def _cards(self) -> dict[str, dict[str, Any]]:
         serving = self._service.serving
         names = [CURRENT, serving.checkpoint.name] if serving else []
-        return {name: {"id": name, "object": "model", "created": int(serving.checkpoint.created),
-                       "root": serving.label, "owned_by": "inverse-instruct"} for name in names if serving}
+        return {
+            name: {
+                "id": name,
+                "object": "model",
+                "created": int(serving.checkpoint.created),
+                "root": serving.label,
+                "owned_by": "inverse-instruct",
+            }
+            for name in names
+            if serving
+        }
 
     async def metrics(self, request: Request) -> Response:
         """Return the gateway's metrics."""

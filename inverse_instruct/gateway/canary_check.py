@@ -22,8 +22,9 @@ SAME = 1e-6  # closer than any training step would leave them
 CANARY_SECONDS = 120.0
 
 
-async def check_canary(engine: Engine, model: ModelSection, *, known: Canary | None = None,
-                       stale: Canary | None = None) -> Canary:
+async def check_canary(
+    engine: Engine, model: ModelSection, *, known: Canary | None = None, stale: Canary | None = None
+) -> Canary:
     """Ask an engine the canary question and judge its answer.
 
     Args:
@@ -39,23 +40,28 @@ async def check_canary(engine: Engine, model: ModelSection, *, known: Canary | N
     if not all(map(math.isfinite, found.logprobs)):
         raise ServerError(f"the canary's log-probabilities are {found.logprobs}: the weights give no numbers")
     if known and _distance(found, known) > TOLERANCE:
-        raise ServerError(f"the canary's log-probabilities are {found.logprobs}, but {known.logprobs} were measured of "
-                          "this checkpoint: the engine runs other weights, or runs them wrongly")
+        raise ServerError(
+            f"the canary's log-probabilities are {found.logprobs}, but {known.logprobs} were measured of "
+            "this checkpoint: the engine runs other weights, or runs them wrongly"
+        )
     if stale and stale.prompt == found.prompt and _distance(found, stale) < SAME:
-        raise ServerError("the canary's log-probabilities are those of the old weights: the engine has not taken the "
-                          "new ones")
+        raise ServerError(
+            "the canary's log-probabilities are those of the old weights: the engine has not taken the new ones"
+        )
     return found
 
 
 async def _ask(engine: Engine, model: ModelSection, known: Canary | None) -> Canary:
-    async with InferenceClient([engine.url], engine.model, concurrency=1, timeout_seconds=CANARY_SECONDS,
-                               key=engine.key) as client:
+    async with InferenceClient(
+        [engine.url], engine.model, concurrency=1, timeout_seconds=CANARY_SECONDS, key=engine.key
+    ) as client:
         try:
             if known:
                 logprobs = await client.label_logprobs([known.prompt], known.labels)
                 return Canary(known.prompt, known.labels, logprobs[0])
-            return await ask_canary(client, await asyncio.to_thread(_formatter, engine.folder, model),
-                                    (model.yes_token, model.no_token))
+            return await ask_canary(
+                client, await asyncio.to_thread(_formatter, engine.folder, model), (model.yes_token, model.no_token)
+            )
         except RequestError as error:
             raise ServerError(f"the canary got no answer: {error}") from error
 

@@ -46,8 +46,9 @@ class Deployment:
 
     def pick(self) -> Engine | None:
         """Return the ready engine with the fewest requests, if there is one."""
-        return min((engine for engine in self.engines if engine.ready), key=lambda engine: engine.in_flight,
-                   default=None)
+        return min(
+            (engine for engine in self.engines if engine.ready), key=lambda engine: engine.in_flight, default=None
+        )
 
 
 class Deployer:
@@ -160,10 +161,14 @@ class Deployer:
         parser = section.tool_call_parser
         tools = ["--enable-auto-tool-choice", "--tool-call-parser", parser] if parser else []
         return VllmServer(
-            folder, self._config.inference.model_copy(update={"port": 0}), log=log,
-            max_model_len=self._config.model.max_model_len, trust_remote_code=self._config.model.trust_remote_code,
+            folder,
+            self._config.inference.model_copy(update={"port": 0}),
+            log=log,
+            max_model_len=self._config.model.max_model_len,
+            trust_remote_code=self._config.model.trust_remote_code,
             arguments=["--disable-uvicorn-access-log", *(["--enable-sleep-mode"] if asleep else []), *tools],
-            environment={"VLLM_SERVER_DEV_MODE": "1"} if asleep or section.mode == "in_place" else {})
+            environment={"VLLM_SERVER_DEV_MODE": "1"} if asleep or section.mode == "in_place" else {},
+        )
 
 
 async def _all(tasks: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:

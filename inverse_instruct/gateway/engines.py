@@ -50,9 +50,12 @@ class Engine:
         self._idle = asyncio.Event()
         self._idle.set()
         # every request has a connection of its own: a kept one may be closed by the engine just when it is used again
-        self.http = httpx.AsyncClient(timeout=httpx.Timeout(None, connect=5), trust_env=False,
-                                      headers=authorization(self.key),
-                                      limits=httpx.Limits(max_keepalive_connections=0))
+        self.http = httpx.AsyncClient(
+            timeout=httpx.Timeout(None, connect=5),
+            trust_env=False,
+            headers=authorization(self.key),
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
 
     @property
     def url(self) -> str:

@@ -25,8 +25,16 @@ WINDOW_SECONDS = 3600.0
 class Keeper:
     """Watches the engines of a service."""
 
-    def __init__(self, deployer: Deployer, registry: Registry, availability: Availability, metrics: Metrics, *,
-                 max_restarts: int, logs: Path) -> None:
+    def __init__(
+        self,
+        deployer: Deployer,
+        registry: Registry,
+        availability: Availability,
+        metrics: Metrics,
+        *,
+        max_restarts: int,
+        logs: Path,
+    ) -> None:
         """Take what restarting needs and where it is told."""
         self._deployer = deployer
         self._registry = registry
@@ -98,8 +106,10 @@ class Keeper:
             return True
         reason = f"the engine was started again {self._max_restarts} times within an hour and is left alone now"
         self._availability.set("failed", reason)
-        await self._registry.record(f"the engine of {name} {trouble}; {reason}: see {self._logs}, then promote another "
-                                    "checkpoint or start the service again")
+        await self._registry.record(
+            f"the engine of {name} {trouble}; {reason}: see {self._logs}, then promote another "
+            "checkpoint or start the service again"
+        )
         await engine.stop()
         return False
 

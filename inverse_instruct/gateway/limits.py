@@ -91,8 +91,10 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     Raises:
         ApiError: 413, it is larger than `max_bytes`; 408, it takes longer than `BODY_SECONDS`.
     """
-    too_large = ApiError(413, f"the body is larger than {max_bytes} bytes; send less (for completions, "
-                         "serve.max_body_bytes is the limit)")
+    too_large = ApiError(
+        413,
+        f"the body is larger than {max_bytes} bytes; send less (for completions, serve.max_body_bytes is the limit)",
+    )
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > max_bytes:
         raise too_large

@@ -32,13 +32,16 @@ def check_memory(folder: Path, section: InferenceSection, engines: int) -> None:
         _check_gpu(section)
         return
     item_bytes = 2 if section.dtype in ("bfloat16", "float16") else 4
-    weights = item_bytes * sum(math.prod(tensor["shape"]) for path in folder.glob("*.safetensors")
-                               for tensor in read_header(path).values())
+    weights = item_bytes * sum(
+        math.prod(tensor["shape"]) for path in folder.glob("*.safetensors") for tensor in read_header(path).values()
+    )
     need = engines * (weights + section.cpu_kv_cache_gib * GIB + ENGINE_BYTES)
     free = psutil.virtual_memory().available
     if free < need:
-        raise ServerError(f"{engines} more engine(s) need about {need / GIB:.1f} GiB of memory, and {free / GIB:.1f} "
-                          f"GiB are free; {REMEDY}")
+        raise ServerError(
+            f"{engines} more engine(s) need about {need / GIB:.1f} GiB of memory, and {free / GIB:.1f} "
+            f"GiB are free; {REMEDY}"
+        )
 
 
 def _check_gpu(section: InferenceSection) -> None:
@@ -48,5 +51,7 @@ def _check_gpu(section: InferenceSection) -> None:
         free, total = (float(value) / 1024 for value in line.split(","))
         need = section.gpu_memory_utilization * total
         if free < need:
-            raise ServerError(f"another engine takes {need:.1f} GiB of each GPU (inference.gpu_memory_utilization), "
-                              f"and of one {free:.1f} GiB are free; lower that share, {REMEDY}")
+            raise ServerError(
+                f"another engine takes {need:.1f} GiB of each GPU (inference.gpu_memory_utilization), "
+                f"and of one {free:.1f} GiB are free; lower that share, {REMEDY}"
+            )

@@ -38,6 +38,7 @@ class Registry:
         Raises:
             RunDirError: the ledger cannot be read.
         """
+
         def read(ledger: Ledger) -> tuple[Checkpoint | None, int]:
             moves = ledger.promotions()
             return ledger.promoted(), moves[-1].id if moves else 0

@@ -82,8 +82,9 @@ class Proxy:
     async def _forward(self, fields: dict[str, Any], deployment: Deployment, engine: Engine, reply: Reply) -> None:
         started = time.monotonic()
         payload, hide_usage = _with_usage(deployment.manners.applied(fields) | {"model": engine.model})
-        async with engine.http.stream("POST", f"{engine.url}{self._route}", content=_encode(payload),
-                                      headers=HEADERS) as upstream:
+        async with engine.http.stream(
+            "POST", f"{engine.url}{self._route}", content=_encode(payload), headers=HEADERS
+        ) as upstream:
             if upstream.status_code >= 400:
                 await self._refuse(upstream, engine, reply)
             elif upstream.headers.get("content-type", "").startswith("text/event-stream"):
@@ -123,8 +124,9 @@ class Proxy:
         if upstream.status_code >= 500 and not await engine.healthy():
             raise EngineLost("the engine is failing")
         retry_after = BUSY_RETRY_SECONDS if upstream.status_code in (429, 503) else None
-        await reply.send_body(upstream.status_code, upstream.headers.get("content-type", "application/json"), content,
-                              retry_after)
+        await reply.send_body(
+            upstream.status_code, upstream.headers.get("content-type", "application/json"), content, retry_after
+        )
 
 
 def _encode(payload: dict[str, Any]) -> bytes:

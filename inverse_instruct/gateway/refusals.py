@@ -11,9 +11,9 @@ import re
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 REMEDIES = {
     "--tool-call-parser": "the calls that this model writes are not read here, so `tools` are refused; whoever runs "
-                          "this service can set serve.tool_call_parser to their form, such as hermes",
+    "this service can set serve.tool_call_parser to their form, such as hermes",
     "--trust-request-chat-template": "a request brings no chat template of its own, which would run as a program; "
-                                     "leave out chat_template, the model's is used",
+    "leave out chat_template, the model's is used",
 }
 OTHERS = "; the options are the engine's, and whoever runs this service can give them in inference.extra_arguments"
 

@@ -59,8 +59,13 @@ class Reply:
     async def _start(self, status: int, content_type: str, more: dict[str, str]) -> None:
         self.started = True
         headers = {"content-type": content_type, "x-checkpoint": self._checkpoint, **more}
-        await self._deliver({"type": "http.response.start", "status": status,
-                          "headers": [(name.encode(), value.encode()) for name, value in headers.items()]})
+        await self._deliver(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+            }
+        )
 
     async def _deliver(self, message: Message) -> None:
         self.sending = True

@@ -48,8 +48,14 @@ class Service:
         self.availability = Availability()
         self._registry = Registry(run_dir.ledger)
         self._deployer = Deployer(config, run_dir.logs)
-        self._keeper = Keeper(self._deployer, self._registry, self.availability, self.metrics,
-                              max_restarts=config.inference.max_restarts, logs=run_dir.logs)
+        self._keeper = Keeper(
+            self._deployer,
+            self._registry,
+            self.availability,
+            self.metrics,
+            max_restarts=config.inference.max_restarts,
+            logs=run_dir.logs,
+        )
         self._changing = asyncio.Lock()  # held by whoever changes what is served
         self._retired: dict[Engine, None] = {}  # in order
         self._tasks: set[asyncio.Task[None]] = set()
@@ -71,8 +77,12 @@ class Service:
         if not self._keeper.awake.is_set() or self.serving is None:
             raise self.availability.error()
         if model not in (CURRENT, self.serving.checkpoint.name):
-            raise ApiError(404, f"the model {model!r} is not loaded; use {CURRENT!r} or "
-                           f"{self.serving.checkpoint.name!r}", code="model_not_found", param="model")
+            raise ApiError(
+                404,
+                f"the model {model!r} is not loaded; use {CURRENT!r} or {self.serving.checkpoint.name!r}",
+                code="model_not_found",
+                param="model",
+            )
         engine = self.serving.pick()
         if engine is None:
             raise self.availability.error()
@@ -83,8 +93,11 @@ class Service:
         checkpoint = self.serving.checkpoint if self.serving else None
         ready = self._keeper.awake.is_set() and self.serving is not None and self.serving.pick() is not None
         return {
-            "ready": ready, "state": self.availability.state, "reason": self.availability.reason or None,
-            "mode": self.section.mode, "checkpoint": checkpoint.name if checkpoint else None,
+            "ready": ready,
+            "state": self.availability.state,
+            "reason": self.availability.reason or None,
+            "mode": self.section.mode,
+            "checkpoint": checkpoint.name if checkpoint else None,
             "digest": checkpoint.digest if checkpoint else None,
         }
 
@@ -122,8 +135,9 @@ class Service:
                 await self._retire(deployment)
             else:
                 await self._drain(self.serving)
-                await asyncio.gather(*(engine.command("sleep", params={"level": "1"})
-                                       for engine in self.serving.engines))
+                await asyncio.gather(
+                    *(engine.command("sleep", params={"level": "1"}) for engine in self.serving.engines)
+                )
 
     async def resume_engines(self) -> None:
         """Take the devices back; stopped engines are started with what is promoted by then."""
@@ -175,8 +189,9 @@ class Service:
         seconds = time.monotonic() - started
         self.metrics.swaps.labels("done").inc()
         self.metrics.swap_seconds.observe(seconds)
-        await self._registry.record(f"{checkpoint.name} is served, {seconds:.1f} s after it was seen promoted",
-                                    checkpoint.round)
+        await self._registry.record(
+            f"{checkpoint.name} is served, {seconds:.1f} s after it was seen promoted", checkpoint.round
+        )
 
     async def _refuse(self, checkpoint: Checkpoint, reason: str) -> None:
         """Go on with what is served, and say so in the ledger."""

@@ -59,8 +59,10 @@ def _write_untied(model: Path, folder: Path, config: dict[str, Any], headers: di
     weight_map = {name: file for file, header in headers.items() for name in header}
     embeddings = [name for name in weight_map if name.endswith("embed_tokens.weight")]
     if len(embeddings) != 1:
-        raise ModelError(f"{model} ties its embeddings, and which tensor they are cannot be told, so its weights "
-                         "cannot be exchanged in place; set serve.mode: blue_green")
+        raise ModelError(
+            f"{model} ties its embeddings, and which tensor they are cannot be told, so its weights "
+            "cannot be exchanged in place; set serve.mode: blue_green"
+        )
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for path in model.iterdir():

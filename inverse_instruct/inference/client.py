@@ -91,9 +91,17 @@ class Attempts:
 class InferenceClient:
     """Asks one or several equal servers; the endpoint with the fewest requests in flight is next."""
 
-    def __init__(self, endpoints: Sequence[str], model: str, *, concurrency: int, timeout_seconds: float,
-                 max_failed_share: float = MAX_FAILED_SHARE, backend: Backend | None = None, key: str | None = None
-                 ) -> None:
+    def __init__(
+        self,
+        endpoints: Sequence[str],
+        model: str,
+        *,
+        concurrency: int,
+        timeout_seconds: float,
+        max_failed_share: float = MAX_FAILED_SHARE,
+        backend: Backend | None = None,
+        key: str | None = None,
+    ) -> None:
         """Prepare the client; `async with` opens it.
 
         Args:
@@ -116,15 +124,20 @@ class InferenceClient:
         self._slots = asyncio.Semaphore(concurrency)
         self._share = FailedShare(max_failed_share)
         limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency, keepalive_expiry=2)
-        self._http = httpx.AsyncClient(timeout=httpx.Timeout(None, connect=CONNECT_SECONDS), limits=limits,
-                                       headers=authorization(key), trust_env=False)
+        self._http = httpx.AsyncClient(
+            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
+            limits=limits,
+            headers=authorization(key),
+            trust_env=False,
+        )
 
     async def __aenter__(self) -> InferenceClient:
         """Open the connection pool."""
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                        trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Close the connection pool; requests in flight are dropped, and the server frees them."""
         await self._http.aclose()
 
@@ -171,7 +184,11 @@ class InferenceClient:
             ServerError: no server answers any more, it cannot give such log-probabilities, or too many rows failed.
         """
         body = NEUTRAL | {
-            "prompt": prompts, "max_tokens": 1, "temperature": 0, "logprobs": 0, "logprob_token_ids": list(labels),
+            "prompt": prompts,
+            "max_tokens": 1,
+            "temperature": 0,
+            "logprobs": 0,
+            "logprob_token_ids": list(labels),
             "return_tokens_as_token_ids": True,
         }
         read = self._own(lambda reply: read_label_logprobs(reply, len(prompts), labels))
@@ -179,14 +196,16 @@ class InferenceClient:
 
     def _own(self, read: Callable[[dict[str, Any]], Answer]) -> Callable[[dict[str, Any]], Answer]:
         """Return a reader that takes replies of our model only."""
+
         def checked(reply: dict[str, Any]) -> Answer:
             check_model(reply, self.model)
             return read(reply)
 
         return checked
 
-    async def _ask(self, route: str, body: dict[str, Any], read: Callable[[dict[str, Any]], Answer], rows: int = 1
-                   ) -> Answer:
+    async def _ask(
+        self, route: str, body: dict[str, Any], read: Callable[[dict[str, Any]], Answer], rows: int = 1
+    ) -> Answer:
         async with self._slots:
             try:
                 answer = await self._persist(f"v1/{route}", {"model": self.model} | body, read)
@@ -223,8 +242,9 @@ class InferenceClient:
         """Tell whether a server refused a field that it does not know; nobody is sent that one any more."""
         unknown = {name for name in EXTENSIONS & sent.keys() if name in refusal}
         for name in sorted(unknown - self._unknown):
-            logger.warning("the server does not take %s (%s was wanted), so it goes by its own: %s", name, sent[name],
-                           refusal)
+            logger.warning(
+                "the server does not take %s (%s was wanted), so it goes by its own: %s", name, sent[name], refusal
+            )
         self._unknown |= unknown
         return bool(unknown)
 
@@ -246,16 +266,19 @@ class InferenceClient:
         if len(attempts.deaths) > KILLS:
             for death in attempts.deaths:  # another row may have noticed one first, and had it counted
                 self._backend.forgive(death)
-            raise RequestError(f"the engine died {KILLS} times with nothing but this row in flight: {trouble}",
-                               Reason.KILLS_ENGINE)
+            raise RequestError(
+                f"the engine died {KILLS} times with nothing but this row in flight: {trouble}", Reason.KILLS_ENGINE
+            )
         return True
 
     async def _send(self, url: str, route: str, body: dict[str, Any]) -> dict[str, Any]:
         """Make one attempt; return the reply's JSON."""
         self._in_flight[url] += 1
         try:
-            async with asyncio.timeout(self._timeout_seconds), \
-                    self._http.stream("POST", f"{url}/{route}", json=body) as response:
+            async with (
+                asyncio.timeout(self._timeout_seconds),
+                self._http.stream("POST", f"{url}/{route}", json=body) as response,
+            ):
                 content = bytearray()
                 async for part in response.aiter_bytes():
                     content += part
@@ -297,5 +320,7 @@ async def served_name(endpoint: str, key: str | None) -> str:
             reply = (await client.get(f"{base_url(endpoint)}/v1/models")).json()
             return str(reply["data"][0]["id"])
     except (httpx.HTTPError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise ServerError(f"{endpoint} does not answer as an OpenAI-compatible server ({type(error).__name__}); start "
-                          "it, or name none to have one started") from error
+        raise ServerError(
+            f"{endpoint} does not answer as an OpenAI-compatible server ({type(error).__name__}); start "
+            "it, or name none to have one started"
+        ) from error

@@ -85,7 +85,15 @@ async def connect(section: InferenceSection, server: VllmServer | None) -> Async
             watching.cancel()
 
 
-def _client(section: InferenceSection, urls: Sequence[str], name: str, backend: Backend, key: str | None = None
-            ) -> InferenceClient:
-    return InferenceClient(urls, name, concurrency=section.concurrency, max_failed_share=section.max_failed_share,
-                           timeout_seconds=section.request_timeout_seconds, backend=backend, key=key)
+def _client(
+    section: InferenceSection, urls: Sequence[str], name: str, backend: Backend, key: str | None = None
+) -> InferenceClient:
+    return InferenceClient(
+        urls,
+        name,
+        concurrency=section.concurrency,
+        max_failed_share=section.max_failed_share,
+        timeout_seconds=section.request_timeout_seconds,
+        backend=backend,
+        key=key,
+    )

@@ -52,4 +52,5 @@ class FailedShare:
         raise ServerError(
             f"{failed} of the last {len(self._recent)} rows failed, more than inference.max_failed_share "
             f"({self._most:.0%}) allows; most often it was {reason} ({count} times): {REMEDIES[reason]}. The last one: "
-            f"{error}. Run again to go on: what was answered is kept") from error
+            f"{error}. Run again to go on: what was answered is kept"
+        ) from error

@@ -15,15 +15,34 @@ from inverse_instruct.errors import ModelError
 
 INDEX = "model.safetensors.index.json"
 WELL_KNOWN = {
-    "LlamaForCausalLM": "llama", "MistralForCausalLM": "mistral", "MixtralForCausalLM": "mixtral",
-    "Qwen2ForCausalLM": "qwen2", "Qwen3ForCausalLM": "qwen3", "Qwen2MoeForCausalLM": "qwen2_moe",
-    "Starcoder2ForCausalLM": "starcoder2", "GPTBigCodeForCausalLM": "gpt_bigcode", "PhiForCausalLM": "phi",
-    "Phi3ForCausalLM": "phi3", "GemmaForCausalLM": "gemma", "Gemma2ForCausalLM": "gemma2", "GPT2LMHeadModel": "gpt2",
-    "GPTNeoXForCausalLM": "gpt_neox", "DeepseekV2ForCausalLM": "deepseek_v2", "DeepseekV3ForCausalLM": "deepseek_v3",
+    "LlamaForCausalLM": "llama",
+    "MistralForCausalLM": "mistral",
+    "MixtralForCausalLM": "mixtral",
+    "Qwen2ForCausalLM": "qwen2",
+    "Qwen3ForCausalLM": "qwen3",
+    "Qwen2MoeForCausalLM": "qwen2_moe",
+    "Starcoder2ForCausalLM": "starcoder2",
+    "GPTBigCodeForCausalLM": "gpt_bigcode",
+    "PhiForCausalLM": "phi",
+    "Phi3ForCausalLM": "phi3",
+    "GemmaForCausalLM": "gemma",
+    "Gemma2ForCausalLM": "gemma2",
+    "GPT2LMHeadModel": "gpt2",
+    "GPTNeoXForCausalLM": "gpt_neox",
+    "DeepseekV2ForCausalLM": "deepseek_v2",
+    "DeepseekV3ForCausalLM": "deepseek_v3",
 }
 """Architecture -> model type; to ask transformers about others takes seconds."""
-_CONTEXT_FIELDS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "max_target_positions",
-                   "max_sequence_length", "max_seq_length", "seq_len")
+_CONTEXT_FIELDS = (
+    "max_position_embeddings",
+    "n_positions",
+    "max_seq_len",
+    "seq_length",
+    "max_target_positions",
+    "max_sequence_length",
+    "max_seq_length",
+    "seq_len",
+)
 _SCALED_ALREADY = {"su", "longrope", "llama3", "yarn", "deepseek_yarn", "deepseek_llama_scaling"}
 
 
@@ -64,8 +83,10 @@ def check_architecture(folder: Path, config: Mapping[str, Any], *, trust_remote_
     kinds, architectures = known_architectures()
     if kind not in kinds or (named and not architectures.intersection(named)):
         name = ", ".join(named)[:80] or "the model"
-        raise ModelError(f"{folder / 'config.json'}: {name} (model_type {str(kind)[:40]!r}) is no language model that "
-                         "transformers knows; give one that writes text, or a newer transformers")
+        raise ModelError(
+            f"{folder / 'config.json'}: {name} (model_type {str(kind)[:40]!r}) is no language model that "
+            "transformers knows; give one that writes text, or a newer transformers"
+        )
 
 
 def context_tokens(config: Mapping[str, Any]) -> int | None:
@@ -74,8 +95,12 @@ def context_tokens(config: Mapping[str, Any]) -> int | None:
     if isinstance(config.get("model_max_length"), int):
         return int(config["model_max_length"])
     lengths = [config[name] for name in _CONTEXT_FIELDS if isinstance(config.get(name), int)]
-    factors = [rope["factor"] for rope in _rope_settings(config) if isinstance(rope.get("factor"), int | float)
-               and rope.get("rope_type", rope.get("type")) not in _SCALED_ALREADY]
+    factors = [
+        rope["factor"]
+        for rope in _rope_settings(config)
+        if isinstance(rope.get("factor"), int | float)
+        and rope.get("rope_type", rope.get("type")) not in _SCALED_ALREADY
+    ]
     return int(min(lengths) * (factors[-1] if factors else 1)) if lengths else None
 
 
@@ -113,8 +138,9 @@ def _tensors(path: Path) -> set[str]:
             return set(file.keys())
     except (SafetensorError, OSError, ValueError) as error:  # a ValueError for a file of no bytes
         size = path.stat().st_size if path.is_file() else 0
-        raise ModelError(f"{path} cannot be read ({error}; it has {size:,} bytes); put a whole copy of the file there"
-                         ) from error
+        raise ModelError(
+            f"{path} cannot be read ({error}; it has {size:,} bytes); put a whole copy of the file there"
+        ) from error
 
 
 def _weight_map(index: Path) -> dict[str, str]:

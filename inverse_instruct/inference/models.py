@@ -162,8 +162,10 @@ def _hub_folder(name: str, download: bool) -> Path:
             )
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError) as error:
-        raise ModelError(f"model {name!r} is neither a folder nor to be had from the HF hub "
-                         f"({type(error).__name__}); check the name or the network") from error
+        raise ModelError(
+            f"model {name!r} is neither a folder nor to be had from the HF hub "
+            f"({type(error).__name__}); check the name or the network"
+        ) from error
 
 
 def check_model_folder(folder: Path) -> None:
@@ -178,16 +180,18 @@ def check_model_folder(folder: Path) -> None:
         raise ModelError(f"model folder {folder} holds an adapter; merge it into its base model, and give that")
     missing = [name for name in ("config.json", "tokenizer.json") if not (folder / name).is_file()]
     if not any(folder.glob("*.safetensors")):
-        missing.append("*.safetensors" + (", but has pickled weights, which are never loaded" if any(
-            folder.glob("*.bin")) else ""))
+        missing.append(
+            "*.safetensors" + (", but has pickled weights, which are never loaded" if any(folder.glob("*.bin")) else "")
+        )
     if missing:
         raise ModelError(f"model folder {folder} lacks {', '.join(missing)}; give a whole HF folder with safetensors")
     check_links(folder)
     settings = read_settings(folder / "config.json")
     for name in ("vocab_size", "hidden_size", "num_hidden_layers", "max_position_embeddings"):
         if not isinstance(settings.get(name), int | None):
-            raise ModelError(f"{folder / 'config.json'}: {name} is {str(settings[name])[:80]!r}, not a number; get the "
-                             "file anew")
+            raise ModelError(
+                f"{folder / 'config.json'}: {name} is {str(settings[name])[:80]!r}, not a number; get the file anew"
+            )
 
 
 def check_links(folder: Path) -> None:
@@ -206,8 +210,10 @@ def check_links(folder: Path) -> None:
         target = path.resolve()
         is_same_file = target.name == path.name and (target.parent / "config.json").is_file()
         if not is_same_file and not any(target.is_relative_to(place) for place in places):
-            raise ModelError(f"{path} is a link out of the model's folder; put a copy of the file there, or give the "
-                             "folder that it leads to")
+            raise ModelError(
+                f"{path} is a link out of the model's folder; put a copy of the file there, or give the "
+                "folder that it leads to"
+            )
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -258,8 +264,10 @@ def load_tokenizer(folder: Path) -> tuple[Any, bool]:
     try:
         plain = fast.from_pretrained(str(folder), **options)
     except Exception as error:
-        raise ModelError(f"{path} is not a tokenizer, or one of the files beside it does not fit it "
-                         f"({type(error).__name__}: {error}); get the files anew") from error
+        raise ModelError(
+            f"{path} is not a tokenizer, or one of the files beside it does not fit it "
+            f"({type(error).__name__}: {error}); get the files anew"
+        ) from error
     if tokenizer is None or _gives_back(plain):
         return plain, tokenizer is not None
     return tokenizer, False

@@ -32,8 +32,19 @@ TOKENIZER_FILES = {".json", ".jinja", ".model"}
 """Endings of the files that decide how a model is spoken to."""
 
 LANGUAGE_NAMES = {
-    "bash": "Bash", "c": "C", "cpp": "C++", "csharp": "C#", "go": "Go", "java": "Java", "javascript": "JavaScript",
-    "php": "PHP", "python": "Python", "ruby": "Ruby", "rust": "Rust", "swift": "Swift", "typescript": "TypeScript",
+    "bash": "Bash",
+    "c": "C",
+    "cpp": "C++",
+    "csharp": "C#",
+    "go": "Go",
+    "java": "Java",
+    "javascript": "JavaScript",
+    "php": "PHP",
+    "python": "Python",
+    "ruby": "Ruby",
+    "rust": "Rust",
+    "swift": "Swift",
+    "typescript": "TypeScript",
 }
 """Language -> how a person writes it."""
 
@@ -146,6 +157,8 @@ class PromptFormatter:
         start, whole = self.response_prompts([("x", ""), ("x", word)])
         ids = whole[len(start) :]
         if whole[: len(start)] != start or len(ids) != 1:
-            raise ModelError(f"{word!r} is {len(ids)} tokens for {self.model} ({ids}); choose a word that is a single "
-                             "token, such as 'Yes' or 'No'")
+            raise ModelError(
+                f"{word!r} is {len(ids)} tokens for {self.model} ({ids}); choose a word that is a single "
+                "token, such as 'Yes' or 'No'"
+            )
         return ids[0]

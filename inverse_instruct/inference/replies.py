@@ -65,8 +65,9 @@ def read_completion(reply: dict[str, Any], *, chat: bool = False) -> Completion:
     try:
         usage = reply["usage"]
         text = (choice["message"].get("content") or "") if chat else choice["text"]
-        completion = Completion(text, choice["finish_reason"], _count(usage["prompt_tokens"]),
-                                _count(usage["completion_tokens"]))
+        completion = Completion(
+            text, choice["finish_reason"], _count(usage["prompt_tokens"]), _count(usage["completion_tokens"])
+        )
         completion.text.encode()  # half of a surrogate pair could not be written to a file
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadReply(f"a reply that cannot be read ({type(error).__name__}: {error})") from error
@@ -82,8 +83,10 @@ def read_label_logprobs(reply: dict[str, Any], prompts: int, labels: Sequence[in
         BadReply: not one choice for each prompt, or a value that no log-probability has.
         NoLogprobs: a label is missing.
     """
-    return [[_logprob(found, label) for label in labels] for found in
-            (_first_tokens(choice) for choice in _choices(reply, prompts))]
+    return [
+        [_logprob(found, label) for label in labels]
+        for found in (_first_tokens(choice) for choice in _choices(reply, prompts))
+    ]
 
 
 def _choices(reply: dict[str, Any], count: int) -> list[dict[str, Any]]:

@@ -25,20 +25,26 @@ def machine_problems(section: InferenceSection) -> Iterator[str]:
     gpus, wanted = gpu_count(), section.tensor_parallel_size * section.data_parallel_size
     if wanted > max(1, gpus):
         have = f"{gpus} are here" if gpus else "none is here"
-        yield (f"inference.tensor_parallel_size: {section.tensor_parallel_size} times data_parallel_size "
-               f"{section.data_parallel_size} takes {wanted} GPUs, but {have}; lower them")
+        yield (
+            f"inference.tensor_parallel_size: {section.tensor_parallel_size} times data_parallel_size "
+            f"{section.data_parallel_size} takes {wanted} GPUs, but {have}; lower them"
+        )
 
 
 def model_problems(section: InferenceSection, config: Mapping[str, Any], max_model_len: int) -> Iterator[str]:
     """Yield where a model's `config.json` does not fit what is asked of the engine."""
     context = context_tokens(config)
     if context is not None and max_model_len > context:
-        yield (f"model.max_model_len: {max_model_len} tokens are more than the {context} that the model is made for; "
-               "lower it")
+        yield (
+            f"model.max_model_len: {max_model_len} tokens are more than the {context} that the model is made for; "
+            "lower it"
+        )
     heads = attention_heads(config)
     if heads is not None and heads % section.tensor_parallel_size:
-        yield (f"inference.tensor_parallel_size: {section.tensor_parallel_size} does not divide the model's {heads} "
-               "attention heads; choose a number that does")
+        yield (
+            f"inference.tensor_parallel_size: {section.tensor_parallel_size} does not divide the model's {heads} "
+            "attention heads; choose a number that does"
+        )
     if gpu_count() == 0:
         yield from _problems_on_cpu(section, config, max_model_len)
 
@@ -46,8 +52,10 @@ def model_problems(section: InferenceSection, config: Mapping[str, Any], max_mod
 def _problems_on_cpu(section: InferenceSection, config: Mapping[str, Any], max_model_len: int) -> Iterator[str]:
     per_token = cache_bytes_per_token(config, 4 if section.dtype in ("auto", "float32") else 2)
     if per_token is not None and per_token * max_model_len > section.cpu_kv_cache_gib * 2**30:
-        yield (f"inference.cpu_kv_cache_gib: {section.cpu_kv_cache_gib} GiB do not hold one text of "
-               f"model.max_model_len {max_model_len} tokens, which takes {per_token * max_model_len / 2**30:.1f} GiB; "
-               "raise the one or lower the other")
+        yield (
+            f"inference.cpu_kv_cache_gib: {section.cpu_kv_cache_gib} GiB do not hold one text of "
+            f"model.max_model_len {max_model_len} tokens, which takes {per_token * max_model_len / 2**30:.1f} GiB; "
+            "raise the one or lower the other"
+        )
     if section.max_num_seqs > (tokens := max(max_model_len, BATCHED_TOKENS_ON_CPU)):
         yield f"inference.max_num_seqs: {section.max_num_seqs} are more than {tokens}, the tokens of one step; lower it"

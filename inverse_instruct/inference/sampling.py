@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 NEUTRAL: dict[str, Any] = {
-    "temperature": 1.0, "top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, "presence_penalty": 0.0,
+    "temperature": 1.0,
+    "top_p": 1.0,
+    "top_k": -1,
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+    "presence_penalty": 0.0,
     "frequency_penalty": 0.0,
 }
 """Field of a request -> the value that changes no probability."""
@@ -32,7 +37,10 @@ class Sampling:
     def fields(self) -> dict[str, Any]:
         """Return what a request says about its sampling: everything."""
         return NEUTRAL | {
-            "max_tokens": self.max_tokens, "temperature": self.temperature, "top_p": self.top_p,
-            "repetition_penalty": self.repetition_penalty, "stop": list(self.stop),
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "repetition_penalty": self.repetition_penalty,
+            "stop": list(self.stop),
             "stop_token_ids": list(self.stop_token_ids),
         }

@@ -33,9 +33,17 @@ LOG_TAIL_LINES = 15
 class VllmServer:
     """One vLLM server for one model; also counts its restarts."""
 
-    def __init__(self, model: Path, section: InferenceSection, *, max_model_len: int, log: Path,
-                 trust_remote_code: bool = False, arguments: Sequence[str] = (),
-                 environment: Mapping[str, str] = {}) -> None:
+    def __init__(
+        self,
+        model: Path,
+        section: InferenceSection,
+        *,
+        max_model_len: int,
+        log: Path,
+        trust_remote_code: bool = False,
+        arguments: Sequence[str] = (),
+        environment: Mapping[str, str] = {},
+    ) -> None:
         """Describe the server; nothing is started yet.
 
         Args:
@@ -81,8 +89,11 @@ class VllmServer:
             self._port = free_port(self._section.port)
             self.url = f"http://127.0.0.1:{self._port}"
         if self._trust_remote_code:
-            logger.warning("%s is served with Python code of its own, which may do anything that you may "
-                           "(model.trust_remote_code)", self.model)
+            logger.warning(
+                "%s is served with Python code of its own, which may do anything that you may "
+                "(model.trust_remote_code)",
+                self.model,
+            )
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
             self._process = start_supervised(self._command(self._port), env=self._environment(), log=log)
@@ -159,13 +170,28 @@ class VllmServer:
     def _command(self, port: int) -> list[str]:
         section = self._section
         command = [
-            sys.executable, "-m", "vllm.entrypoints.openai.api_server",
-            "--model", str(self.model), "--served-model-name", self.name,
-            "--host", "127.0.0.1", "--port", str(port),
-            "--max-model-len", str(self._max_model_len), "--max-num-seqs", str(section.max_num_seqs),
-            "--enable-prefix-caching", "--shutdown-timeout", "5",
-            "--load-format", "safetensors",  # never a pickle that lies beside them
-            "--generation-config", "vllm",  # what a request leaves out is neutral, whatever the model's folder says
+            sys.executable,
+            "-m",
+            "vllm.entrypoints.openai.api_server",
+            "--model",
+            str(self.model),
+            "--served-model-name",
+            self.name,
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--max-model-len",
+            str(self._max_model_len),
+            "--max-num-seqs",
+            str(section.max_num_seqs),
+            "--enable-prefix-caching",
+            "--shutdown-timeout",
+            "5",
+            "--load-format",
+            "safetensors",  # never a pickle that lies beside them
+            "--generation-config",
+            "vllm",  # what a request leaves out is neutral, whatever the model's folder says
         ]
         if gpu_count() == 0:
             # bf16 scores are off by some 1e-2, so on CPUs it is taken only when asked for
@@ -183,9 +209,16 @@ class VllmServer:
         return command + section.extra_arguments + self._arguments
 
     def _environment(self) -> dict[str, str]:
-        environment = dict(os.environ) | {
-            "VLLM_HOST_IP": "127.0.0.1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1",
-        } | self._more_environment
+        environment = (
+            dict(os.environ)
+            | {
+                "VLLM_HOST_IP": "127.0.0.1",
+                "HF_HUB_OFFLINE": "1",
+                "VLLM_NO_USAGE_STATS": "1",
+                "DO_NOT_TRACK": "1",
+            }
+            | self._more_environment
+        )
         if gpu_count() == 0:
             environment |= {
                 "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # one process: no core is kept back for a front end

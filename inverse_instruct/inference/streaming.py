@@ -10,8 +10,9 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-async def stream(items: Iterable[Item], work: Callable[[Item], Awaitable[Result]], at_once: int
-                 ) -> AsyncIterator[Result]:
+async def stream(
+    items: Iterable[Item], work: Callable[[Item], Awaitable[Result]], at_once: int
+) -> AsyncIterator[Result]:
     """Yield results as they come, in the order of completion.
 
     Args:
@@ -38,9 +39,11 @@ async def stream(items: Iterable[Item], work: Callable[[Item], Awaitable[Result]
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def stream_in_order(items: Iterable[Item], work: Callable[[Item], Awaitable[Result]], at_once: int
-                          ) -> AsyncIterator[Result]:
+async def stream_in_order(
+    items: Iterable[Item], work: Callable[[Item], Awaitable[Result]], at_once: int
+) -> AsyncIterator[Result]:
     """Yield results in the order of the items; arguments as of `stream`. A slow item holds back the later results."""
+
     async def numbered(pair: tuple[int, Item]) -> tuple[int, Result]:
         return pair[0], await work(pair[1])
 

@@ -72,9 +72,15 @@ def check(config: RunConfig, run_dir: Path) -> Plan:
         ConfigError: with all problems, each with its key and remedy.
     """
     notes: list[str] = []
-    problems = [*_corpus_problems(config, notes), *_models_problems(config, notes), *_prompt_problems(config),
-                *engine.machine_problems(config.inference), *_port_problems(config),
-                *training.machine_problems(config.train), *_suites_problems(config, notes)]
+    problems = [
+        *_corpus_problems(config, notes),
+        *_models_problems(config, notes),
+        *_prompt_problems(config),
+        *engine.machine_problems(config.inference),
+        *_port_problems(config),
+        *training.machine_problems(config.train),
+        *_suites_problems(config, notes),
+    ]
     plan = make_plan(config)
     problems += _run_dir_problems(config, run_dir, plan)
     if problems:
@@ -153,11 +159,14 @@ def _prompt_problems(config: RunConfig) -> Iterator[str]:
         yield from _found(f"{name}.template", partial(PromptTemplate, name, template))
     room = config.model.max_model_len
     lengths = {"summarize": config.summarize.max_new_tokens} | {
-        f"evaluate.suites.{number}": suite.max_new_tokens for number, suite in enumerate(config.evaluate.suites)}
+        f"evaluate.suites.{number}": suite.max_new_tokens for number, suite in enumerate(config.evaluate.suites)
+    }
     for name, tokens in lengths.items():
         if tokens >= room:
-            yield (f"{name}.max_new_tokens: {tokens} tokens leave no room for a prompt in model.max_model_len {room}; "
-                   "lower the one or raise the other")
+            yield (
+                f"{name}.max_new_tokens: {tokens} tokens leave no room for a prompt in model.max_model_len {room}; "
+                "lower the one or raise the other"
+            )
 
 
 def _port_problems(config: RunConfig) -> list[str]:
@@ -170,8 +179,9 @@ def _suites_problems(config: RunConfig, notes: list[str]) -> Iterator[str]:
     section = config.evaluate
     if section.python and not os.access(section.python, os.X_OK):
         yield f"evaluate.python: {section.python} is no program; give the interpreter of the environment of DS-1000"
-    execution = Execution(workers=1, unsandboxed=section.unsandboxed,
-                          python=Path(section.python) if section.python else None)
+    execution = Execution(
+        workers=1, unsandboxed=section.unsandboxed, python=Path(section.python) if section.python else None
+    )
     yield from _found("evaluate", partial(_start_sandbox, execution))
     for number, suite in enumerate(section.suites):
         yield from _suite_problems(f"evaluate.suites.{number}", suite, execution, notes)
@@ -204,5 +214,7 @@ def _run_dir_problems(config: RunConfig, run_dir: Path, plan: Plan) -> Iterator[
     existing = next(path for path in [run_dir.absolute(), *run_dir.absolute().parents] if path.exists())
     free, needed = shutil.disk_usage(existing).free, plan.disk_bytes - bytes_used(run_dir)
     if free < needed:
-        yield (f"--run-dir: {existing} has {free / 1e9:.1f} GB free and the run needs about {needed / 1e9:.1f} GB; "
-               "free some space or name a folder on another disk")
+        yield (
+            f"--run-dir: {existing} has {free / 1e9:.1f} GB free and the run needs about {needed / 1e9:.1f} GB; "
+            "free some space or name a folder on another disk"
+        )

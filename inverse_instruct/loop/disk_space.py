@@ -23,12 +23,16 @@ def disk_trouble(error: BaseException, config: RunConfig, run_dir: Path) -> RunD
     """Return what a person must do about the disk, if an error comes from it."""
     text = str(error).rstrip()
     if re.search(READ_ONLY, text):
-        return RunDirError(f"{text}\n{run_dir} has become read-only: mount its disk for writing and run the same "
-                           "command again; what was recorded is kept")
+        return RunDirError(
+            f"{text}\n{run_dir} has become read-only: mount its disk for writing and run the same "
+            "command again; what was recorded is kept"
+        )
     free = shutil.disk_usage(run_dir).free if run_dir.exists() else NO_ROOM_BYTES
     if not re.search(FULL, text) and free >= NO_ROOM_BYTES:
         return None
     needed = bytes_needed(config, run_dir)
-    return RunDirError(f"{text}\nThe disk of {run_dir} is full: {free / 1e6:,.1f} MB are free and the rest of the run "
-                       f"needs about {needed / 1e6:,.0f} MB. Free some space there and run the same command again; "
-                       "what was recorded is kept")
+    return RunDirError(
+        f"{text}\nThe disk of {run_dir} is full: {free / 1e6:,.1f} MB are free and the rest of the run "
+        f"needs about {needed / 1e6:,.0f} MB. Free some space there and run the same command again; "
+        "what was recorded is kept"
+    )

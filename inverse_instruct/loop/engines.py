@@ -57,8 +57,13 @@ class Engines:
             return self._server
         self.stop()
         log = self._logs / f"vllm-{time.strftime('%Y%m%d-%H%M%S')}.log"
-        server = VllmServer(model, self._config.inference, max_model_len=self._config.model.max_model_len, log=log,
-                            trust_remote_code=self._config.model.trust_remote_code)
+        server = VllmServer(
+            model,
+            self._config.inference,
+            max_model_len=self._config.model.max_model_len,
+            log=log,
+            trust_remote_code=self._config.model.trust_remote_code,
+        )
         server.on_event = self._on_event
         server.start()
         self._server = server

@@ -39,8 +39,10 @@ def check_config(config: RunConfig, run_dir: RunDir) -> RunConfig:
         theirs, ours = decisive(with_date(pinned, config)), decisive(config)  # it may be older than dates are
         changed = [name for name in ours if ours[name] != theirs[name]]
         if changed:
-            raise RunDirError(f"{run_dir.path} was started with another config ({', '.join(changed)} differ); choose "
-                              "another --run-dir, or go on with the config in run.yaml")
+            raise RunDirError(
+                f"{run_dir.path} was started with another config ({', '.join(changed)} differ); choose "
+                "another --run-dir, or go on with the config in run.yaml"
+            )
     return config
 
 
@@ -78,10 +80,12 @@ def check_ranks(config: RunConfig, run_dir: RunDir) -> None:
     except (ValueError, KeyError, TypeError) as error:
         raise RunDirError(f"{path} is damaged ({error}); remove it if the number of ranks is unchanged") from error
     if pinned != ranks:
-        raise RunDirError(f"train: the run was started with {pinned} ranks, now there are {ranks}. Adafactor clips the "
-                          "update of each rank's share of the weights for itself, so another number of ranks gives "
-                          f"other weights; give it {pinned} (train.processes, train.hostfile), or choose another "
-                          "--run-dir or train.optimizer: adamw")
+        raise RunDirError(
+            f"train: the run was started with {pinned} ranks, now there are {ranks}. Adafactor clips the "
+            "update of each rank's share of the weights for itself, so another number of ranks gives "
+            f"other weights; give it {pinned} (train.processes, train.hostfile), or choose another "
+            "--run-dir or train.optimizer: adamw"
+        )
 
 
 def pin_ranks(config: RunConfig, run_dir: RunDir) -> None:
@@ -114,6 +118,8 @@ def pin_models(models: Mapping[str, Path], run_dir: RunDir) -> None:
         raise RunDirError(f"{path} is damaged ({error}); remove it if {', '.join(models)} are unchanged") from error
     for key, found in digests.items():
         if pinned.get(key) != found:
-            raise RunDirError(f"{key}: the files in {models[key]} have changed since the run was started (digest "
-                              f"{pinned.get(key)} then, {found} now); put back the files, or choose another --run-dir")
+            raise RunDirError(
+                f"{key}: the files in {models[key]} have changed since the run was started (digest "
+                f"{pinned.get(key)} then, {found} now); put back the files, or choose another --run-dir"
+            )
     write_json(path, digests)

@@ -57,8 +57,12 @@ def make_plan(config: RunConfig) -> Plan:
     estimate = Estimate(config, rows, int(size / BYTES_PER_TOKEN), 2 * parameters / flops)
     recipe = RECIPES[config.recipe]
     once = set(recipe.of_round(0)) - set(recipe.of_round(1))
-    steps = tuple(Step(f"{stage.verb} (once)" if stage in once else stage.verb, cost.rows, cost.tokens, cost.seconds)
-                  for stage in recipe.stages if stage.cost for cost in [stage.cost(estimate)])
+    steps = tuple(
+        Step(f"{stage.verb} (once)" if stage in once else stage.verb, cost.rows, cost.tokens, cost.seconds)
+        for stage in recipe.stages
+        if stage.cost
+        for cost in [stage.cost(estimate)]
+    )
     # per round: one checkpoint and the rows; at any time: a phase's export, optimizer state and step checkpoint
     disk = weights * (config.rounds + 1) + 4 * weights + size * 3 * (config.rounds + 1) * config.summarize.candidates
     return Plan(config.rounds, steps, disk, weights > 0 and None not in sizes)

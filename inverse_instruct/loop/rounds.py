@@ -82,8 +82,12 @@ class Loop:
 
     def _play_rounds(self) -> None:
         if stale := self._stale():
-            logger.warning("%s will be done again: what the result depends on has changed, or the program has; stop "
-                           "now and copy %s if you want to keep what is there", ", ".join(stale), self._run_dir.path)
+            logger.warning(
+                "%s will be done again: what the result depends on has changed, or the program has; stop "
+                "now and copy %s if you want to keep what is there",
+                ", ".join(stale),
+                self._run_dir.path,
+            )
         self._incumbent = None
         for number in range(self._config.rounds + 1):
             if self._play(number):
@@ -130,14 +134,22 @@ class Loop:
             models[Model.PROMOTED] = incumbent.model
             if incumbent.model != self._start:
                 self._runner.intact(self._recipe.train.name, incumbent.round)
-        return Standing(number, models | ({Model.TRAINED: trained} if trained else {}),
-                        incumbent.round if incumbent else None)
+        return Standing(
+            number, models | ({Model.TRAINED: trained} if trained else {}), incumbent.round if incumbent else None
+        )
 
     def _record(self, number: int, model: Path, evaluated: Manifest, decided: Manifest) -> None:
         promoted = decided.metrics["promoted"]
-        self._ledger.add_checkpoint(Checkpoint(
-            round=number, path=str(model.absolute()), digest=model_digest(model),
-            parent="" if model == self._start else model_digest(self._base),
-            state="promoted" if promoted else "candidate", reason=decided.metrics["reason"], metrics=evaluated.metrics))
+        self._ledger.add_checkpoint(
+            Checkpoint(
+                round=number,
+                path=str(model.absolute()),
+                digest=model_digest(model),
+                parent="" if model == self._start else model_digest(self._base),
+                state="promoted" if promoted else "candidate",
+                reason=decided.metrics["reason"],
+                metrics=evaluated.metrics,
+            )
+        )
         if promoted:
             self._incumbent = Incumbent(number, model)

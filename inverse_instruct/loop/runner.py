@@ -92,8 +92,11 @@ class Runner:
     # -- keys --------------------------------------------------------------------------------------------------------
 
     def _key(self, stage: Stage, at: Standing) -> str:
-        inputs = [f"{name} {number} {json.dumps(self._outputs(source, number))}"
-                  for name, source in stage.reads.items() for number in self._rounds(source, at)]
+        inputs = [
+            f"{name} {number} {json.dumps(self._outputs(source, number))}"
+            for name, source in stage.reads.items()
+            for number in self._rounds(source, at)
+        ]
         return make_key(stage, self._config, inputs, at.models[stage.model] if stage.model else None)
 
     def _outputs(self, source: Input, round_number: int) -> Mapping[str, str]:
@@ -146,17 +149,33 @@ class Runner:
         return manifest
 
     def _room(self, stage: Stage, at: Standing, key: str) -> Room:
-        paths = {name: [self._run_dir.stage(number, source.stage) / (source.rows.file if source.rows else "")
-                        for number in self._rounds(source, at)] for name, source in stage.reads.items()}
-        place = Place(self._run_dir.stage(at.round, stage.name), at.round, self._config.seed, self._run_dir.logs, key,
-                      self._run_dir.checkpoint(at.round), at.models.get(Model.BASE))
+        paths = {
+            name: [
+                self._run_dir.stage(number, source.stage) / (source.rows.file if source.rows else "")
+                for number in self._rounds(source, at)
+            ]
+            for name, source in stage.reads.items()
+        }
+        place = Place(
+            self._run_dir.stage(at.round, stage.name),
+            at.round,
+            self._config.seed,
+            self._run_dir.logs,
+            key,
+            self._run_dir.checkpoint(at.round),
+            at.models.get(Model.BASE),
+        )
         return Room(stage, self._config, place, paths)
 
     def _progress(self, room: Room) -> Progress:
         place = room.place.round, room.stage.name
         self._ledger.start_stage(*place)
-        room.progress = Progress("round {} {}".format(*place), room.stage.unit, partial(self._ledger.advance, *place),
-                                 shown=room.stage.model in SERVED)
+        room.progress = Progress(
+            "round {} {}".format(*place),
+            room.stage.unit,
+            partial(self._ledger.advance, *place),
+            shown=room.stage.model in SERVED,
+        )
         return room.progress
 
     def _ask(self, rooms: Sequence[Room], at: Standing) -> None:

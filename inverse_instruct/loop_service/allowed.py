@@ -55,8 +55,11 @@ class Allowed:
 
     def with_own(self, config: RunConfig) -> Allowed:
         """Allow what a config names that the person who starts the service vouches for."""
-        values = [(key, mark, value) for key, mark, value in outside_values(config)
-                  if mark.kind in ("file", "program", "address")]
+        values = [
+            (key, mark, value)
+            for key, mark, value in outside_values(config)
+            if mark.kind in ("file", "program", "address")
+        ]
         folders = [Path(value).resolve() for _, mark, value in values if mark.kind == "file" and Path(value).is_dir()]
         own = {_identity(key, mark, value): value for key, mark, value in values}
         return replace(self, folders=(*self.folders, *folders), own=self.own | own)
@@ -88,8 +91,9 @@ class Allowed:
     def may_have_key(self, config: RunConfig) -> bool:
         """Tell whether a config's run asks addresses, and none but those that whoever starts the service has named."""
         addresses = [(key, mark, value) for key, mark, value in outside_values(config) if mark.kind == "address"]
-        return bool(addresses) and all(_identity(key, mark, value) in self.own or _endpoint(value) in self.names
-                                       for key, mark, value in addresses)
+        return bool(addresses) and all(
+            _identity(key, mark, value) in self.own or _endpoint(value) in self.names for key, mark, value in addresses
+        )
 
     def _judge(self, key: str, mark: Outside, value: Any) -> tuple[Any, str]:
         """Return a value as it is to be used, and what is wrong with it, if anything."""
@@ -116,8 +120,10 @@ def _refusal(mark: Outside, value: str) -> str:
             return f"{value} {UNSAFE}"
         case "address":
             return f"{value} is no endpoint of this service; leave it out, or start the service with --allow {value}"
-    return (f"{value} is not in a folder that this service reads for others; use a file of one that it reads, or start "
-            "the service with --allow FOLDER (or --allow NAME, for a name on the hub)")
+    return (
+        f"{value} is not in a folder that this service reads for others; use a file of one that it reads, or start "
+        "the service with --allow FOLDER (or --allow NAME, for a name on the hub)"
+    )
 
 
 def _identity(key: str, mark: Outside, value: str) -> tuple[str, str]:

@@ -53,12 +53,26 @@ class Promotion(Change):
 def api_routes(service: LoopService) -> list[BaseRoute]:
     """Return the routes; the service's `play` must be entered with the application."""
     api = LoopApi(service)
-    return [Mount("/api", routes=[
-        Route("/runs", api.list_runs), Route("/runs", api.submit, methods=["POST"]),
-        Route("/runs/{name}", api.show), Route("/runs/{name}/events", api.events),
-        *(Route(f"/runs/{{name}}/{verb}", endpoint, methods=["POST"]) for verb, endpoint in (
-            ("stop", api.stop), ("resume", api.resume), ("promote", api.promote), ("rollback", api.roll_back))),
-    ])]
+    return [
+        Mount(
+            "/api",
+            routes=[
+                Route("/runs", api.list_runs),
+                Route("/runs", api.submit, methods=["POST"]),
+                Route("/runs/{name}", api.show),
+                Route("/runs/{name}/events", api.events),
+                *(
+                    Route(f"/runs/{{name}}/{verb}", endpoint, methods=["POST"])
+                    for verb, endpoint in (
+                        ("stop", api.stop),
+                        ("resume", api.resume),
+                        ("promote", api.promote),
+                        ("rollback", api.roll_back),
+                    )
+                ),
+            ],
+        )
+    ]
 
 
 def answers_errors(endpoint: Endpoint) -> Endpoint:
@@ -134,8 +148,11 @@ class LoopApi:
         """Promote a checkpoint that is as it was measured."""
         change = await _read_body_as(Promotion, request)
         run_dir = self._service.find(request.path_params["name"])
-        return _changed(*await run_in_threadpool(promote_checkpoint, run_dir, change.checkpoint, change.reason,
-                                                 author=AUTHOR, over=change.over))
+        return _changed(
+            *await run_in_threadpool(
+                promote_checkpoint, run_dir, change.checkpoint, change.reason, author=AUTHOR, over=change.over
+            )
+        )
 
     @answers_errors
     async def roll_back(self, request: Request) -> Response:

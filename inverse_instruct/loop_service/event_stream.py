@@ -19,8 +19,9 @@ from inverse_instruct.loop_service.service import LoopService
 LOOK_SECONDS = 1.0
 
 
-async def stream_events(service: LoopService, name: str, last_id: int, follow: bool
-                        ) -> AsyncIterator[JSONServerSentEvent]:
+async def stream_events(
+    service: LoopService, name: str, last_id: int, follow: bool
+) -> AsyncIterator[JSONServerSentEvent]:
     """Yield what a client does not have yet, and if it follows, what comes, until it goes away."""
     stages: list[dict[str, Any]] = []
     state: dict[str, Any] = {}

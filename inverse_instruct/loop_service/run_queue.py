@@ -46,8 +46,9 @@ class RunQueue:
                 rows = json.loads(path.read_text(encoding="utf-8"))
                 self._wishes = {name: Wish(**row) for name, row in rows.items()}
         except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise RunDirError(f"{path} is damaged ({error}); move it away and submit the runs again, what they did is "
-                              "kept") from error
+            raise RunDirError(
+                f"{path} is damaged ({error}); move it away and submit the runs again, what they did is kept"
+            ) from error
 
     def want(self, name: str, *, submitted: bool | None = None) -> None:
         """Put a run at the end of the queue, unless it is in it.

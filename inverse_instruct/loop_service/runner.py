@@ -42,8 +42,9 @@ Stages = set[tuple[int, float]]  # round, and time of the last change
 class RunPlayer:
     """Plays the queue until it is cancelled."""
 
-    def __init__(self, runs: Path, queue: RunQueue, allowed: Allowed, *, pause_engines: Pause, resume_engines: Resume
-                 ) -> None:
+    def __init__(
+        self, runs: Path, queue: RunQueue, allowed: Allowed, *, pause_engines: Pause, resume_engines: Resume
+    ) -> None:
         """Describe what is to be played; nothing is started yet.
 
         Args:
@@ -146,8 +147,11 @@ def _training(run_dir: RunDir) -> Stages:
         return set()
     try:
         with Ledger(run_dir.ledger) as ledger:
-            return {(stage["round"], stage["updated"]) for stage in ledger.stages()
-                    if stage["stage"] in _TRAINS and stage["state"] == "running"}
+            return {
+                (stage["round"], stage["updated"])
+                for stage in ledger.stages()
+                if stage["stage"] in _TRAINS and stage["state"] == "running"
+            }
     except RunDirError:  # it is being made; a damaged one is for the run to tell
         return set()
 

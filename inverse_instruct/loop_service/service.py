@@ -67,8 +67,9 @@ class LoopService:
             pause_engines: called with a reason when a run begins to train.
             resume_engines: called when it has trained.
         """
-        self._player = RunPlayer(self.runs, self._queue, self.allowed, pause_engines=pause_engines,
-                                 resume_engines=resume_engines)
+        self._player = RunPlayer(
+            self.runs, self._queue, self.allowed, pause_engines=pause_engines, resume_engines=resume_engines
+        )
         task = asyncio.create_task(self._player.play())
         task.add_done_callback(_log_end)
         try:
@@ -158,9 +159,13 @@ class LoopService:
         wish = self._queue.get(name)
         waiting = self._queue.waiting()
         return {
-            "name": name, "state": self._state(name, status), "wanted": wish.wanted if wish else None,
+            "name": name,
+            "state": self._state(name, status),
+            "wanted": wish.wanted if wish else None,
             "queue_position": waiting.index(name) if name in waiting else None,
-            "reason": wish.reason or None if wish else None, **status, "run_dir": str(run_dir.path),
+            "reason": wish.reason or None if wish else None,
+            **status,
+            "run_dir": str(run_dir.path),
         }
 
     def list_runs(self) -> list[dict[str, Any]]:

@@ -72,8 +72,9 @@ def read_submission(tree: dict[str, Any], runs: Path, allowed: Allowed) -> RunCo
             raise result.error()
         return check_unless_known(result, run_dir)
     except OSError as error:  # a name that no file can have
-        raise ConfigError([f"a path in the config cannot be used ({error.strerror}: {str(error.filename)[:200]})"]
-                          ) from error
+        raise ConfigError(
+            [f"a path in the config cannot be used ({error.strerror}: {str(error.filename)[:200]})"]
+        ) from error
 
 
 def check_unless_known(result: ConfigFile, run_dir: RunDir) -> RunConfig:

@@ -28,10 +28,15 @@ def list_checkpoints(path: Path) -> dict[str, Any]:
 def _row(checkpoint: Checkpoint) -> dict[str, Any]:
     suites = checkpoint.metrics.get("suites", {})
     return {
-        "name": checkpoint.name, "round": checkpoint.round, "state": checkpoint.state, "digest": checkpoint.digest,
-        "parent": checkpoint.parent, "path": checkpoint.path,
+        "name": checkpoint.name,
+        "round": checkpoint.round,
+        "state": checkpoint.state,
+        "digest": checkpoint.digest,
+        "parent": checkpoint.parent,
+        "path": checkpoint.path,
         "pass_at_1": {name: report["pass_at_k"].get("1") for name, report in suites.items()},
-        "reason": checkpoint.reason, "created": checkpoint.created,
+        "reason": checkpoint.reason,
+        "created": checkpoint.created,
     }
 
 

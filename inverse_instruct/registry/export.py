@@ -54,8 +54,10 @@ def export_checkpoint(path: Path, name: str, output: Path) -> tuple[Path, list[s
         history = read_history(path, ledger)
     lineage = describe_lineage(history, checkpoint)
     if lineage["base"] and not lineage["phases"]:
-        raise RunDirError(f"{path} does not tell how {checkpoint.name} was trained, as that stage is being done again; "
-                          "let the run end first")
+        raise RunDirError(
+            f"{path} does not tell how {checkpoint.name} was trained, as that stage is being done again; "
+            "let the run end first"
+        )
     temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     try:
         _copy_model(Path(checkpoint.path), temporary)
@@ -106,14 +108,23 @@ def _columns(path: Path, key: str, names: tuple[str, ...], rows: list[dict[str, 
 def _write_dataset(folder: Path, rows: list[dict[str, Any]]) -> None:
     pairs = [(row["instruction"], row["response"]) for row in rows]
     write_rows(folder / "train.parquet", rows)
-    write_rows(folder / "alpaca.jsonl", (
-        {"instruction": asked, "input": "", "output": answered} for asked, answered in pairs))
-    write_rows(folder / "sharegpt.jsonl", (
-        {"conversations": [{"from": "human", "value": asked}, {"from": "gpt", "value": answered}]}
-        for asked, answered in pairs))
-    write_rows(folder / "messages.jsonl", (
-        {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]}
-        for asked, answered in pairs))
+    write_rows(
+        folder / "alpaca.jsonl", ({"instruction": asked, "input": "", "output": answered} for asked, answered in pairs)
+    )
+    write_rows(
+        folder / "sharegpt.jsonl",
+        (
+            {"conversations": [{"from": "human", "value": asked}, {"from": "gpt", "value": answered}]}
+            for asked, answered in pairs
+        ),
+    )
+    write_rows(
+        folder / "messages.jsonl",
+        (
+            {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]}
+            for asked, answered in pairs
+        ),
+    )
 
 
 def _unstated(card: CardSection, has_dataset: bool) -> list[str]:

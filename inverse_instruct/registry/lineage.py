@@ -41,8 +41,9 @@ class History:
     def incumbent(self, round_number: int) -> int | None:
         """Return the round whose checkpoint wrote a round's rows and was its rival: promoted by the loop last."""
         earlier = [number for number, stage in self.manifests if stage == "promote" and number < round_number]
-        return max((number for number in earlier if self.manifest(number, "promote")["metrics"]["promoted"]),
-                   default=None)
+        return max(
+            (number for number in earlier if self.manifest(number, "promote")["metrics"]["promoted"]), default=None
+        )
 
 
 def read_history(path: Path, ledger: Ledger) -> History:
@@ -52,23 +53,37 @@ def read_history(path: Path, ledger: Ledger) -> History:
         ConfigError: its config cannot be read.
     """
     run_dir = RunDir(path)
-    return History(run_dir, load_config(run_dir.config), ledger.checkpoints(), ledger.promotions(), {
-        (stage["round"], stage["stage"]): stage["manifest"] for stage in ledger.stages() if stage["manifest"]})
+    return History(
+        run_dir,
+        load_config(run_dir.config),
+        ledger.checkpoints(),
+        ledger.promotions(),
+        {(stage["round"], stage["stage"]): stage["manifest"] for stage in ledger.stages() if stage["manifest"]},
+    )
 
 
 def describe_lineage(history: History, checkpoint: Checkpoint) -> dict[str, Any]:
     """Return the whole lineage of a checkpoint as plain values; the keys are stable. Reads all of its weights once."""
     config, number = history.config, checkpoint.round
     trained = history.manifest(number, "train")
-    phases = [{name: value for name, value in phase.items() if name != "losses"}
-              for phase in trained.get("metrics", {}).get("phases", [])]
+    phases = [
+        {name: value for name, value in phase.items() if name != "losses"}
+        for phase in trained.get("metrics", {}).get("phases", [])
+    ]
     decision = history.manifest(number, "promote").get("metrics")
     incumbent = history.incumbent(number)
     return {
-        "name": checkpoint.name, "round": number, "state": checkpoint.state, "digest": checkpoint.digest,
+        "name": checkpoint.name,
+        "round": number,
+        "state": checkpoint.state,
+        "digest": checkpoint.digest,
         "created": checkpoint.created,
-        "run": {"name": config.name, "path": str(history.run_dir.path), "seed": config.seed,
-                "config_digest": config_digest(config)},
+        "run": {
+            "name": config.name,
+            "path": str(history.run_dir.path),
+            "seed": config.seed,
+            "config_digest": config_digest(config),
+        },
         "base": {"name": config.model.base, "digest": checkpoint.parent} if checkpoint.parent else None,
         "given": None if checkpoint.parent else config.model.start,
         "parent": history.name(incumbent) if incumbent is not None and phases else None,
@@ -100,17 +115,26 @@ def _describe_data(history: History, round_number: int, kinds: Iterable[str]) ->
         for number in history.config.selection.rounds_trained_on(round_number):
             writer = history.incumbent(number)
             selected = history.manifest(number, "selection")
-            data.append({"data": "selected", **_file(selected, number, "selected.parquet"),
-                         "rows": selected.get("rows_out"),
-                         "written_by": history.name(writer) if writer is not None else None})
+            data.append(
+                {
+                    "data": "selected",
+                    **_file(selected, number, "selected.parquet"),
+                    "rows": selected.get("rows_out"),
+                    "written_by": history.name(writer) if writer is not None else None,
+                }
+            )
     preprocessed = history.manifest(0, "preprocess")
     rows = preprocessed.get("metrics", {}).get("original_rows")
     if {"original", "mixed"} & set(kinds) and rows:
-        data.append({"data": "original", **_file(preprocessed, 0, "original.parquet"), "rows": rows,
-                     "written_by": None})
+        data.append(
+            {"data": "original", **_file(preprocessed, 0, "original.parquet"), "rows": rows, "written_by": None}
+        )
     return data
 
 
 def _file(manifest: dict[str, Any], round_number: int, name: str) -> dict[str, Any]:
-    return {"round": round_number, "file": f"round-{round_number:02d}/{manifest.get('stage')}/{name}",
-            "digest": manifest.get("outputs", {}).get(name)}
+    return {
+        "round": round_number,
+        "file": f"round-{round_number:02d}/{manifest.get('stage')}/{name}",
+        "digest": manifest.get("outputs", {}).get(name),
+    }

@@ -33,8 +33,9 @@ def promote_checkpoint(run_dir: RunDir, name: str, reason: str, *, author: str, 
     with Ledger(run_dir.ledger) as ledger:
         before, checkpoint = _seen(ledger, over), ledger.find(name)
         verify_checkpoint(checkpoint)
-        return ledger.promote(checkpoint.round, over=before.round if before else None, author=author,
-                              reason=reason), before
+        return ledger.promote(
+            checkpoint.round, over=before.round if before else None, author=author, reason=reason
+        ), before
 
 
 def roll_back(run_dir: RunDir, reason: str, *, author: str, over: str | None = None) -> Change:

@@ -31,5 +31,7 @@ def verify_checkpoint(checkpoint: Checkpoint) -> None:
         raise ModelError(f"{checkpoint.name} is damaged: {error}") from error
     found = model_digest(folder, anew=True)
     if found != checkpoint.digest:
-        raise ModelError(f"{checkpoint.name} has changed since it was measured: the digest of {folder} is {found}, the "
-                         f"ledger has {checkpoint.digest}; put back the files that were measured")
+        raise ModelError(
+            f"{checkpoint.name} has changed since it was measured: the digest of {folder} is {found}, the "
+            f"ledger has {checkpoint.digest}; put back the files that were measured"
+        )

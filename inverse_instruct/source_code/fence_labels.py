@@ -18,9 +18,30 @@ from inverse_instruct.source_code.languages import BY_NAME, LANGUAGES
 
 _MAX_CHARACTERS = 200
 _ITEM = re.compile(r"""\.?([^\s=,;:|(){}\[\]<>"']+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s,;{}]*))?""")
-_SAYS_NOTHING = {"code", "snippet", "block", "code-block", "code-cell", "sourcecode", "source", "highlight", "hljs",
-                 "prettyprint", "numberlines", "linenos", "line-numbers", "class", "lang", "language", "brush",
-                 "syntax", "mode", "file", "filename", "title"}
+_SAYS_NOTHING = {
+    "code",
+    "snippet",
+    "block",
+    "code-block",
+    "code-cell",
+    "sourcecode",
+    "source",
+    "highlight",
+    "hljs",
+    "prettyprint",
+    "numberlines",
+    "linenos",
+    "line-numbers",
+    "class",
+    "lang",
+    "language",
+    "brush",
+    "syntax",
+    "mode",
+    "file",
+    "filename",
+    "title",
+}
 """Words beside a name, and the keys of attributes whose value may be the name."""
 _SESSIONS = {"session", "console", "repl", "output", "traceback", "transcript", "interactive", "log"}
 _NUMBERS = re.compile(r"[\d.+*-]*")

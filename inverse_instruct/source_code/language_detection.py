@@ -45,8 +45,9 @@ def likely_languages(text: str) -> list[str]:
         language = fence_language(shebang[2] or shebang[1])
         return [language] if language in MARKS else []
     start = lines[:_CHARACTERS_FOR_MARKS]
-    found = {language: [worth for worth, mark in marks if mark.search(start)]
-             for language, marks in _compiled().items()}
+    found = {
+        language: [worth for worth, mark in marks if mark.search(start)] for language, marks in _compiled().items()
+    }
     ruled_out = {language for language in NEED_A_STRONG_MARK if 2 not in found[language]}
     if _SENTENCE.search(lines):
         ruled_out |= _READS_SENTENCES_AS_COMMANDS

@@ -53,9 +53,14 @@ def _query(grammar: Language) -> Query:
     """Return the query for the strings and comments of a grammar."""
     from tree_sitter import Query
 
-    kinds = {name for kind in range(grammar.node_kind_count)
-             if grammar.node_kind_is_named(kind) and grammar.node_kind_is_visible(kind)
-             and (name := grammar.node_kind_for_id(kind)) and _TEXT.search(name)}
+    kinds = {
+        name
+        for kind in range(grammar.node_kind_count)
+        if grammar.node_kind_is_named(kind)
+        and grammar.node_kind_is_visible(kind)
+        and (name := grammar.node_kind_for_id(kind))
+        and _TEXT.search(name)
+    }
     return Query(grammar, f"[{' '.join(f'({kind})' for kind in sorted(kinds))}] @text")
 
 

@@ -73,7 +73,10 @@ def _child() -> LimitedProcess:
 
 def _answer(request: bytes) -> bytes:
     answers: dict[str, Callable[[str, str], Any]] = {
-        "parses": languages.parses, "objection": likeness.objection, "definitions": _definitions}
+        "parses": languages.parses,
+        "objection": likeness.objection,
+        "definitions": _definitions,
+    }
     question, code, language = json.loads(request)
     return json.dumps(answers[question](code, language)).encode()
 

@@ -31,24 +31,50 @@ _DEFINITIONS: dict[str, set[str]] = {
     "bash": {"function_definition"},
     "c": {"function_definition", *_C_TYPES},
     "cpp": {"function_definition", "class_specifier", "template_declaration", *_C_TYPES},
-    "csharp": {"class_declaration", "interface_declaration", "struct_declaration", "record_declaration",
-               "enum_declaration", "local_function_statement"},
+    "csharp": {
+        "class_declaration",
+        "interface_declaration",
+        "struct_declaration",
+        "record_declaration",
+        "enum_declaration",
+        "local_function_statement",
+    },
     "go": {"function_declaration", "method_declaration", "type_declaration"},
-    "java": {"class_declaration", "interface_declaration", "enum_declaration", "record_declaration",
-             "method_declaration"},
+    "java": {
+        "class_declaration",
+        "interface_declaration",
+        "enum_declaration",
+        "record_declaration",
+        "method_declaration",
+    },
     "javascript": {"function_declaration", "generator_function_declaration", "class_declaration"},
     "php": {"function_definition", "class_declaration", "interface_declaration", "trait_declaration"},
     "python": {"function_definition", "class_definition", "decorated_definition"},
     "ruby": {"method", "singleton_method", "class", "module"},
     "rust": {"function_item", "struct_item", "enum_item", "trait_item", "impl_item", "macro_definition"},
     "swift": {"function_declaration", "class_declaration", "protocol_declaration"},
-    "typescript": {"function_declaration", "generator_function_declaration", "class_declaration",
-                   "abstract_class_declaration", "interface_declaration", "enum_declaration", "type_alias_declaration"},
+    "typescript": {
+        "function_declaration",
+        "generator_function_declaration",
+        "class_declaration",
+        "abstract_class_declaration",
+        "interface_declaration",
+        "enum_declaration",
+        "type_alias_declaration",
+    },
 }
 _ARROWS = re.compile(rb"=>|\bfunction\b")
-_CONTAINERS = {"namespace_definition", "namespace_declaration", "declaration_list", "linkage_specification",
-               "compound_statement", "preproc_ifdef", "preproc_if", "file_scoped_namespace_declaration",
-               "global_statement"}
+_CONTAINERS = {
+    "namespace_definition",
+    "namespace_declaration",
+    "declaration_list",
+    "linkage_specification",
+    "compound_statement",
+    "preproc_ifdef",
+    "preproc_if",
+    "file_scoped_namespace_declaration",
+    "global_statement",
+}
 _COMMENTS = {"comment", "line_comment", "block_comment", "multiline_comment", "attribute_item"}
 _IMPORTS = {"import_statement", "import_from_statement"}
 
@@ -76,8 +102,9 @@ def definitions(code: str, language: str) -> list[Definition]:
         needed = [imports[number][0] for number in sorted({number for name in used for number in by_name[name]})]
         return Definition("\n".join(needed) + "\n\n\n" + found.code, found.line) if needed else found
 
-    return [definition(siblings, index) for siblings, index in _outermost(root, language)
-            if not siblings[index].has_error]
+    return [
+        definition(siblings, index) for siblings, index in _outermost(root, language) if not siblings[index].has_error
+    ]
 
 
 def source_paths(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -104,8 +131,9 @@ def _entries(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name, reverse=True)
     except OSError as error:
-        raise CorpusError(f"{os.fspath(folder)}: cannot be listed ({error.strerror}); make it readable, or move it away"
-                          ) from error
+        raise CorpusError(
+            f"{os.fspath(folder)}: cannot be listed ({error.strerror}); make it readable, or move it away"
+        ) from error
 
 
 def _outermost(root: Node, language: str) -> Iterator[tuple[list[Node], int]]:

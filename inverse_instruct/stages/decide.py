@@ -46,13 +46,17 @@ def decide(section: PromoteSection, candidate: dict[str, float], promoted: dict[
         return Decision(True, "the first checkpoint")
     if promoted.keys() != candidate.keys():
         other = sorted(promoted.keys() ^ candidate.keys())
-        raise StageError(f"promote: the checkpoints were not measured on the same problems ({len(other)} are in one "
-                         f"only, such as {other[0]}); evaluate on a machine with the same toolchains")
+        raise StageError(
+            f"promote: the checkpoints were not measured on the same problems ({len(other)} are in one "
+            f"only, such as {other[0]}); evaluate on a machine with the same toolchains"
+        )
     paired = compare_paired(promoted, candidate)
     worse = paired.p_worse < section.alpha
     verdict = "worse" if worse else "not shown to be worse"
-    reason = (f"{verdict} than the promoted checkpoint: {len(paired.gained)} gained, {len(paired.lost)} lost, "
-              f"p {'< 0.001' if paired.p_worse < 0.001 else f'= {paired.p_worse:.3f}'}")
+    reason = (
+        f"{verdict} than the promoted checkpoint: {len(paired.gained)} gained, {len(paired.lost)} lost, "
+        f"p {'< 0.001' if paired.p_worse < 0.001 else f'= {paired.p_worse:.3f}'}"
+    )
     return Decision(not worse, reason, paired.gained, paired.lost, paired.p_worse)
 
 
@@ -65,8 +69,11 @@ def judge_checkpoint(room: Room) -> None:
         *rates, left_out = read_comparable(candidate, promoted[0])
         decision = decide(section, *rates)
         if left_out:
-            decision = replace(decision, reason=f"{decision.reason}; {len(left_out)} problems do not count, as one of "
-                               "the two left them unanswered")
+            decision = replace(
+                decision,
+                reason=f"{decision.reason}; {len(left_out)} problems do not count, as one of "
+                "the two left them unanswered",
+            )
     else:
         decision = decide(section, read_pass_rates(candidate), None)
     write_json(room.place.folder / DECISION, asdict(decision))
@@ -76,5 +83,10 @@ def judge_checkpoint(room: Room) -> None:
 
 
 DECIDE = Stage(
-    "promote", "promote a checkpoint unless a paired test says that it is worse", judge_checkpoint, unit="checkpoint",
-    is_data=False, reads={"candidate": Input("evaluate"), "promoted": Input("evaluate", when=When.PROMOTED)})
+    "promote",
+    "promote a checkpoint unless a paired test says that it is worse",
+    judge_checkpoint,
+    unit="checkpoint",
+    is_data=False,
+    reads={"candidate": Input("evaluate"), "promoted": Input("evaluate", when=When.PROMOTED)},
+)

@@ -48,10 +48,16 @@ class Evaluation:
             StageError: a suite cannot be used.
         """
         execution = Execution(
-            workers=section.workers, memory_bytes=section.memory_mib * 2**20, unsandboxed=section.unsandboxed,
-            python=Path(section.python) if section.python else None, references=cache_folder() / "references")
-        self.examinations = [Examination(suite, summarize, folder / suite.suite, execution=execution, seed=seed)
-                             for suite in section.suites]
+            workers=section.workers,
+            memory_bytes=section.memory_mib * 2**20,
+            unsandboxed=section.unsandboxed,
+            python=Path(section.python) if section.python else None,
+            references=cache_folder() / "references",
+        )
+        self.examinations = [
+            Examination(suite, summarize, folder / suite.suite, execution=execution, seed=seed)
+            for suite in section.suites
+        ]
 
     def total(self, source: Asking | None = None) -> int:
         """Return how many samples there are to judge: those given for each suite, else those that are asked for."""
@@ -60,8 +66,12 @@ class Evaluation:
     @property
     def digest(self) -> str:
         """Digest of all tasks, chosen and measured."""
-        return digest(*(f"{examination.suite.name} {examination.suite.digest} {examination.measured}"
-                        for examination in self.examinations))
+        return digest(
+            *(
+                f"{examination.suite.name} {examination.suite.digest} {examination.measured}"
+                for examination in self.examinations
+            )
+        )
 
     async def run(self, source: Asking, room: Room) -> None:
         """Ask (or take the samples given), judge, and write the files of each suite into its folder.
@@ -97,8 +107,11 @@ def _of(source: Any, examination: Examination) -> Any:
 async def evaluate(room: Room) -> None:
     """Measure the round's checkpoint on every suite."""
     model = room.model
-    room.metrics["canary"] = asdict(await ask_canary(
-        model.client, model.formatter, (room.section("model.yes_token"), room.section("model.no_token"))))
+    room.metrics["canary"] = asdict(
+        await ask_canary(
+            model.client, model.formatter, (room.section("model.yes_token"), room.section("model.no_token"))
+        )
+    )
     evaluation = Evaluation(room.section(), room.section("summarize"), room.place.folder, seed=room.place.seed)
     await evaluation.run(TokenAsker(model.client, model.formatter, model.digest), room)
 
@@ -111,12 +124,21 @@ def _outside(config: RunConfig) -> list[str]:
 def _cost(estimate: Estimate) -> Cost:
     suites = estimate.config.evaluate.suites
     asked = sum((suite.limit or PROBLEMS) * suite.samples for suite in suites)
-    tokens = sum((suite.limit or PROBLEMS) * suite.max_new_tokens // 2 * (suite.samples + 2 * suite.self_consistency)
-                 for suite in suites)
+    tokens = sum(
+        (suite.limit or PROBLEMS) * suite.max_new_tokens // 2 * (suite.samples + 2 * suite.self_consistency)
+        for suite in suites
+    )
     return Cost(asked, tokens, tokens * estimate.written)
 
 
 EVALUATE = Stage(
-    "evaluate", "measure pass@k in a sandbox, and self-consistency", evaluate, unit="sample", is_data=False,
-    sections=("summarize", "model.prompt_format", "model.yes_token", "model.no_token"), outside=_outside,
-    model=Model.TRAINED, cost=_cost)
+    "evaluate",
+    "measure pass@k in a sandbox, and self-consistency",
+    evaluate,
+    unit="sample",
+    is_data=False,
+    sections=("summarize", "model.prompt_format", "model.yes_token", "model.no_token"),
+    outside=_outside,
+    model=Model.TRAINED,
+    cost=_cost,
+)

@@ -25,8 +25,15 @@ def make_key(stage: Stage, config: RunConfig, inputs: Iterable[str], model: Path
     """
     own = [stage.name] if stage.name in RunConfig.model_fields else []
     sections = [f"{key} {json.dumps(identity_of(value_of(config, key)))}" for key in [*own, *stage.sections]]
-    return digest(stage.name, stage.version, str(config.seed), *sections, *inputs, *stage.outside(config),
-                  model_digest(model) if model else "")
+    return digest(
+        stage.name,
+        stage.version,
+        str(config.seed),
+        *sections,
+        *inputs,
+        *stage.outside(config),
+        model_digest(model) if model else "",
+    )
 
 
 def value_of(config: RunConfig, key: str) -> Any:

@@ -36,8 +36,10 @@ def refuse_empty(stage: Stage, manifest: Manifest, folder: Path) -> Manifest:
     """
     if stage.if_empty and not manifest.rows_out:
         counts = ", ".join(f"{reason} {count}" for reason, count in Counter(manifest.rejected).most_common())
-        raise StageError(f"none of {manifest.rows_in} rows gives a {stage.unit} ({counts or 'no rows at all'}); "
-                         f"{folder / REJECTIONS} says why for each row; {stage.if_empty}")
+        raise StageError(
+            f"none of {manifest.rows_in} rows gives a {stage.unit} ({counts or 'no rows at all'}); "
+            f"{folder / REJECTIONS} says why for each row; {stage.if_empty}"
+        )
     return manifest
 
 

@@ -41,12 +41,13 @@ if TYPE_CHECKING:
 
 SNIPPETS = "snippets.parquet"
 ORIGINAL = "original.parquet"
-IF_EMPTY = ("check that the corpus holds code, that its format is right, and the languages and limits under "
-            "`preprocess`")
+IF_EMPTY = "check that the corpus holds code, that its format is right, and the languages and limits under `preprocess`"
 ROWS_PER_SECOND = 2000  # nominal
 _ROWS_TO_TRY = 200  # of each source
-_WITHOUT_CODE = {reason.value for reason in (Reason.EMPTY, Reason.MALFORMED, Reason.NO_CODE, Reason.SYNTAX_ERROR,
-                                             Reason.UNSUPPORTED_LANGUAGE)}
+_WITHOUT_CODE = {
+    reason.value
+    for reason in (Reason.EMPTY, Reason.MALFORMED, Reason.NO_CODE, Reason.SYNTAX_ERROR, Reason.UNSUPPORTED_LANGUAGE)
+}
 
 
 def preprocess(room: Room) -> None:
@@ -167,9 +168,18 @@ class _Sieve:
             return None
         language = code.language if isinstance(code, Code) else row.language or ""
         return TrainingRow(
-            id=digest(row.instruction, row.response), instruction=row.instruction, response=row.response,
-            language=language, round=0, snippet_id="", candidate_id="", lm_score=None, row_id=row.id,
-            source=row.source, line=row.line, model="",
+            id=digest(row.instruction, row.response),
+            instruction=row.instruction,
+            response=row.response,
+            language=language,
+            round=0,
+            snippet_id="",
+            candidate_id="",
+            lm_score=None,
+            row_id=row.id,
+            source=row.source,
+            line=row.line,
+            model="",
         )
 
 
@@ -182,5 +192,14 @@ def _cost(estimate: Estimate) -> Cost:
 
 
 PREPROCESS = Stage(
-    STAGE, "turn a corpus into clean snippets", preprocess, unit="snippet", writes=Rows(SNIPPETS, Snippet),
-    sections=("corpus",), outside=_outside, cost=_cost, version=2, if_empty=IF_EMPTY)
+    STAGE,
+    "turn a corpus into clean snippets",
+    preprocess,
+    unit="snippet",
+    writes=Rows(SNIPPETS, Snippet),
+    sections=("corpus",),
+    outside=_outside,
+    cost=_cost,
+    version=2,
+    if_empty=IF_EMPTY,
+)

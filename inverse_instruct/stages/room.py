@@ -206,17 +206,25 @@ class Room:
         key = digest(*about.values(), seed, self.model.digest, digest(repr(sampling)), *prompt)
         if key not in self._journal:
             answer = await self.model.client.complete(prompt, sampling, seed)
-            self._journal.append(key, {**about, "text": answer.text, "finish": answer.finish_reason,
-                                       "prompt_tokens": answer.prompt_tokens,
-                                       "completion_tokens": answer.completion_tokens})
+            self._journal.append(
+                key,
+                {
+                    **about,
+                    "text": answer.text,
+                    "finish": answer.finish_reason,
+                    "prompt_tokens": answer.prompt_tokens,
+                    "completion_tokens": answer.completion_tokens,
+                },
+            )
             self.tokens["prompt"] += answer.prompt_tokens
             self.tokens["completion"] += answer.completion_tokens
             self._fresh_tokens += answer.completion_tokens
         row = self._journal[key]
         return Reply(row["text"], row["finish"], row["prompt_tokens"], row["completion_tokens"])
 
-    async def logprobs(self, prompts: Mapping[str, list[int]], labels: list[int]
-                       ) -> dict[str, list[float] | RequestError]:
+    async def logprobs(
+        self, prompts: Mapping[str, list[int]], labels: list[int]
+    ) -> dict[str, list[float] | RequestError]:
         """Return the log-probabilities of labels as the first token of a reply, or why a prompt has none.
 
         Args:
@@ -227,13 +235,16 @@ class Room:
             id -> natural logarithms over the full vocabulary, in the order of the labels.
         """
         keys = {name: digest(name, self.model.digest, *labels, *prompt) for name, prompt in prompts.items()}
-        failed = await self._ask_logprobs({name: prompt for name, prompt in prompts.items()
-                                           if keys[name] not in self._journal}, keys, labels)
-        return {name: failed[name] if name in failed else list(self._journal[key]["logprobs"])
-                for name, key in keys.items()}
+        failed = await self._ask_logprobs(
+            {name: prompt for name, prompt in prompts.items() if keys[name] not in self._journal}, keys, labels
+        )
+        return {
+            name: failed[name] if name in failed else list(self._journal[key]["logprobs"]) for name, key in keys.items()
+        }
 
-    async def _ask_logprobs(self, prompts: Mapping[str, list[int]], keys: Mapping[str, str], labels: list[int]
-                            ) -> dict[str, RequestError]:
+    async def _ask_logprobs(
+        self, prompts: Mapping[str, list[int]], keys: Mapping[str, str], labels: list[int]
+    ) -> dict[str, RequestError]:
         if not prompts:
             return {}
         try:
@@ -280,9 +291,16 @@ class Room:
             _ = self._kept, self._rejections  # files without rows are files all the same
         self._files.close()
         manifest = Manifest(
-            stage=self.stage.name, key=key or self.place.key, rows_in=self.rows_out + self.rejected.total(),
-            rows_out=self.rows_out, rejected=dict(self.rejected), seconds=round(time.monotonic() - self._started, 3),
-            tokens=dict(self.tokens), metrics=self.metrics, unit=self.stage.unit if self.stage.is_data else "")
+            stage=self.stage.name,
+            key=key or self.place.key,
+            rows_in=self.rows_out + self.rejected.total(),
+            rows_out=self.rows_out,
+            rejected=dict(self.rejected),
+            seconds=round(time.monotonic() - self._started, 3),
+            tokens=dict(self.tokens),
+            metrics=self.metrics,
+            unit=self.stage.unit if self.stage.is_data else "",
+        )
         return write_manifest(self.place.folder, manifest, self.outputs)
 
     def leave(self, error: BaseException) -> None:

@@ -51,20 +51,35 @@ class Judge:
             return Outcome()
         prompts = self._prompts(snippet, candidates)
         room = self._room.model.max_model_len
-        found = await self._room.logprobs({name: prompt for name, prompt in prompts.items()
-                                           if isinstance(prompt, list) and len(prompt) < room}, self._labels)
+        found = await self._room.logprobs(
+            {name: prompt for name, prompt in prompts.items() if isinstance(prompt, list) and len(prompt) < room},
+            self._labels,
+        )
         results = [self._result(candidate, prompts[candidate.id], found.get(candidate.id)) for candidate in candidates]
-        return Outcome([each for each in results if isinstance(each, ScoredPair)],
-                       [each for each in results if isinstance(each, Rejection)])
+        return Outcome(
+            [each for each in results if isinstance(each, ScoredPair)],
+            [each for each in results if isinstance(each, Rejection)],
+        )
 
     def _prompts(self, snippet: Snippet, candidates: Sequence[Candidate]) -> dict[str, list[int] | TextError]:
         """Return the token ids of each candidate's question, or why it has none."""
         yes, no = self._words
         try:
-            prompts = self._formatter.response_prompts([
-                (self._template.render(language=snippet.language, code=snippet.code,
-                                       instruction=candidate.instruction, yes=yes, no=no), "")
-                for candidate in candidates])
+            prompts = self._formatter.response_prompts(
+                [
+                    (
+                        self._template.render(
+                            language=snippet.language,
+                            code=snippet.code,
+                            instruction=candidate.instruction,
+                            yes=yes,
+                            no=no,
+                        ),
+                        "",
+                    )
+                    for candidate in candidates
+                ]
+            )
         except TextError as error:
             if len(candidates) == 1:
                 return {candidates[0].id: error}
@@ -74,8 +89,9 @@ class Judge:
             return found
         return dict(zip((candidate.id for candidate in candidates), prompts, strict=True))
 
-    def _result(self, candidate: Candidate, prompt: list[int] | TextError, found: list[float] | RequestError | None
-                ) -> ScoredPair | Rejection:
+    def _result(
+        self, candidate: Candidate, prompt: list[int] | TextError, found: list[float] | RequestError | None
+    ) -> ScoredPair | Rejection:
         if isinstance(prompt, TextError):
             return Rejection(candidate.id, "score", Reason.PARSER_FAILED, str(prompt))
         if isinstance(found, RequestError):
@@ -86,8 +102,15 @@ class Judge:
         score = lm_score(yes, no)
         if math.isnan(score):
             return Rejection(candidate.id, "score", Reason.BAD_SCORE, f"log-probabilities {yes} and {no}")
-        return ScoredPair(candidate_id=candidate.id, snippet_id=candidate.snippet_id, yes_logprob=yes, no_logprob=no,
-                          lm_score=score, model=self._room.model.digest, prompt=self._template.digest)
+        return ScoredPair(
+            candidate_id=candidate.id,
+            snippet_id=candidate.snippet_id,
+            yes_logprob=yes,
+            no_logprob=no,
+            lm_score=score,
+            model=self._room.model.digest,
+            prompt=self._template.digest,
+        )
 
 
 def _pairs(room: Room) -> Iterator[tuple[Snippet, list[Candidate]]]:
@@ -108,10 +131,18 @@ def _cost(estimate: Estimate) -> Cost:
 
 
 SCORE = Stage(
-    "score", "judge pairs of instruction and code with exact LM-Scores",
+    "score",
+    "judge pairs of instruction and code with exact LM-Scores",
     Groups(_pairs, Judge, lambda room: room.count("candidates")),
-    unit="pair", writes=Rows("scores.parquet", ScoredPair),
-    reads={"candidates": Input("summarize", Rows("candidates.parquet", Candidate)),
-           "snippets": Input("preprocess", Rows("snippets.parquet", Snippet), When.ONCE)},
-    sections=("model.prompt_format", "model.max_model_len", "model.yes_token", "model.no_token"), outside=_outside,
-    model=Model.PROMOTED, journal="scores.jsonl", cost=_cost)
+    unit="pair",
+    writes=Rows("scores.parquet", ScoredPair),
+    reads={
+        "candidates": Input("summarize", Rows("candidates.parquet", Candidate)),
+        "snippets": Input("preprocess", Rows("snippets.parquet", Snippet), When.ONCE),
+    },
+    sections=("model.prompt_format", "model.max_model_len", "model.yes_token", "model.no_token"),
+    outside=_outside,
+    model=Model.PROMOTED,
+    journal="scores.jsonl",
+    cost=_cost,
+)

@@ -35,8 +35,9 @@ def select(room: Room) -> None:
     wanted = {pair.candidate_id for pair in chosen}
     snippet_of = {snippet.id: snippet for snippet in room.read("snippets")}
     candidate_of = {candidate.id: candidate for candidate in room.read("candidates") if candidate.id in wanted}
-    benchmarks = BenchmarkIndex([benchmark_path(name) for name in room.section("preprocess.benchmarks")],
-                                room.section("preprocess.ngram"))
+    benchmarks = BenchmarkIndex(
+        [benchmark_path(name) for name in room.section("preprocess.benchmarks")], room.section("preprocess.ngram")
+    )
     seen = {row.id for row in room.read("earlier")}
     scores, snippets, ids = [], set(), []
     for pair in chosen:
@@ -54,12 +55,16 @@ def select(room: Room) -> None:
             ids.append(row.id)
     for rejection in rejections:
         room.reject(rejection)
-    room.metrics |= {"mean_lm_score": sum(scores) / len(scores) if scores else None, "snippets": len(snippets),
-                     "rows": rows_digest(ids)}
+    room.metrics |= {
+        "mean_lm_score": sum(scores) / len(scores) if scores else None,
+        "snippets": len(snippets),
+        "rows": rows_digest(ids),
+    }
 
 
-def choose(section: SelectionSection, pairs: Sequence[ScoredPair], seed: int, round_number: int
-           ) -> tuple[list[ScoredPair], list[Rejection]]:
+def choose(
+    section: SelectionSection, pairs: Sequence[ScoredPair], seed: int, round_number: int
+) -> tuple[list[ScoredPair], list[Rejection]]:
     """Split pairs into chosen ones, in the order of snippet ids, and rejections."""
     by_snippet: dict[str, list[ScoredPair]] = defaultdict(list)
     rejections = []
@@ -93,9 +98,18 @@ def choose(section: SelectionSection, pairs: Sequence[ScoredPair], seed: int, ro
 def _training_row(snippet: Snippet, candidate: Candidate, pair: ScoredPair, round_number: int) -> TrainingRow:
     response = f"```{snippet.language}\n{snippet.code}\n```"
     return TrainingRow(
-        id=digest(candidate.instruction, response), instruction=candidate.instruction, response=response,
-        language=snippet.language, round=round_number, snippet_id=snippet.id, candidate_id=candidate.id,
-        lm_score=pair.lm_score, row_id=snippet.row_id, source=snippet.source, line=snippet.line, model=pair.model,
+        id=digest(candidate.instruction, response),
+        instruction=candidate.instruction,
+        response=response,
+        language=snippet.language,
+        round=round_number,
+        snippet_id=snippet.id,
+        candidate_id=candidate.id,
+        lm_score=pair.lm_score,
+        row_id=snippet.row_id,
+        source=snippet.source,
+        line=snippet.line,
+        model=pair.model,
     )
 
 
@@ -107,11 +121,20 @@ _SNIPPETS = Rows("snippets.parquet", Snippet)
 _SELECTED = Rows("selected.parquet", TrainingRow)
 
 SELECT = Stage(
-    "selection", "choose the best instruction of each snippet as training rows", select, unit="training row",
+    "selection",
+    "choose the best instruction of each snippet as training rows",
+    select,
+    unit="training row",
     writes=_SELECTED,
-    reads={"scores": Input("score", Rows("scores.parquet", ScoredPair)),
-           "candidates": Input("summarize", Rows("candidates.parquet", Candidate)),
-           "snippets": Input("preprocess", _SNIPPETS, When.ONCE),
-           "earlier": Input("selection", _SELECTED, When.EARLIER)},
-    sections=("preprocess.benchmarks", "preprocess.ngram"), outside=_outside, version=2, command="select",
-    if_empty="look at the candidates, and start another --run-dir with a lower selection.min_score or other prompts")
+    reads={
+        "scores": Input("score", Rows("scores.parquet", ScoredPair)),
+        "candidates": Input("summarize", Rows("candidates.parquet", Candidate)),
+        "snippets": Input("preprocess", _SNIPPETS, When.ONCE),
+        "earlier": Input("selection", _SELECTED, When.EARLIER),
+    },
+    sections=("preprocess.benchmarks", "preprocess.ngram"),
+    outside=_outside,
+    version=2,
+    command="select",
+    if_empty="look at the candidates, and start another --run-dir with a lower selection.min_score or other prompts",
+)

@@ -38,8 +38,11 @@ class Summarizer:
         self._formatter = room.model.formatter
         self._template = PromptTemplate("summarize", self._section.template)
         self._sampling = Sampling(
-            max_tokens=self._section.max_new_tokens, temperature=self._section.temperature, top_p=self._section.top_p,
-            repetition_penalty=self._section.repetition_penalty, stop=tuple(self._section.stop),
+            max_tokens=self._section.max_new_tokens,
+            temperature=self._section.temperature,
+            top_p=self._section.top_p,
+            repetition_penalty=self._section.repetition_penalty,
+            stop=tuple(self._section.stop),
             stop_token_ids=self._formatter.ending.stops,
         )
         room.metrics |= {"snippets": 0, "prompt": self._template.digest}
@@ -64,9 +67,18 @@ class Summarizer:
     def _draft(self, snippet: Snippet, k: int) -> Candidate:
         seed = candidate_seed(self._room.place.seed, self._room.place.round, snippet.id, k)
         prefix = f"{random.Random(seed).choice(self._section.prefixes)} {LANGUAGE_NAMES[snippet.language]}"
-        return Candidate(id="", snippet_id=snippet.id, k=k, prefix=prefix, instruction="", seed=seed,
-                         model=self._room.model.digest, prompt=self._template.digest, prompt_tokens=0,
-                         completion_tokens=0)
+        return Candidate(
+            id="",
+            snippet_id=snippet.id,
+            k=k,
+            prefix=prefix,
+            instruction="",
+            seed=seed,
+            model=self._room.model.digest,
+            prompt=self._template.digest,
+            prompt_tokens=0,
+            completion_tokens=0,
+        )
 
     async def _generate(self, draft: Candidate, prompt: list[int]) -> Candidate | Rejection:
         try:
@@ -76,16 +88,22 @@ class Summarizer:
         instruction = f"{draft.prefix}{reply.text}".strip()
         if reply.finish == "length":
             return Rejection(_row_id(draft), "summarize", Reason.CUT_OFF, instruction)
-        return replace(draft, id=digest(draft.snippet_id, draft.k, instruction), instruction=instruction,
-                       prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens)
+        return replace(
+            draft,
+            id=digest(draft.snippet_id, draft.k, instruction),
+            instruction=instruction,
+            prompt_tokens=reply.prompt_tokens,
+            completion_tokens=reply.completion_tokens,
+        )
 
 
 def _refuse(drafts: list[Candidate], reason: Reason, detail: str) -> Outcome:
     return Outcome(rejected=[Rejection(_row_id(draft), "summarize", reason, detail) for draft in drafts])
 
 
-def review(snippet: Snippet, replies: Iterable[Candidate | Rejection], max_leaked_lines: int
-           ) -> tuple[list[Candidate], list[Rejection]]:
+def review(
+    snippet: Snippet, replies: Iterable[Candidate | Rejection], max_leaked_lines: int
+) -> tuple[list[Candidate], list[Rejection]]:
     """Split a snippet's replies, in the order of k, into good candidates and rejections with a reason."""
     kept: list[Candidate] = []
     rejected: list[Rejection] = []
@@ -126,6 +144,7 @@ def leaks_code(instruction: str, code: str, max_leaked_lines: int) -> bool:
 
     The signature may be named: the first line of the code does not count.
     """
+
     def squeeze(text: str) -> str:
         return re.sub(r"\s+", "", text)
 
@@ -150,10 +169,17 @@ def _cost(estimate: Estimate) -> Cost:
 
 
 SUMMARIZE = Stage(
-    "summarize", "write several instructions for each snippet",
-    Groups(lambda room: room.read("snippets"), Summarizer,
-           lambda room: room.count("snippets") * room.section().candidates),
-    unit="candidate", writes=Rows("candidates.parquet", Candidate),
+    "summarize",
+    "write several instructions for each snippet",
+    Groups(
+        lambda room: room.read("snippets"), Summarizer, lambda room: room.count("snippets") * room.section().candidates
+    ),
+    unit="candidate",
+    writes=Rows("candidates.parquet", Candidate),
     reads={"snippets": Input("preprocess", Rows("snippets.parquet", Snippet), When.ONCE)},
-    sections=("model.prompt_format", "model.max_model_len"), outside=_outside, model=Model.PROMOTED,
-    journal="generations.jsonl", cost=_cost)
+    sections=("model.prompt_format", "model.max_model_len"),
+    outside=_outside,
+    model=Model.PROMOTED,
+    journal="generations.jsonl",
+    cost=_cost,
+)

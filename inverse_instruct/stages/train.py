@@ -69,12 +69,16 @@ def train(room: Room) -> None:
         (checkpoint / MARKER).touch()  # whatever has become of it, it is the run's own and may be replaced
     sources = {"selected": room.files("selected"), "original": room.files("original")}
     sources["mixed"] = sources["selected"] + sources["original"]
-    phases = [PhaseRun(phase.data, sources[phase.data], phase.epochs, phase.learning_rate or section.learning_rate)
-              for phase in section.phases
-              if sources[phase.data] and (room.place.round > 0 or phase.data == "original")]
+    phases = [
+        PhaseRun(phase.data, sources[phase.data], phase.epochs, phase.learning_rate or section.learning_rate)
+        for phase in section.phases
+        if sources[phase.data] and (room.place.round > 0 or phase.data == "original")
+    ]
     if not phases:
-        raise StageError(f"round {room.place.round} has nothing to train on: the corpus holds no instructions; name an "
-                         "instruct model in model.start or give a corpus with instructions")
+        raise StageError(
+            f"round {room.place.round} has nothing to train on: the corpus holds no instructions; name an "
+            "instruct model in model.start or give a corpus with instructions"
+        )
     run_phases(room, phases)
 
 
@@ -92,18 +96,29 @@ def run_phases(room: Room, phases: Sequence[PhaseRun]) -> None:
     _check(section, base, checkpoint)
     trusted: bool = room.section("model.trust_remote_code")
     if trusted:
-        logger.warning("%s is trained with Python code of its own, which may do anything that you may "
-                       "(model.trust_remote_code)", base)
-    run = _Run(section, room.place.folder, room.place.logs, room.section("model.prompt_format"), room.template_date,
-               room.place.seed, trusted, room.progress)
+        logger.warning(
+            "%s is trained with Python code of its own, which may do anything that you may (model.trust_remote_code)",
+            base,
+        )
+    run = _Run(
+        section,
+        room.place.folder,
+        room.place.logs,
+        room.section("model.prompt_format"),
+        room.template_date,
+        room.place.seed,
+        trusted,
+        room.progress,
+    )
     await_stale_workers(run.workers_lock)
     discard_other_work(run.folder, room.place.key)
     metrics = run.phases(base, phases)
     files = publish(run.folder / metrics[-1]["phase"] / "export", checkpoint, room.place.key)
     for phase in metrics:
         room.account(phase["rows"], phase["rejected"])
-    room.tokens.update(trained=sum(phase["tokens"] for phase in metrics),
-                       response=sum(phase["response_tokens"] for phase in metrics))
+    room.tokens.update(
+        trained=sum(phase["tokens"] for phase in metrics), response=sum(phase["response_tokens"] for phase in metrics)
+    )
     room.metrics["phases"] = metrics
     room.outputs += [f"{phase['phase']}/{name}" for phase in metrics for name in ("loss.jsonl", "rejections.jsonl")]
     room.outputs += [os.path.relpath(path, run.folder) for path in files]
@@ -158,17 +173,28 @@ class _Run:
         rows = [row for path in phase.rows for row in read_rows(path)]
         sequences, rejections = build_sequences(rows, formatter, self.config.max_length)
         if not len(sequences):
-            raise StageError(f"phase {phase.data}: none of {len(rows)} rows can be trained on "
-                             f"({dict(Counter(rejection.reason.value for rejection in rejections))}); "
-                             "give it more rows or a larger train.max_length")
+            raise StageError(
+                f"phase {phase.data}: none of {len(rows)} rows can be trained on "
+                f"({dict(Counter(rejection.reason.value for rejection in rejections))}); "
+                "give it more rows or a larger train.max_length"
+            )
         write_rows(paths.rejections, map(to_dict, rejections))
         sequences.save(paths.sequences)
-        write_json(paths.prepared, {"files": {
-            path.name: file_digest(path) for path in (paths.sequences, paths.rejections)}})
+        write_json(
+            paths.prepared, {"files": {path.name: file_digest(path) for path in (paths.sequences, paths.rejections)}}
+        )
         return sequences
 
-    def _run_phase(self, label: str, base: Path, phase: PhaseRun, paths: PhaseFolder, sequences: Sequences,
-                   number: int, ending: Ending) -> None:
+    def _run_phase(
+        self,
+        label: str,
+        base: Path,
+        phase: PhaseRun,
+        paths: PhaseFolder,
+        sequences: Sequences,
+        number: int,
+        ending: Ending,
+    ) -> None:
         """Run the workers until the phase is done; after the death of one, all start again from the last checkpoint."""
         ranks = rank_count(self.config, gpu_count())
         deaths: Counter[int] = Counter()  # by the step that was gone on from
@@ -183,30 +209,70 @@ class _Run:
                 deaths[step] += 1
                 if deaths[step] == MAX_DEATHS:
                     raise
-                logger.warning("%s: a process died, so all were ended and start again from the last step checkpoint "
-                               "(%s)", label, str(error).splitlines()[0])
+                logger.warning(
+                    "%s: a process died, so all were ended and start again from the last step checkpoint (%s)",
+                    label,
+                    str(error).splitlines()[0],
+                )
 
-    def _attempt(self, label: str, base: Path, phase: PhaseRun, paths: PhaseFolder, sequences: Sequences,
-                 number: int, ending: Ending, ranks: int, resume: Path | None) -> None:
+    def _attempt(
+        self,
+        label: str,
+        base: Path,
+        phase: PhaseRun,
+        paths: PhaseFolder,
+        sequences: Sequences,
+        number: int,
+        ending: Ending,
+        ranks: int,
+        resume: Path | None,
+    ) -> None:
         seed = int(digest(self.seed, "train", number), 16) % 2**31
-        job = Job(self.config, base.resolve(), paths.path.resolve(), self.workers_lock.resolve(),
-                  (self.folder / "tensorboard" / paths.path.name).resolve(), resume and resume.resolve(),
-                  phase.epochs, phase.learning_rate, seed, self.trust_remote_code, ending).write()
-        plan = BatchPlan(sequences.lengths, global_batch_size=self.config.global_batch_size,
-                         micro_batch_size=self.config.micro_batch_size, ranks=ranks, epochs=phase.epochs, seed=seed)
-        logger.info("%s: %d rows, %d steps on %d ranks%s", label, len(sequences), plan.steps, ranks,
-                    f", from step {step_of(resume)}" if resume else "")
+        job = Job(
+            self.config,
+            base.resolve(),
+            paths.path.resolve(),
+            self.workers_lock.resolve(),
+            (self.folder / "tensorboard" / paths.path.name).resolve(),
+            resume and resume.resolve(),
+            phase.epochs,
+            phase.learning_rate,
+            seed,
+            self.trust_remote_code,
+            ending,
+        ).write()
+        plan = BatchPlan(
+            sequences.lengths,
+            global_batch_size=self.config.global_batch_size,
+            micro_batch_size=self.config.micro_batch_size,
+            ranks=ranks,
+            epochs=phase.epochs,
+            seed=seed,
+        )
+        logger.info(
+            "%s: %d rows, %d steps on %d ranks%s",
+            label,
+            len(sequences),
+            plan.steps,
+            ranks,
+            f", from step {step_of(resume)}" if resume else "",
+        )
         progress = TrainingProgress(label, paths.losses, plan.steps, self.progress)
         try:
-            _run_workers(worker_command(self.config, ranks, job.resolve()),
-                         worker_environment(self.config, ranks, gpu_count()), paths, progress,
-                         self.log_folder / f"train-{paths.path.name}.log")
+            _run_workers(
+                worker_command(self.config, ranks, job.resolve()),
+                worker_environment(self.config, ranks, gpu_count()),
+                paths,
+                progress,
+                self.log_folder / f"train-{paths.path.name}.log",
+            )
         finally:
             progress.close()
 
 
-def _run_workers(command: list[str], environment: dict[str, str], paths: PhaseFolder, progress: TrainingProgress,
-                 log: Path) -> None:
+def _run_workers(
+    command: list[str], environment: dict[str, str], paths: PhaseFolder, progress: TrainingProgress, log: Path
+) -> None:
     """Run the workers until they end; whatever happens here, none of them outlives this call."""
     log.parent.mkdir(parents=True, exist_ok=True)
     done_at: float | None = None
@@ -261,8 +327,17 @@ def _cost(estimate: Estimate) -> Cost:
 
 
 TRAIN = Stage(
-    "train", "fine-tune a base model on rows under DeepSpeed", train, unit="row",
-    reads={"selected": Input("selection", Rows("selected.parquet", TrainingRow), When.SO_FAR),
-           "original": Input("preprocess", Rows("original.parquet", TrainingRow), When.ONCE)},
-    sections=("model.prompt_format", "model.trust_remote_code"), model=Model.BASE, all_devices=True,
-    tidy=remove_intermediate_files, cost=_cost)
+    "train",
+    "fine-tune a base model on rows under DeepSpeed",
+    train,
+    unit="row",
+    reads={
+        "selected": Input("selection", Rows("selected.parquet", TrainingRow), When.SO_FAR),
+        "original": Input("preprocess", Rows("original.parquet", TrainingRow), When.ONCE),
+    },
+    sections=("model.prompt_format", "model.trust_remote_code"),
+    model=Model.BASE,
+    all_devices=True,
+    tidy=remove_intermediate_files,
+    cost=_cost,
+)

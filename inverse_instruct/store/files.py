@@ -53,5 +53,8 @@ def write_json(path: Path, value: Any) -> None:
 
 def changed_files(folder: Path, digests: Mapping[str, str]) -> list[str]:
     """Return the names of files that are gone or no longer have their SHA-256."""
-    return [name for name, expected in digests.items()
-            if not (folder / name).is_file() or file_digest(folder / name) != expected]
+    return [
+        name
+        for name, expected in digests.items()
+        if not (folder / name).is_file() or file_digest(folder / name) != expected
+    ]

@@ -91,8 +91,9 @@ def _unwritable(folder: Path, error: OSError, option: str) -> RunDirError:
 
 
 def _in_use(folder: Path, holder: str, option: str) -> RunDirError:
-    return RunDirError(f"{folder} is in use by {holder.strip() or 'another process'}; wait for it, stop it, or choose "
-                       f"another {option}")
+    return RunDirError(
+        f"{folder} is in use by {holder.strip() or 'another process'}; wait for it, stop it, or choose another {option}"
+    )
 
 
 def _take_lock(stream: IO[Any]) -> None:

@@ -47,9 +47,13 @@ class Journal:
                 if line.endswith(b"\n"):
                     damaged.append(number)
         if damaged:
-            logger.warning("%s is damaged in %s %s: the digest of what is there is not the one that was written; that "
-                           "work is done again", self.path, "line" if len(damaged) == 1 else "lines",
-                           ", ".join(map(str, damaged[:20])) + (" and more" if len(damaged) > 20 else ""))
+            logger.warning(
+                "%s is damaged in %s %s: the digest of what is there is not the one that was written; that "
+                "work is done again",
+                self.path,
+                "line" if len(damaged) == 1 else "lines",
+                ", ".join(map(str, damaged[:20])) + (" and more" if len(damaged) > 20 else ""),
+            )
 
     def __contains__(self, key: str) -> bool:
         """Tell whether the work of this key is already done."""
@@ -73,8 +77,10 @@ class Journal:
         except OSError as error:
             if self._stream:
                 os.truncate(self.path, self._size)  # half a line would spoil the next one
-            raise RunDirError(f"{self.path}: cannot be written ({error.strerror}); free some space and run again, "
-                              "nothing that was recorded is lost") from error
+            raise RunDirError(
+                f"{self.path}: cannot be written ({error.strerror}); free some space and run again, "
+                "nothing that was recorded is lost"
+            ) from error
         self._size += len(line)
         self.rows[key] = {name: value for name, value in json.loads(line).items() if name != "digest"}
 

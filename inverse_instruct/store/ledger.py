@@ -64,8 +64,9 @@ class Checkpoint:
 
 def _trouble(path: Path, error: sqlite3.DatabaseError) -> RunDirError:
     if isinstance(error, sqlite3.OperationalError):
-        return RunDirError(f"{path} cannot be used ({error}); free some space, see that you may write there, and run "
-                           "again")
+        return RunDirError(
+            f"{path} cannot be used ({error}); free some space, see that you may write there, and run again"
+        )
     return RunDirError(f"{path} is damaged ({error}); move it away and run again, results are kept")
 
 
@@ -115,8 +116,9 @@ class Ledger:
         """Use as a context manager, so that it is closed and damage is told as a `RunDirError`."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-                 ) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Close the database."""
         self.close()
         if isinstance(error, sqlite3.DatabaseError):
@@ -152,33 +154,57 @@ class Ledger:
     def advance(self, round_number: int, stage: str, done: int, total: int | None) -> None:
         """Record how far a running stage is."""
         with self._write() as db:
-            db.execute("UPDATE stages SET done = ?, total = ?, updated = ? WHERE round = ? AND stage = ?",
-                       (done, total, time.time(), round_number, stage))
+            db.execute(
+                "UPDATE stages SET done = ?, total = ?, updated = ? WHERE round = ? AND stage = ?",
+                (done, total, time.time(), round_number, stage),
+            )
 
     def finish_stage(self, round_number: int, manifest: Manifest) -> None:
         """Record a finished stage with its manifest."""
         now = time.time()
-        known = self._db.execute("SELECT manifest FROM stages WHERE round = ? AND stage = ?",
-                                 (round_number, manifest.stage)).fetchone()
+        known = self._db.execute(
+            "SELECT manifest FROM stages WHERE round = ? AND stage = ?", (round_number, manifest.stage)
+        ).fetchone()
         if known and known["manifest"] == json.dumps(vars(manifest)):
             return  # a resumed run passes by what it did before
         with self._write() as db:
-            self._set_stage(db, (round_number, manifest.stage, "done", now - manifest.seconds, now, manifest.rows_in,
-                                 manifest.rows_in, json.dumps(vars(manifest))))
+            self._set_stage(
+                db,
+                (
+                    round_number,
+                    manifest.stage,
+                    "done",
+                    now - manifest.seconds,
+                    now,
+                    manifest.rows_in,
+                    manifest.rows_in,
+                    json.dumps(vars(manifest)),
+                ),
+            )
 
     def _set_stage(self, db: sqlite3.Connection, row: tuple[Any, ...]) -> None:
         """Write a stage; it keeps its place among the others, also when it is done again or the clock jumps."""
-        db.execute("INSERT INTO stages VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (round, stage) DO UPDATE SET state ="
-                   " excluded.state, started = excluded.started, updated = excluded.updated, done = excluded.done,"
-                   " total = excluded.total, manifest = excluded.manifest", row)
+        db.execute(
+            "INSERT INTO stages VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (round, stage) DO UPDATE SET state ="
+            " excluded.state, started = excluded.started, updated = excluded.updated, done = excluded.done,"
+            " total = excluded.total, manifest = excluded.manifest",
+            row,
+        )
 
     def add_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Record a checkpoint of the loop; where its state is "promoted", in the same transaction also that."""
-        row = (checkpoint.round, checkpoint.path, checkpoint.digest, checkpoint.parent, "candidate",
-               checkpoint.reason, json.dumps(checkpoint.metrics), time.time())
+        row = (
+            checkpoint.round,
+            checkpoint.path,
+            checkpoint.digest,
+            checkpoint.parent,
+            "candidate",
+            checkpoint.reason,
+            json.dumps(checkpoint.metrics),
+            time.time(),
+        )
         with self._write(immediate=True) as db:
-            known = db.execute("SELECT digest, reason FROM checkpoints WHERE round = ?",
-                               (checkpoint.round,)).fetchone()
+            known = db.execute("SELECT digest, reason FROM checkpoints WHERE round = ?", (checkpoint.round,)).fetchone()
             if known and (known["digest"], known["reason"]) == (checkpoint.digest, checkpoint.reason):
                 return  # a resumed run passes by what it decided before, whatever persons have made of it since
             db.execute("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
@@ -215,8 +241,10 @@ class Ledger:
             self._expect_promoted(over)
             checkpoint = self.predecessor()
             if checkpoint is None:
-                raise RunDirError(f"{self._path.parent}: nothing was promoted before the promoted checkpoint, so there "
-                                  "is nothing to roll back to")
+                raise RunDirError(
+                    f"{self._path.parent}: nothing was promoted before the promoted checkpoint, so there "
+                    "is nothing to roll back to"
+                )
             self._move(db, checkpoint.round, "rollback", author, reason)
         return replace(checkpoint, state="promoted")
 
@@ -224,15 +252,19 @@ class Ledger:
         promoted = self.promoted()
         if (promoted.round if promoted else None) != round_number:
             now = f"{promoted.name} is promoted now" if promoted else "nothing is promoted now"
-            raise RunDirError(f"{self._path.parent}: the promoted checkpoint has changed meanwhile ({now}); look at it "
-                              "and decide again")
+            raise RunDirError(
+                f"{self._path.parent}: the promoted checkpoint has changed meanwhile ({now}); look at it "
+                "and decide again"
+            )
 
     def _move(self, db: sqlite3.Connection, round_number: int, action: str, author: str, reason: str) -> None:
         promoted = self.promoted()
         db.execute("UPDATE checkpoints SET state = 'retired' WHERE state = 'promoted'")
         db.execute("UPDATE checkpoints SET state = 'promoted' WHERE round = ?", (round_number,))
-        db.execute("INSERT INTO promotions (time, round, over, action, author, reason) VALUES (?, ?, ?, ?, ?, ?)",
-                   (time.time(), round_number, promoted.round if promoted else None, action, author, reason))
+        db.execute(
+            "INSERT INTO promotions (time, round, over, action, author, reason) VALUES (?, ?, ?, ?, ?, ?)",
+            (time.time(), round_number, promoted.round if promoted else None, action, author, reason),
+        )
 
     def add_event(self, message: str, round_number: int | None = None, stage: str | None = None) -> None:
         """Record something that a person may want to know later."""
@@ -255,10 +287,18 @@ class Ledger:
         """Return all checkpoints by round, those of the run at their place in it, wherever the run was moved to."""
         rows = self._db.execute("SELECT * FROM checkpoints ORDER BY round")
         own = RunDir(self._path.parent).checkpoint
-        return [Checkpoint(**(dict(row) | {
-            "metrics": json.loads(row["metrics"]),
-            "path": str(own(row["round"])) if own(row["round"]).is_dir() else row["path"],
-        })) for row in rows]
+        return [
+            Checkpoint(
+                **(
+                    dict(row)
+                    | {
+                        "metrics": json.loads(row["metrics"]),
+                        "path": str(own(row["round"])) if own(row["round"]).is_dir() else row["path"],
+                    }
+                )
+            )
+            for row in rows
+        ]
 
     def find(self, name: str) -> Checkpoint:
         """Return the checkpoint of a name, `round-NN` or `N`.
@@ -270,8 +310,10 @@ class Ledger:
         for checkpoint in known:
             if name == checkpoint.name or (name.isdecimal() and int(name) == checkpoint.round):
                 return checkpoint
-        raise NotFoundError(f"{self._path.parent} has no checkpoint {name!r}; its checkpoints are "
-                            f"{', '.join(checkpoint.name for checkpoint in known) or 'none so far'}")
+        raise NotFoundError(
+            f"{self._path.parent} has no checkpoint {name!r}; its checkpoints are "
+            f"{', '.join(checkpoint.name for checkpoint in known) or 'none so far'}"
+        )
 
     def promoted(self) -> Checkpoint | None:
         """Return the promoted checkpoint, if there is one."""

@@ -14,8 +14,14 @@ RECORD_INTERVAL_SECONDS = 1.0
 class Progress:
     """A bar with rate and ETA whose state is recorded about once a second."""
 
-    def __init__(self, description: str, unit: str,
-                 record: Callable[[int, int | None], None] = lambda done, total: None, *, shown: bool = True) -> None:
+    def __init__(
+        self,
+        description: str,
+        unit: str,
+        record: Callable[[int, int | None], None] = lambda done, total: None,
+        *,
+        shown: bool = True,
+    ) -> None:
         """Start at nothing done.
 
         Args:
@@ -34,8 +40,9 @@ class Progress:
         """Use as a context manager so that the bar is closed."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Close the bar."""
         self._bar.close()
 

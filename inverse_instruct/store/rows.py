@@ -67,8 +67,9 @@ class RowWriter:
         self._stream = self._file.__enter__()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-                 ) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Publish the file, or drop it if the block failed."""
         try:
             if kind is None and self._parquet:

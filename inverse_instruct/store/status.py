@@ -84,10 +84,22 @@ def print_status(status: dict[str, Any], as_json: bool) -> None:
     from rich.text import Text
 
     console = Console(width=None if Console().is_terminal else 150)
-    table = Table("round", title=Text(f"{(status['run'] or {}).get('name', '')}: "
-                                      f"{(status['run'] or {}).get('state', 'not started')}"))
-    for name in ("snippets", "candidates", "selected", "mean LM-Score", "loss first → last", "pass@1 base",
-                 "pass@1 plus [95%]", "self-consistency", "against the last promoted", "promoted"):
+    table = Table(
+        "round",
+        title=Text(f"{(status['run'] or {}).get('name', '')}: {(status['run'] or {}).get('state', 'not started')}"),
+    )
+    for name in (
+        "snippets",
+        "candidates",
+        "selected",
+        "mean LM-Score",
+        "loss first → last",
+        "pass@1 base",
+        "pass@1 plus [95%]",
+        "self-consistency",
+        "against the last promoted",
+        "promoted",
+    ):
         table.add_column(name, justify="right")
     for row in status["rounds"]:
         table.add_row(*map(Text, _cells(row)))
@@ -112,10 +124,24 @@ def _cells(row: dict[str, Any]) -> list[str]:
         plus = f"{100 * estimate['rate']:.1f} [{100 * estimate['low']:.1f}, {100 * estimate['high']:.1f}]"
     measured = row["self_consistency"]
     if measured and measured["base"]:
-        consistency = (f"{100 * measured['base']['rate']:.1f} ({100 * measured['plus']['rate']:.1f}) "
-                       f"of {measured['problems']}, {sum(measured['removed'].values())} removed")
-    paired = "-" if row["p_worse"] is None else (
-        f"+{len(row['gained'])} -{len(row['lost'])}, p(worse) {row['p_worse']:.2f}")
+        consistency = (
+            f"{100 * measured['base']['rate']:.1f} ({100 * measured['plus']['rate']:.1f}) "
+            f"of {measured['problems']}, {sum(measured['removed'].values())} removed"
+        )
+    paired = (
+        "-" if row["p_worse"] is None else (f"+{len(row['gained'])} -{len(row['lost'])}, p(worse) {row['p_worse']:.2f}")
+    )
     promoted = {None: "-", True: "yes", False: "no"}[row["promoted"]]
-    return [str(row["round"]), shown(row["snippets"]), shown(row["candidates"]), shown(row["selected"]),
-            shown(row["mean_lm_score"], "{:.3f}"), loss, base, plus, consistency, paired, promoted]
+    return [
+        str(row["round"]),
+        shown(row["snippets"]),
+        shown(row["candidates"]),
+        shown(row["selected"]),
+        shown(row["mean_lm_score"], "{:.3f}"),
+        loss,
+        base,
+        plus,
+        consistency,
+        paired,
+        promoted,
+    ]

@@ -20,8 +20,11 @@ _ENDINGS_OF_FILES = (".json", ".jsonl", ".gz", ".parquet", ".txt", ".csv", ".tsv
 def is_hub_name(name: str) -> bool:
     """Tell whether a name has the form NAME or OWNER/NAME of the hub, and is not that of a file."""
     owner, slash, _ = name.partition("/")
-    return bool(_NAME.fullmatch(name)) and not name.lower().endswith(_ENDINGS_OF_FILES) and not (
-        slash and Path(owner).exists())
+    return (
+        bool(_NAME.fullmatch(name))
+        and not name.lower().endswith(_ENDINGS_OF_FILES)
+        and not (slash and Path(owner).exists())
+    )
 
 
 def hub_problem(name: str, kind: Literal["model", "dataset"]) -> str:
@@ -32,15 +35,19 @@ def hub_problem(name: str, kind: Literal["model", "dataset"]) -> str:
     try:
         HfApi().repo_info(name, repo_type=kind, timeout=SECONDS)
     except (RepositoryNotFoundError, HFValidationError):
-        return (f"the Hugging Face hub has no {kind} {name} that you may read; check the name, or log in with "
-                "`hf auth login`")
+        return (
+            f"the Hugging Face hub has no {kind} {name} that you may read; check the name, or log in with "
+            "`hf auth login`"
+        )
     except HfHubHTTPError as error:
         return f"the Hugging Face hub refuses {name} ({str(error).splitlines()[0]}); log in with `hf auth login`"
     except Exception as error:  # of whichever library the hub's own client uses to ask
         if _is_cached(name, kind):
             return ""
-        return (f"{name} is not in the cache of the Hugging Face hub, which does not answer ({type(error).__name__}); "
-                f"check the network, or give a {'folder' if kind == 'model' else 'file'}")
+        return (
+            f"{name} is not in the cache of the Hugging Face hub, which does not answer ({type(error).__name__}); "
+            f"check the network, or give a {'folder' if kind == 'model' else 'file'}"
+        )
     return ""
 
 

@@ -55,8 +55,9 @@ def free_port(port: int = 0) -> int:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise ServerError(f"port {port} on 127.0.0.1 is in use; set inference.port to another one, or to 0 for any "
-                              "free one") from error
+            raise ServerError(
+                f"port {port} on 127.0.0.1 is in use; set inference.port to another one, or to 0 for any free one"
+            ) from error
         return int(probe.getsockname()[1])
 
 

@@ -27,8 +27,9 @@ GRACE_SECONDS = 10.0
 KILL_SECONDS = 10.0  # for the kernel to end what was killed
 
 
-def start_supervised(command: list[str], *, env: dict[str, str], log: IO[bytes], cwd: Path | None = None
-                     ) -> subprocess.Popen[bytes]:
+def start_supervised(
+    command: list[str], *, env: dict[str, str], log: IO[bytes], cwd: Path | None = None
+) -> subprocess.Popen[bytes]:
     """Start a command under a supervisor; output goes to `log`. End it with `stop_supervised`.
 
     Args:
@@ -37,10 +38,21 @@ def start_supervised(command: list[str], *, env: dict[str, str], log: IO[bytes],
         log: an open binary file that takes stdout and stderr.
         cwd: folder to run in; None: the current one.
     """
-    supervisor = [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); "
-                  "from inverse_instruct.system.supervisor import main; main()"]
-    return subprocess.Popen([*supervisor, *command], stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
-                            env=env, cwd=cwd, start_new_session=True)
+    supervisor = [
+        sys.executable,
+        "-S",
+        "-c",
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from inverse_instruct.system.supervisor import main; main()",
+    ]
+    return subprocess.Popen(
+        [*supervisor, *command],
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        env=env,
+        cwd=cwd,
+        start_new_session=True,
+    )
 
 
 def stop_supervised(process: subprocess.Popen[bytes]) -> int:

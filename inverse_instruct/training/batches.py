@@ -19,8 +19,16 @@ Rows = NDArray[np.intp]
 class BatchPlan:
     """The batches of one phase."""
 
-    def __init__(self, lengths: NDArray[np.int64], *, global_batch_size: int, micro_batch_size: int, ranks: int,
-                 epochs: float, seed: int) -> None:
+    def __init__(
+        self,
+        lengths: NDArray[np.int64],
+        *,
+        global_batch_size: int,
+        micro_batch_size: int,
+        ranks: int,
+        epochs: float,
+        seed: int,
+    ) -> None:
         """Plan the steps of a phase.
 
         Args:

@@ -45,12 +45,15 @@ def check_export(folder: Path, job: Job, dtype: torch.dtype, trainer: ResponseTr
         cpu_offload(model, execution_device=device)  # layer by layer, as the trained model still fills the device
     found = _logits(model, _batch(trainer), device)
     if found.shape != expected.shape:
-        raise TrainingError(f"the export gives logits of shape {tuple(found.shape)}, the trained model "
-                            f"{tuple(expected.shape)}")
+        raise TrainingError(
+            f"the export gives logits of shape {tuple(found.shape)}, the trained model {tuple(expected.shape)}"
+        )
     difference = float((found - expected).square().mean().sqrt() / expected.square().mean().sqrt().clamp_min(1e-9))
     if not difference <= TOLERANCE[dtype]:
-        raise TrainingError(f"the export differs from the trained model: by {difference:.2g} of the size of the logits "
-                            f"on {len(expected)} tokens, where {TOLERANCE[dtype]:g} is rounding")
+        raise TrainingError(
+            f"the export differs from the trained model: by {difference:.2g} of the size of the logits "
+            f"on {len(expected)} tokens, where {TOLERANCE[dtype]:g} is rounding"
+        )
     return difference
 
 

@@ -74,8 +74,9 @@ class PhaseFolder:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             changed = [marker.name]
         for name in changed:
-            logger.warning("%s is damaged: its SHA-256 is not the one that was written; the phase is done again",
-                           self.path / name)
+            logger.warning(
+                "%s is damaged: its SHA-256 is not the one that was written; the phase is done again", self.path / name
+            )
         return not changed
 
 
@@ -103,8 +104,9 @@ class Job:
     def write(self) -> Path:
         """Write the job into the phase's folder; return the file."""
         values = asdict(self) | {"settings": self.settings.model_dump(mode="json")}
-        write_json(self.phase.job, {key: str(value) if isinstance(value, Path) else value
-                                    for key, value in values.items()})
+        write_json(
+            self.phase.job, {key: str(value) if isinstance(value, Path) else value for key, value in values.items()}
+        )
         return self.phase.job
 
     @classmethod

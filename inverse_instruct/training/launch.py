@@ -31,8 +31,9 @@ def read_hostfile(path: str) -> dict[str, int]:
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"train.hostfile: {path} cannot be read ({getattr(error, 'strerror', '') or error})"]
-                          ) from error
+        raise ConfigError(
+            [f"train.hostfile: {path} cannot be read ({getattr(error, 'strerror', '') or error})"]
+        ) from error
     hosts: dict[str, int] = {}
     for number, line in enumerate((line.strip() for line in lines), 1):
         if not line or line.startswith("#"):
@@ -85,8 +86,14 @@ def worker_environment(config: TrainSection, ranks: int, gpus: int) -> dict[str,
         if INTEL_OPENMP.is_file():
             environment.setdefault("LD_PRELOAD", str(INTEL_OPENMP))
     if config.hostfile is None and ranks == 1:
-        environment |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_SIZE": "1",
-                        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+        environment |= {
+            "RANK": "0",
+            "LOCAL_RANK": "0",
+            "WORLD_SIZE": "1",
+            "LOCAL_SIZE": "1",
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(free_port()),
+        }
     return environment
 
 

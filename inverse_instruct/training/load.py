@@ -34,8 +34,16 @@ def add_adapters(model: Any, lora: LoraSection) -> Any:
     from peft import LoraConfig, get_peft_model
 
     with tied_embeddings_may_part():
-        return get_peft_model(model, LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout,
-                                                target_modules=list(lora.target_modules), task_type="CAUSAL_LM"))
+        return get_peft_model(
+            model,
+            LoraConfig(
+                r=lora.rank,
+                lora_alpha=lora.alpha,
+                lora_dropout=lora.dropout,
+                target_modules=list(lora.target_modules),
+                task_type="CAUSAL_LM",
+            ),
+        )
 
 
 @contextmanager

@@ -18,10 +18,12 @@ def check_target(checkpoint: Path) -> None:
     Raises:
         TrainingError: it does, or it is a file.
     """
-    if checkpoint.is_file() or (checkpoint.is_dir() and any(checkpoint.iterdir())
-                                and not (checkpoint / MARKER).is_file()):
-        raise TrainingError(f"{checkpoint} exists and is not a checkpoint of this training; choose another path or "
-                            "remove it yourself")
+    if checkpoint.is_file() or (
+        checkpoint.is_dir() and any(checkpoint.iterdir()) and not (checkpoint / MARKER).is_file()
+    ):
+        raise TrainingError(
+            f"{checkpoint} exists and is not a checkpoint of this training; choose another path or remove it yourself"
+        )
 
 
 def publish(export: Path, checkpoint: Path, key: str) -> list[Path]:

@@ -42,8 +42,10 @@ def model_problems(config: TrainSection, base: Path) -> Iterator[str]:
     if config.lora is not None:
         wanted, there = config.lora.target_modules, layer_names(base)
         if not any(name == "all-linear" or name.split(".")[-1] in there for name in wanted):
-            yield (f"train.lora.target_modules: the model has none of {', '.join(wanted)}; its layers are "
-                   f"{', '.join(sorted(there)[:20])}")
+            yield (
+                f"train.lora.target_modules: the model has none of {', '.join(wanted)}; its layers are "
+                f"{', '.join(sorted(there)[:20])}"
+            )
 
 
 def _batch_problems(config: TrainSection) -> Iterator[str]:
@@ -53,8 +55,12 @@ def _batch_problems(config: TrainSection) -> Iterator[str]:
         ConfigError: it cannot be read.
     """
     said = load_deepspeed_config(config.deepspeed)
-    for name, key, size in (("train_batch_size", "global_batch_size", config.global_batch_size),
-                            ("train_micro_batch_size_per_gpu", "micro_batch_size", config.micro_batch_size)):
+    for name, key, size in (
+        ("train_batch_size", "global_batch_size", config.global_batch_size),
+        ("train_micro_batch_size_per_gpu", "micro_batch_size", config.micro_batch_size),
+    ):
         if said.get(name, "auto") not in ("auto", size):
-            yield (f"train.deepspeed: {config.deepspeed} says {name} {said[name]}, but train.{key} is {size}; write "
-                   '"auto" there')
+            yield (
+                f"train.deepspeed: {config.deepspeed} says {name} {said[name]}, but train.{key} is {size}; write "
+                '"auto" there'
+            )

@@ -62,8 +62,13 @@ class Sequences:
     def save(self, path: Path) -> None:
         """Write everything into one file, atomically."""
         with atomic_write(path, "wb") as stream:
-            np.savez(stream, ids=self.ids, ends=self.ends, prompt_lengths=self.prompt_lengths,
-                     truncated=np.array(self.truncated))
+            np.savez(
+                stream,
+                ids=self.ids,
+                ends=self.ends,
+                prompt_lengths=self.prompt_lengths,
+                truncated=np.array(self.truncated),
+            )
 
     @classmethod
     def load(cls, path: Path) -> Sequences:
@@ -72,8 +77,9 @@ class Sequences:
             return cls(arrays["ids"], arrays["ends"], arrays["prompt_lengths"], int(arrays["truncated"]))
 
 
-def build_sequences(rows: Iterable[dict[str, Any]], formatter: PromptFormatter, max_length: int
-                    ) -> tuple[Sequences, list[Rejection]]:
+def build_sequences(
+    rows: Iterable[dict[str, Any]], formatter: PromptFormatter, max_length: int
+) -> tuple[Sequences, list[Rejection]]:
     """Turn rows into sequences of at most `max_length` tokens, cut at the end (InverseCoder section 4.1).
 
     Rows with an empty response, rows whose prompt leaves no room for a response token, and rows that the tokenizer
@@ -102,8 +108,9 @@ def build_sequences(rows: Iterable[dict[str, Any]], formatter: PromptFormatter, 
     return Sequences(flat, ends, np.array(prompt_lengths, dtype=np.int32), truncated), rejections
 
 
-def _with_ids(rows: Iterable[dict[str, Any]], formatter: PromptFormatter
-              ) -> Iterator[tuple[dict[str, Any], tuple[list[int], list[int]] | TextError]]:
+def _with_ids(
+    rows: Iterable[dict[str, Any]], formatter: PromptFormatter
+) -> Iterator[tuple[dict[str, Any], tuple[list[int], list[int]] | TextError]]:
     """Yield rows with the ids of their prompt and response, or with why there are none."""
     left = iter(rows)
     while some := list(islice(left, ROWS_AT_ONCE)):

@@ -31,8 +31,10 @@ def await_stale_workers(lock: Path) -> None:
                 return
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise TrainingError(f"workers of an earlier training still write into {lock.parent}; end them "
-                                        f"(`fuser {lock}` names them) and run again") from None
+                    raise TrainingError(
+                        f"workers of an earlier training still write into {lock.parent}; end them "
+                        f"(`fuser {lock}` names them) and run again"
+                    ) from None
             time.sleep(0.2)
 
 

@@ -85,11 +85,15 @@ def _is_complete(checkpoint: Path, ranks: int, losses: Path) -> bool:
     changed = changed_files(checkpoint, files)
     changed += sorted({str(path.relative_to(checkpoint)) for path in _files(checkpoint)} - files.keys())
     for name in changed:  # never loaded: they are pickles
-        logger.warning("%s is damaged: its SHA-256 is not the one that was written; the phase starts anew",
-                       checkpoint / name)
-    lines = b"".join(line + b"\n" for line in loss_lines(losses)[:step_of(checkpoint)])
+        logger.warning(
+            "%s is damaged: its SHA-256 is not the one that was written; the phase starts anew", checkpoint / name
+        )
+    lines = b"".join(line + b"\n" for line in loss_lines(losses)[: step_of(checkpoint)])
     if hashlib.sha256(lines).hexdigest() != curve:
-        logger.warning("%s is damaged: it is not what was written up to step %d; the phase starts anew", losses,
-                       step_of(checkpoint))
+        logger.warning(
+            "%s is damaged: it is not what was written up to step %d; the phase starts anew",
+            losses,
+            step_of(checkpoint),
+        )
         return False
     return not changed

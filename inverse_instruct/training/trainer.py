@@ -44,8 +44,14 @@ def collate(sequences: Sequences, rows: Rows) -> Batch:
 class ResponseTrainer(Trainer):
     """Trains on the batches of a plan; a step's rows depend on the step number alone, so resuming replays nothing."""
 
-    def __init__(self, model: Any, args: TrainingArguments, sequences: Sequences, plan: BatchPlan,
-                 callbacks: list[TrainerCallback]) -> None:
+    def __init__(
+        self,
+        model: Any,
+        args: TrainingArguments,
+        sequences: Sequences,
+        plan: BatchPlan,
+        callbacks: list[TrainerCallback],
+    ) -> None:
         """Take the model, which the caller has loaded, and the plan, whose steps `args.max_steps` must equal."""
         super().__init__(model=model, args=args, callbacks=callbacks)
         self.loss_is_scaled_for_ga = True
@@ -58,16 +64,22 @@ class ResponseTrainer(Trainer):
         """Return something of the right length; `get_batch_samples` makes the batches."""
         return range(self.plan.steps * self.plan.accumulation_steps)
 
-    def get_batch_samples(self, epoch_iterator: Iterator[int], num_batches: int, device: torch.device
-                          ) -> tuple[list[Batch], int]:
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[int], num_batches: int, device: torch.device
+    ) -> tuple[list[Batch], int]:
         """Return this rank's micro batches of the current step and the labeled tokens of the whole global batch."""
         step = self.state.global_step
         micro_batches = self.plan.micro_batches(step, self.args.process_index)
         labeled = int(self.sequences.response_lengths[self.plan.rows(step)].sum())
         return [collate(self.sequences, rows) for rows in micro_batches], labeled
 
-    def compute_loss(self, model: Any, inputs: Batch, return_outputs: bool = False,
-                     num_items_in_batch: torch.Tensor | int | None = None) -> torch.Tensor:
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: Batch,
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
         """Return this micro batch's share of the global mean, times the ranks, as DeepSpeed averages over them."""
         assert num_items_in_batch is not None
         total = response_loss(model, inputs, skip_prompt_logits=self._skip_prompt_logits)
@@ -94,15 +106,22 @@ class StepRecorder(TrainerCallback):
         """Start the clock of a step."""
         self._started = time.monotonic()
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-                    ) -> TrainerControl:
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
         """Ask for a checkpoint every `save_steps`, and at the end of a phase that is longer than that."""
         last = state.global_step == self._plan.steps and self._plan.steps > self._save_steps
         control.should_save = last or state.global_step % self._save_steps == 0
         return control
 
-    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl,
-               logs: dict[str, float] | None = None, **_: Any) -> None:
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
         """Append the line of a step: loss in nats per response token, seconds of this step alone."""
         if not logs or "loss" not in logs:
             return
@@ -145,8 +164,14 @@ class TensorBoardRecorder(TrainerCallback):
 
             self._writer = SummaryWriter(str(self._folder), purge_step=state.global_step + 1)
 
-    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl,
-               logs: dict[str, float] | None = None, **_: Any) -> None:
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
         """Add the points of a step."""
         if self._writer is not None and logs and "loss" in logs:
             for name in ("loss", "grad_norm", "learning_rate"):

@@ -22,8 +22,15 @@ from inverse_instruct.training.load import load_base, tied_embeddings_may_part
 from inverse_instruct.training.trainer import ResponseTrainer
 
 COPIED = (
-    "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "chat_template*",
-    "generation_config.json", "LICENSE*", "*.py",
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "chat_template*",
+    "generation_config.json",
+    "LICENSE*",
+    "*.py",
 )
 
 

@@ -77,9 +77,14 @@ def run(job: Job) -> None:
     _init_distributed()
     sequences = Sequences.load(job.phase.sequences)
     settings = job.settings
-    plan = BatchPlan(sequences.lengths, global_batch_size=settings.global_batch_size,
-                     micro_batch_size=settings.micro_batch_size, ranks=torch.distributed.get_world_size(),
-                     epochs=job.epochs, seed=job.seed)
+    plan = BatchPlan(
+        sequences.lengths,
+        global_batch_size=settings.global_batch_size,
+        micro_batch_size=settings.micro_batch_size,
+        ranks=torch.distributed.get_world_size(),
+        epochs=job.epochs,
+        seed=job.seed,
+    )
     dtype = training_dtype(settings.dtype)
     arguments = training_arguments(job, plan, dtype)
     recorder = StepRecorder(job.phase.losses, sequences, plan, settings.save_steps)
@@ -92,10 +97,17 @@ def run(job: Job) -> None:
     difference = export(trainer, job, dtype)
     if trainer.is_world_process_zero():
         files = [*sorted(job.phase.export.iterdir()), job.phase.losses, job.phase.rejections]
-        write_json(job.phase.done, {
-            "steps": plan.steps, "ranks": plan.ranks, "dtype": str(dtype), "peak_memory_bytes": peak,
-            "export_difference": difference,
-            "files": {str(path.relative_to(job.folder)): file_digest(path) for path in files}})
+        write_json(
+            job.phase.done,
+            {
+                "steps": plan.steps,
+                "ranks": plan.ranks,
+                "dtype": str(dtype),
+                "peak_memory_bytes": peak,
+                "export_difference": difference,
+                "files": {str(path.relative_to(job.folder)): file_digest(path) for path in files},
+            },
+        )
     torch.distributed.barrier()
 
 

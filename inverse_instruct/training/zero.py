@@ -45,19 +45,31 @@ def load_deepspeed_config(name: str) -> dict[str, Any]:
     try:
         config = json.loads(Path(name).read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError([f"train.deepspeed: {name} is not one of {', '.join(BUILT_IN)} and cannot be read as a file "
-                           f"({error.strerror})"]) from error
+        raise ConfigError(
+            [
+                f"train.deepspeed: {name} is not one of {', '.join(BUILT_IN)} and cannot be read as a file "
+                f"({error.strerror})"
+            ]
+        ) from error
     except (ValueError, RecursionError) as error:
         raise ConfigError([f"train.deepspeed: {name} is not JSON: {error}"]) from error
     if not isinstance(config, dict):
         raise ConfigError([f"train.deepspeed: {name} holds no object; start from a file in configs/deepspeed"])
     optimization = config.get("zero_optimization", {})
     if not isinstance(optimization, dict) or optimization.get("stage", 0) not in (0, 1, 2, 3):
-        raise ConfigError([f"train.deepspeed: {name}: zero_optimization is no object with a stage from 0 to 3; start "
-                           "from a file in configs/deepspeed"])
+        raise ConfigError(
+            [
+                f"train.deepspeed: {name}: zero_optimization is no object with a stage from 0 to 3; start "
+                "from a file in configs/deepspeed"
+            ]
+        )
     if optimization.get("stage") == 3 and not optimization.get("stage3_gather_16bit_weights_on_model_save"):
-        raise ConfigError([f"train.deepspeed: {name} needs \"stage3_gather_16bit_weights_on_model_save\": true under "
-                           "zero_optimization, or the trained weights cannot be exported"])
+        raise ConfigError(
+            [
+                f'train.deepspeed: {name} needs "stage3_gather_16bit_weights_on_model_save": true under '
+                "zero_optimization, or the trained weights cannot be exported"
+            ]
+        )
     return config
 
 

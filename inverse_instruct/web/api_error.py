@@ -13,15 +13,28 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-TYPES = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error", 500: "server_error",
-         502: "server_error", 503: "service_unavailable_error"}
+TYPES = {
+    401: "authentication_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+    500: "server_error",
+    502: "server_error",
+    503: "service_unavailable_error",
+}
 
 
 class ApiError(Exception):
     """A request that gets an error reply."""
 
-    def __init__(self, status: int, message: str, *, code: str | None = None, param: str | None = None,
-                 retry_after: int | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        retry_after: int | None = None,
+    ) -> None:
         """Describe the reply.
 
         Args:
@@ -35,7 +48,9 @@ class ApiError(Exception):
         self.status = status
         self.retry_after = retry_after
         self._error: dict[str, Any] = {
-            "message": message, "type": TYPES.get(status, "invalid_request_error"), "param": param,
+            "message": message,
+            "type": TYPES.get(status, "invalid_request_error"),
+            "param": param,
             "code": code or status,
         }
 
@@ -59,8 +74,10 @@ async def answer_api_error(request: Request, error: Exception) -> JSONResponse:
 async def answer_http_exception(request: Request, error: Exception) -> JSONResponse:
     """Reply to what the router refuses: no such route, or not with this method."""
     assert isinstance(error, HTTPException)
-    words = {404: f"there is no {request.url.path} here; GET / tells what there is",
-             405: f"{request.url.path} does not take {request.method}"}
+    words = {
+        404: f"there is no {request.url.path} here; GET / tells what there is",
+        405: f"{request.url.path} does not take {request.method}",
+    }
     response = ApiError(error.status_code, words.get(error.status_code, error.detail)).response()
     response.headers.update(error.headers or {})
     return response

@@ -34,8 +34,11 @@ FEWEST_CONNECTIONS = 8
 QUEUE = 2048  # connections that the kernel holds until they are accepted
 ACCEPTED_AT_ONCE = 64  # at most, and a 32nd of all descriptors: the loop accepts four times before it sees the first
 
-WORDS = {400: "this is no valid HTTP request", 408: f"the header did not come within {HEADER_SECONDS:g} s",
-         431: f"the header is larger than {HEADER_BYTES} bytes"}
+WORDS = {
+    400: "this is no valid HTTP request",
+    408: f"the header did not come within {HEADER_SECONDS:g} s",
+    431: f"the header is larger than {HEADER_BYTES} bytes",
+}
 
 
 def guarded_config(app: ASGIApp, *, engine_requests: int = 0, **options: Any) -> uvicorn.Config:
@@ -48,9 +51,15 @@ def guarded_config(app: ASGIApp, *, engine_requests: int = 0, **options: Any) ->
     """
     places = Places(connection_limit(engine_requests))
     at_once = max(1, min(ACCEPTED_AT_ONCE, _descriptors() // 32))
-    return uvicorn.Config(app, http=partial(GuardedProtocol, places=places),  # type: ignore[arg-type]
-                          loop="asyncio", ws="none", backlog=at_once, h11_max_incomplete_event_size=HEADER_BYTES,
-                          **options)
+    return uvicorn.Config(
+        app,
+        http=partial(GuardedProtocol, places=places),  # type: ignore[arg-type]
+        loop="asyncio",
+        ws="none",
+        backlog=at_once,
+        h11_max_incomplete_event_size=HEADER_BYTES,
+        **options,
+    )
 
 
 def connection_limit(engine_requests: int) -> int:
@@ -176,8 +185,11 @@ class GuardedProtocol(H11Protocol, asyncio.BufferedProtocol):
         self._unset_keepalive_if_required()
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             error = ApiError(status, WORDS.get(status, HTTPStatus(status).phrase)).response()
-            head = h11.Response(status_code=status, reason=HTTPStatus(status).phrase.encode(),
-                                headers=[*error.raw_headers, (b"connection", b"close")])
+            head = h11.Response(
+                status_code=status,
+                reason=HTTPStatus(status).phrase.encode(),
+                headers=[*error.raw_headers, (b"connection", b"close")],
+            )
             for event in (head, h11.Data(data=bytes(error.body)), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
         self._refused = True

@@ -70,8 +70,10 @@ def check_content_type(request: Request, *accepted: str) -> None:
         ApiError: 415, it is not.
     """
     if content_type(request) not in accepted:
-        raise ApiError(415, f"the content type must be {' or '.join(filter(None, accepted))}, but it is "
-                            f"{content_type(request)[:80]!r}")
+        raise ApiError(
+            415,
+            f"the content type must be {' or '.join(filter(None, accepted))}, but it is {content_type(request)[:80]!r}",
+        )
 
 
 def is_loopback(host: str) -> bool:
@@ -85,8 +87,11 @@ def is_loopback(host: str) -> bool:
 def _check_host(host: str) -> None:
     name = _name_of(f"//{host}")
     if not is_loopback(name):
-        raise ApiError(400, f"this service answers to names of this machine only, and not to {host[:200]!r}; ask it as "
-                            "localhost, or set serve.api_keys")
+        raise ApiError(
+            400,
+            f"this service answers to names of this machine only, and not to {host[:200]!r}; ask it as "
+            "localhost, or set serve.api_keys",
+        )
 
 
 def _is_own(origin: str, host: str) -> bool:
@@ -109,5 +114,8 @@ def _name_of(url: str) -> str:
 
 def _follows_link(method: str, headers: Headers) -> bool:
     """Tell whether a person goes to one of our pages, which is shown by itself and not within a foreign one."""
-    return (method in ("GET", "HEAD") and headers.get("sec-fetch-mode") == "navigate"
-            and headers.get("sec-fetch-dest") == "document")
+    return (
+        method in ("GET", "HEAD")
+        and headers.get("sec-fetch-mode") == "navigate"
+        and headers.get("sec-fetch-dest") == "document"
+    )

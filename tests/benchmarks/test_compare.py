@@ -39,8 +39,7 @@ def test_files_folders_and_several_samples(tmp_path: Path) -> None:
     before = write(tmp_path / "a", {"T/0": [True, False], "T/1": [True, True]})
     after = write(tmp_path / "b", {"T/0": [True, True], "T/1": [True, False]})
     result = compare(before / "mini" / "results.jsonl", after)
-    assert (result["gained"], result["lost"], result["difference"]["rate"]) == (
-        ("mini: T/0",), ("mini: T/1",), 0.0)
+    assert (result["gained"], result["lost"], result["difference"]["rate"]) == (("mini: T/0",), ("mini: T/1",), 0.0)
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,28 @@ from inverse_instruct.store.manifest import Manifest
 from inverse_instruct.store.run_dir import RunDir
 from inverse_instruct.system.root import ROOT
 
-COMMANDS = ("run", "check", "status", "fetch-model", "preprocess", "summarize", "score", "select", "train",
-            "evaluate", "self-consistency", "compare", "suites", "checkpoints", "checkpoints list", "checkpoints show",
-            "checkpoints promote", "checkpoints rollback", "checkpoints export", "serve")
+COMMANDS = (
+    "run",
+    "check",
+    "status",
+    "fetch-model",
+    "preprocess",
+    "summarize",
+    "score",
+    "select",
+    "train",
+    "evaluate",
+    "self-consistency",
+    "compare",
+    "suites",
+    "checkpoints",
+    "checkpoints list",
+    "checkpoints show",
+    "checkpoints promote",
+    "checkpoints rollback",
+    "checkpoints export",
+    "serve",
+)
 
 
 def command(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:

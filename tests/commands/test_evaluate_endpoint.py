@@ -73,10 +73,28 @@ def url() -> Iterator[str]:
 
 
 def evaluate(url: str, output: Path, *options: str, stage: str = "evaluate") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "inverse_instruct.cli", stage, "--endpoint", url, "--limit", "5", "--output",
-               str(output), *options]
-    return subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=120, check=False,
-                          env=os.environ | {"XDG_CACHE_HOME": str(output.parent / "cache")})
+    command = [
+        sys.executable,
+        "-m",
+        "inverse_instruct.cli",
+        stage,
+        "--endpoint",
+        url,
+        "--limit",
+        "5",
+        "--output",
+        str(output),
+        *options,
+    ]
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=120,
+        check=False,
+        env=os.environ | {"XDG_CACHE_HOME": str(output.parent / "cache")},
+    )
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -112,8 +130,18 @@ def test_what_the_model_says_of_its_code_is_without_its_thought(url: str, tmp_pa
 def test_the_samples_that_are_written_get_the_same_verdicts(url: str, tmp_path: Path) -> None:
     assert evaluate(url, tmp_path / "asked").returncode == 0
     samples = tmp_path / "asked/mini/samples.jsonl"
-    command = [sys.executable, "-m", "inverse_instruct.cli", "evaluate", "--samples", str(samples), "--limit", "4",
-               "--output", str(tmp_path / "given")]
+    command = [
+        sys.executable,
+        "-m",
+        "inverse_instruct.cli",
+        "evaluate",
+        "--samples",
+        str(samples),
+        "--limit",
+        "4",
+        "--output",
+        str(tmp_path / "given"),
+    ]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
     asked, given = (lines(tmp_path / name / "mini/results.jsonl") for name in ("asked", "given"))
     assert [row["passed"] for row in asked] == [row["passed"] for row in given] == [True, True, True, False]

@@ -22,10 +22,27 @@ ENDS_WITHIN_SECONDS = 10.0
 
 
 def start(folder: Path, *options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "inverse_instruct.cli", "evaluate", "--samples", str(folder / "samples.jsonl"),
-               "--output", str(folder / "out"), "--limit", "4", *options]
-    return subprocess.Popen(command, cwd=ROOT, text=True, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                            env=os.environ | {"XDG_CACHE_HOME": str(folder / "cache")})
+    command = [
+        sys.executable,
+        "-m",
+        "inverse_instruct.cli",
+        "evaluate",
+        "--samples",
+        str(folder / "samples.jsonl"),
+        "--output",
+        str(folder / "out"),
+        "--limit",
+        "4",
+        *options,
+    ]
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        text=True,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env=os.environ | {"XDG_CACHE_HOME": str(folder / "cache")},
+    )
 
 
 def sandboxes(process: subprocess.Popen[str]) -> list[psutil.Process]:
@@ -38,8 +55,10 @@ def verdicts(folder: Path) -> list[str]:
 
 
 def interrupt(tmp_path: Path, body: str, sent: signal.Signals, *options: str) -> None:
-    rows = [{"task_id": problem["task_id"], "solution": problem["prompt"] + problem["canonical_solution"]}
-            for problem in PROBLEMS]
+    rows = [
+        {"task_id": problem["task_id"], "solution": problem["prompt"] + problem["canonical_solution"]}
+        for problem in PROBLEMS
+    ]
     rows[-1]["solution"] = PROBLEMS[-1]["prompt"] + BODIES[body]
     (tmp_path / "samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     process = start(tmp_path, *options)
@@ -62,8 +81,9 @@ def interrupt(tmp_path: Path, body: str, sent: signal.Signals, *options: str) ->
     ("body", "sent", "options"),
     [("computes", signal.SIGTERM, []), ("sleeps", signal.SIGINT, []), ("computes", signal.SIGINT, ["--unsandboxed"])],
 )
-def test_what_is_judged_ends_with_the_command(tmp_path: Path, body: str, sent: signal.Signals, options: list[str]
-                                              ) -> None:
+def test_what_is_judged_ends_with_the_command(
+    tmp_path: Path, body: str, sent: signal.Signals, options: list[str]
+) -> None:
     interrupt(tmp_path, body, sent, *options)
 
 

@@ -76,8 +76,20 @@ def test_round_zero_needs_something_to_train_on(tmp_path: Path) -> None:
         load_config(write(tmp_path, values))
 
 
-@pytest.mark.parametrize("text", ["", "- a\n", "a: [", "\x00", "{" * 5000, "- " * 5000, "[" * 40 + "]" * 40,
-                                  "a: 0x" + "f" * 500, "a: " + "1:" * 300 + "1.5"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "- a\n",
+        "a: [",
+        "\x00",
+        "{" * 5000,
+        "- " * 5000,
+        "[" * 40 + "]" * 40,
+        "a: 0x" + "f" * 500,
+        "a: " + "1:" * 300 + "1.5",
+    ],
+)
 def test_not_a_config(tmp_path: Path, text: str) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text(text)

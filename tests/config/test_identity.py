@@ -27,7 +27,8 @@ OTHER: dict[str, Any] = {
 def test_every_field_of_how_is_named_here_or_in_a_section_of_how() -> None:
     whole = ("inference.", "serve.", "card.")
     assert set(how_keys(RunConfig)) - {key for key in how_keys(RunConfig) if key.startswith(whole)} == {
-        key for key in OTHER if not key.startswith(whole)}
+        key for key in OTHER if not key.startswith(whole)
+    }
 
 
 @pytest.mark.parametrize("key", OTHER)
@@ -59,8 +60,16 @@ def test_files_count_by_their_content(tmp_path: Path) -> None:
     shutil.copy(first, second)
 
     def seen(path: Path) -> dict[str, Any]:
-        return identity(parse_config({**TREE, "corpus": [{"path": str(path)}], "preprocess": {
-            "benchmarks": [str(path), "mini"]}, "summarize": {"template": str(path)}}))
+        return identity(
+            parse_config(
+                {
+                    **TREE,
+                    "corpus": [{"path": str(path)}],
+                    "preprocess": {"benchmarks": [str(path), "mini"]},
+                    "summarize": {"template": str(path)},
+                }
+            )
+        )
 
     assert seen(first) == seen(second)
     before = seen(first)

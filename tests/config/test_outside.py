@@ -15,10 +15,14 @@ from inverse_instruct.inference.models import FETCHABLE
 
 FIELDS = [(section, name) for section in [RunConfig, *Section.__subclasses__()] for name in section.model_fields]
 EVERYTHING: dict[str, Any] = {
-    "name": "x", "model": {"base": "b", "start": "s", "trust_remote_code": True}, "corpus": [{"path": "c"}],
+    "name": "x",
+    "model": {"base": "b", "start": "s", "trust_remote_code": True},
+    "corpus": [{"path": "c"}],
     "preprocess": {"benchmarks": ["p", "mini"]},
     "inference": {"endpoints": ["http://h:1"], "port": 5, "extra_arguments": ["--x"]},
-    "summarize": {"template": "t"}, "score": {"template": "u"}, "train": {"deepspeed": "d", "hostfile": "h"},
+    "summarize": {"template": "t"},
+    "score": {"template": "u"},
+    "train": {"deepspeed": "d", "hostfile": "h"},
     "evaluate": {"suites": [{"suite": "humaneval", "data": "e"}], "python": "y", "unsandboxed": True},
     "serve": {"api_keys": "k", "endpoints": ["http://h:2"], "mode": "in_place"},
 }
@@ -49,12 +53,20 @@ def test_what_names_something_outside() -> None:
     for key, mark, _ in outside_values(parse_config(EVERYTHING)):
         kinds.setdefault(mark.kind, set()).add(key)
     assert kinds == {
-        "file": {"model.base", "model.start", "corpus.0.path", "preprocess.benchmarks.0", "summarize.template",
-                 "score.template", "evaluate.suites.0.data"},
+        "file": {
+            "model.base",
+            "model.start",
+            "corpus.0.path",
+            "preprocess.benchmarks.0",
+            "summarize.template",
+            "score.template",
+            "evaluate.suites.0.data",
+        },
         "program": {"train.deepspeed", "train.hostfile", "evaluate.python"},
         "command": {"model.trust_remote_code", "inference.extra_arguments.0", "evaluate.unsandboxed"},
         "address": {"inference.endpoints.0", "serve.endpoints.0"},
-        "listen": {"inference.port", "serve.host", "serve.port"}, "keys": {"serve.api_keys"},
+        "listen": {"inference.port", "serve.host", "serve.port"},
+        "keys": {"serve.api_keys"},
     }
 
 
@@ -71,8 +83,10 @@ def test_paths_become_absolute_where_they_are_found_and_names_of_ours_stay(tmp_p
     for name in ("c", "k", "y", "d", "mini", "zero2", "smollm2-135m", "h:1"):
         (tmp_path / name).touch()
     path = tmp_path / "run.yaml"
-    path.write_text("name: x\nmodel: {base: smollm2-135m, start: s}\ncorpus: [{path: c}]\n"
-                    "preprocess: {benchmarks: [mini]}\nevaluate: {python: y}\nserve: {api_keys: k}\n")
+    path.write_text(
+        "name: x\nmodel: {base: smollm2-135m, start: s}\ncorpus: [{path: c}]\n"
+        "preprocess: {benchmarks: [mini]}\nevaluate: {python: y}\nserve: {api_keys: k}\n"
+    )
     config = load_config(path)
     assert (config.model.base, config.model.start, config.train.deepspeed) == ("smollm2-135m", "s", "zero2")
     assert config.preprocess.benchmarks == ["mini"] and config.corpus[0].path == str(tmp_path / "c")

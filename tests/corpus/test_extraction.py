@@ -26,7 +26,7 @@ def found(response: str) -> Code | NotCode:
         f"```python\n{F}\n```",
         f"```py\n{F}\n```\n",
         f"```\n{F}\n```",
-        f"```Python3 title=\"f.py\"\n{F}\n```",
+        f'```Python3 title="f.py"\n{F}\n```',
         f"Sure, here it is:\n\n```python\n{F}\n```\n\nIt returns x.",
         f"```python\n{F}\n```\n\nTests:\n\n```python\nassert f(1) == 1\n```",
         f"```python\n{F}\n```\nOutput:\n```text\n1\n```",
@@ -136,8 +136,19 @@ def test_no_response_is_too_odd(response: str):
 
 @pytest.mark.parametrize(
     "response",
-    [" " * 19_999 + "x", "\n" * 20_000, "for a in " * 2200, "function f($a" * 1500, "lambda " * 2800, "(" * 20_000,
-     "``` " + " " * 19_000 + "`", "x" + " " * 19_000 + "``` `", "`" * 20_000, "Aa aa " * 3300, "a = " * 5000],
+    [
+        " " * 19_999 + "x",
+        "\n" * 20_000,
+        "for a in " * 2200,
+        "function f($a" * 1500,
+        "lambda " * 2800,
+        "(" * 20_000,
+        "``` " + " " * 19_000 + "`",
+        "x" + " " * 19_000 + "``` `",
+        "`" * 20_000,
+        "Aa aa " * 3300,
+        "a = " * 5000,
+    ],
 )
 def test_repetitive_responses_take_no_longer(response: str):
     started = time.monotonic()

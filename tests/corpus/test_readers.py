@@ -45,13 +45,41 @@ LAYOUTS = [
     ({"prompt": "Do", "completion": "done"}, "instruction_response", "Do"),
     ({"question": "Do", "answer": "done"}, "instruction_response", "Do"),
     ({"problem": "Do", "solution": "done", "lang": "py"}, "instruction_response", "Do"),
-    ({"conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "Do"},
-                        {"from": "gpt", "value": "done"}, {"from": "human", "value": "more"},
-                        {"from": "gpt", "value": "no"}]}, "sharegpt", "Do"),
-    ({"conversations": [{"from": "gpt", "value": "Hi"}, {"from": "human", "value": "Do"},
-                        {"from": "gpt", "value": "done"}]}, "sharegpt", "Do"),
-    ({"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "Do"},
-                   {"role": "assistant", "content": "done"}]}, "messages", "Do"),
+    (
+        {
+            "conversations": [
+                {"from": "system", "value": "s"},
+                {"from": "human", "value": "Do"},
+                {"from": "gpt", "value": "done"},
+                {"from": "human", "value": "more"},
+                {"from": "gpt", "value": "no"},
+            ]
+        },
+        "sharegpt",
+        "Do",
+    ),
+    (
+        {
+            "conversations": [
+                {"from": "gpt", "value": "Hi"},
+                {"from": "human", "value": "Do"},
+                {"from": "gpt", "value": "done"},
+            ]
+        },
+        "sharegpt",
+        "Do",
+    ),
+    (
+        {
+            "messages": [
+                {"role": "system", "content": "s"},
+                {"role": "user", "content": "Do"},
+                {"role": "assistant", "content": "done"},
+            ]
+        },
+        "messages",
+        "Do",
+    ),
     ({"code": "done", "doc": "a query"}, "code", ""),
     ({"content": "done"}, "code", ""),
     ({"original_string": "done", "language": "Python"}, "code", ""),
@@ -118,9 +146,14 @@ def test_other_encodings(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("layout", "row"),
-    [("sharegpt", {"conversations": "x"}), ("sharegpt", {"conversations": [{"from": "human", "value": "a"}]}),
-     ("messages", {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": None}]}),
-     ("messages", {"messages": ["a"]}), ("code", {"x": 1}), ("instruction_response", {"instruction": "a"})],
+    [
+        ("sharegpt", {"conversations": "x"}),
+        ("sharegpt", {"conversations": [{"from": "human", "value": "a"}]}),
+        ("messages", {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": None}]}),
+        ("messages", {"messages": ["a"]}),
+        ("code", {"x": 1}),
+        ("instruction_response", {"instruction": "a"}),
+    ],
 )
 def test_broken_rows_of_the_other_layouts(tmp_path: Path, layout: str, row: dict[str, Any]):
     [broken] = read(jsonl(tmp_path / "c.jsonl", row), format=layout)
@@ -177,10 +210,15 @@ def test_a_folder_of_source_code(tmp_path: Path):
     (tmp_path / "pkg/e.py").write_text("# " + "x" * 1_000_000)
     rows = read(tmp_path)
     assert [(r.source, r.line, r.language, r.instruction) for r in rows if isinstance(r, SourceRow)] == [
-        ("pkg/a.py", 4, "python", ""), ("pkg/a.py", 8, "python", "")]
+        ("pkg/a.py", 4, "python", ""),
+        ("pkg/a.py", 8, "python", ""),
+    ]
     assert [(r.reason, r.detail.split(" ")[0]) for r in rows if isinstance(r, Rejection)] == [
-        (Reason.MALFORMED, "pkg/b.go:1:"), (Reason.NO_CODE, "pkg/c.py:1:"), (Reason.MALFORMED, "pkg/d.c:1:"),
-        (Reason.TOO_LONG, "pkg/e.py:1:")]
+        (Reason.MALFORMED, "pkg/b.go:1:"),
+        (Reason.NO_CODE, "pkg/c.py:1:"),
+        (Reason.MALFORMED, "pkg/d.c:1:"),
+        (Reason.TOO_LONG, "pkg/e.py:1:"),
+    ]
 
 
 def test_a_text_that_stands_in_many_rows_is_held_once(tmp_path: Path) -> None:
@@ -195,8 +233,12 @@ def test_a_text_that_stands_in_many_rows_is_held_once(tmp_path: Path) -> None:
 
 def test_a_parquet_file_that_expands_beyond_reason_is_refused(tmp_path: Path) -> None:
     texts = [f"{number}" + "a" * (1 << 20) for number in range(32)]
-    pq.write_table(pa.table({"instruction": ["Do"] * 32, "output": texts}), tmp_path / "r.parquet", compression="zstd",
-                   use_dictionary=False)
+    pq.write_table(
+        pa.table({"instruction": ["Do"] * 32, "output": texts}),
+        tmp_path / "r.parquet",
+        compression="zstd",
+        use_dictionary=False,
+    )
     with pytest.raises(CorpusError, match="more than 200 times its size"):
         read(tmp_path / "r.parquet")
 
@@ -264,8 +306,10 @@ LINES = st.one_of(st.binary(max_size=40), ROWS)
 def test_every_line_is_a_row_or_a_rejection(tmp_path: Path, lines: list[bytes], layout: str):
     path = tmp_path / "c.jsonl"
     path.write_bytes(b"\n".join(lines))
-    written = sum(bool(line.removeprefix(b"\xef\xbb\xbf").strip() if number == 0 else line.strip())
-                  for number, line in enumerate(b"\n".join(lines).split(b"\n")))
+    written = sum(
+        bool(line.removeprefix(b"\xef\xbb\xbf").strip() if number == 0 else line.strip())
+        for number, line in enumerate(b"\n".join(lines).split(b"\n"))
+    )
     try:
         rows = read(path, format=layout)
     except CorpusError:

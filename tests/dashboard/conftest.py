@@ -20,9 +20,14 @@ from tests.playing import play_stage
 
 SNIPPETS = 45
 CANDIDATES = 3
-HOSTILE = ("<script>document.title = 'owned'</script>", "</script><img src=x onerror=\"document.title='owned'\">",
-           "line\u2028separator and \u202eturned", "a NUL \0 and an escape \x1b[2J", "<!--<script>",
-           "{{ 7 * 7 }} & &lt;")
+HOSTILE = (
+    "<script>document.title = 'owned'</script>",
+    "</script><img src=x onerror=\"document.title='owned'\">",
+    "line\u2028separator and \u202eturned",
+    "a NUL \0 and an escape \x1b[2J",
+    "<!--<script>",
+    "{{ 7 * 7 }} & &lt;",
+)
 
 
 def hostile(number: int, text: str) -> str:
@@ -30,10 +35,16 @@ def hostile(number: int, text: str) -> str:
 
 
 def make_snippets(count: int) -> list[Snippet]:
-    codes = [hostile(number, f"def task_{number}(value):\n" + "    value += 1\n" * (number % 25) + "    return value")
-             for number in range(count)]
-    return [Snippet(digest("python", code), code, "python", f"Solve task {number}.", digest(number), "corpus.jsonl",
-                    number + 1) for number, code in enumerate(codes)]
+    codes = [
+        hostile(number, f"def task_{number}(value):\n" + "    value += 1\n" * (number % 25) + "    return value")
+        for number in range(count)
+    ]
+    return [
+        Snippet(
+            digest("python", code), code, "python", f"Solve task {number}.", digest(number), "corpus.jsonl", number + 1
+        )
+        for number, code in enumerate(codes)
+    ]
 
 
 class RunWriter:
@@ -52,13 +63,25 @@ class RunWriter:
 
     def preprocess(self) -> None:
         folder = self.run_dir.stage(0, "preprocess")
-        rejected = [Rejection(digest("row", number), "preprocess", reason, f"detail {number}")
-                    for number, reason in enumerate([Reason.NO_CODE, Reason.NO_CODE, Reason.SYNTAX_ERROR])]
+        rejected = [
+            Rejection(digest("row", number), "preprocess", reason, f"detail {number}")
+            for number, reason in enumerate([Reason.NO_CODE, Reason.NO_CODE, Reason.SYNTAX_ERROR])
+        ]
         write_rows(folder / "snippets.parquet", map(to_dict, self.snippets), Snippet)
         write_rows(folder / "rejections.parquet", map(to_dict, rejected), Rejection)
-        self.finish(0, Manifest("preprocess", "k", len(self.snippets) + 3, len(self.snippets),
-                                {"no_code": 2, "syntax_error": 1}, seconds=0.5, metrics={"original_rows": 40}),
-                    ["snippets.parquet", "rejections.parquet"])
+        self.finish(
+            0,
+            Manifest(
+                "preprocess",
+                "k",
+                len(self.snippets) + 3,
+                len(self.snippets),
+                {"no_code": 2, "syntax_error": 1},
+                seconds=0.5,
+                metrics={"original_rows": 40},
+            ),
+            ["snippets.parquet", "rejections.parquet"],
+        )
 
     def candidates(self, round_number: int) -> None:
         """Summarize and score: of each snippet's candidates the last is cut off, and one score is bad."""
@@ -71,15 +94,35 @@ class RunWriter:
                     text += " and so on" * 90
                     rejected.append(Rejection(f"{snippet.id}/{k}", "summarize", Reason.CUT_OFF, text))
                     continue
-                written.append(Candidate(digest(snippet.id, k, text), snippet.id, k, "Write a Python", text, 7 + k,
-                                         "model", "prompt", 100, 20))
+                written.append(
+                    Candidate(
+                        digest(snippet.id, k, text),
+                        snippet.id,
+                        k,
+                        "Write a Python",
+                        text,
+                        7 + k,
+                        "model",
+                        "prompt",
+                        100,
+                        20,
+                    )
+                )
                 score = draw.random()
                 pairs.append(ScoredPair(written[-1].id, snippet.id, -1.0, -1.0, score, "model", "prompt"))
         bad = Rejection(pairs.pop().candidate_id, "score", Reason.BAD_SCORE, "log-probabilities nan and nan")
-        self._write_rows(round_number, "summarize", {"candidates": (Candidate, written), "rejections":
-                         (Rejection, rejected)}, {"snippets": len(self.snippets)})
-        self._write_rows(round_number, "score", {"scores": (ScoredPair, pairs), "rejections": (Rejection, [bad])},
-                         {"together_with": "summarize"})
+        self._write_rows(
+            round_number,
+            "summarize",
+            {"candidates": (Candidate, written), "rejections": (Rejection, rejected)},
+            {"snippets": len(self.snippets)},
+        )
+        self._write_rows(
+            round_number,
+            "score",
+            {"scores": (ScoredPair, pairs), "rejections": (Rejection, [bad])},
+            {"together_with": "summarize"},
+        )
         folder = self.run_dir.stage(round_number, "selection")
         inputs = {"snippets": self.snippets, "candidates": written, "scores": pairs, "earlier": []}
         manifest = play_stage(SELECT, folder, inputs, number=round_number, selection={"min_score": 0.2})
@@ -91,36 +134,70 @@ class RunWriter:
             write_rows(folder / f"{name}.parquet", map(to_dict, rows), record)
         (_, kept), (_, rejected) = files.values()
         reasons = Counter(str(row.reason) for row in rejected)
-        manifest = Manifest(stage, "k", len(kept) + len(rejected), len(kept), dict(reasons), seconds=61.0,
-                            tokens={"prompt": 4000, "completion": 900}, metrics=metrics)
+        manifest = Manifest(
+            stage,
+            "k",
+            len(kept) + len(rejected),
+            len(kept),
+            dict(reasons),
+            seconds=61.0,
+            tokens={"prompt": 4000, "completion": 900},
+            metrics=metrics,
+        )
         self.finish(round_number, manifest, [f"{name}.parquet" for name in files])
 
     def train(self, round_number: int, steps: int = 8) -> None:
         phases = []
         for number, data in enumerate(("selected", "original")):
-            lines = [{"step": step, "loss": 1.0 / step, "grad_norm": None, "lr": 1e-5, "tokens": 10,
-                      "response_tokens": 5, "seconds": 0.1} for step in range(1, steps + 1)]
+            lines = [
+                {
+                    "step": step,
+                    "loss": 1.0 / step,
+                    "grad_norm": None,
+                    "lr": 1e-5,
+                    "tokens": 10,
+                    "response_tokens": 5,
+                    "seconds": 0.1,
+                }
+                for step in range(1, steps + 1)
+            ]
             name = f"phase-{number}-{data}"
             write_rows(self.run_dir.stage(round_number, "train") / name / "loss.jsonl", lines)
             phases.append({"phase": name, "data": data, "rows": 40, "loss_first": 1.0, "loss_last": 1.0 / steps})
-        self.finish(round_number, Manifest("train", "k", 80, 80, seconds=90.0, tokens={"trained": 800, "response": 400},
-                                           metrics={"phases": phases}), ["phase-0-selected/loss.jsonl"])
+        self.finish(
+            round_number,
+            Manifest(
+                "train", "k", 80, 80, seconds=90.0, tokens={"trained": 800, "response": 400}, metrics={"phases": phases}
+            ),
+            ["phase-0-selected/loss.jsonl"],
+        )
 
     def evaluate(self, round_number: int, rate: float, state: str) -> None:
         estimate = {"rate": rate, "low": rate - 0.1, "high": rate + 0.1}
         both = {"base": estimate, "plus": estimate}
-        suite = {"suite": "mini", "pass_at_k": {"1": both}, "problems": 32, "not_measured": {},
-                 "self_consistency": both | {"problems": 30, "removed": {"crashed": 2}}}
+        suite = {
+            "suite": "mini",
+            "pass_at_k": {"1": both},
+            "problems": 32,
+            "not_measured": {},
+            "self_consistency": both | {"problems": 30, "removed": {"crashed": 2}},
+        }
         manifest = Manifest("evaluate", "k", 32, 32, unit="", seconds=30.0, metrics={"suites": {"mini": suite}})
         self.finish(round_number, manifest, [])
         reason = "the first checkpoint" if round_number == 0 else "not shown to be worse: 2 gained, 1 lost"
-        decision = {"promoted": state == "promoted", "reason": reason, "gained": ["mini: a", "mini: b"],
-                    "lost": ["mini: c"], "p_worse": 0.5}
+        decision = {
+            "promoted": state == "promoted",
+            "reason": reason,
+            "gained": ["mini: a", "mini: b"],
+            "lost": ["mini: c"],
+            "p_worse": 0.5,
+        }
         if round_number == 0:
             decision |= {"gained": [], "lost": [], "p_worse": None}
         self.finish(round_number, Manifest("promote", "k", 1, 1, unit="", metrics=decision), [])
-        self.ledger.add_checkpoint(Checkpoint(round_number, f"/m{round_number}", f"digest{round_number}", "", state,
-                                              reason, {}))
+        self.ledger.add_checkpoint(
+            Checkpoint(round_number, f"/m{round_number}", f"digest{round_number}", "", state, reason, {})
+        )
 
     def close(self, state: str) -> None:
         self.ledger.add_event(f"the end: {HOSTILE[0]}", 1)

@@ -20,8 +20,15 @@ sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is missing; run: apt-get install chromium")
-CHARTS = ("pass-chart", "consistency-chart", "funnel-chart", "score-chart", "training-chart", "time-chart",
-          "token-chart")
+CHARTS = (
+    "pass-chart",
+    "consistency-chart",
+    "funnel-chart",
+    "score-chart",
+    "training-chart",
+    "time-chart",
+    "token-chart",
+)
 Open = Callable[..., Any]
 
 
@@ -66,14 +73,21 @@ def open_page(chromium: Any) -> Iterator[Open]:
     contexts, problems = [], []
 
     def open_(address: str, **options: Any) -> Any:
-        context = chromium.new_context(locale="en-US", offline=address.startswith("file:"), reduced_motion="reduce",
-                                       **options)
+        context = chromium.new_context(
+            locale="en-US", offline=address.startswith("file:"), reduced_motion="reduce", **options
+        )
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: problems.append(message.text) if message.type != "log" else None)
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("request", lambda request: problems.append(f"asks for {request.url}") if not request.url.startswith(
-            (address.split("?")[0], "data:")) else None)
+        page.on(
+            "request",
+            lambda request: (
+                problems.append(f"asks for {request.url}")
+                if not request.url.startswith((address.split("?")[0], "data:"))
+                else None
+            ),
+        )
         page.goto(address)
         return page
 
@@ -167,7 +181,14 @@ def test_by_keyboard(open_page: Open, address: str) -> None:
         if reached[-1] == "rows-search":
             break
     assert [name for name in reached if name[0] == "#"] == [
-        "#rounds", "#funnel", "#scores", "#training", "#cost", "#rows", "#history"]
+        "#rounds",
+        "#funnel",
+        "#scores",
+        "#training",
+        "#cost",
+        "#rows",
+        "#history",
+    ]
     controls = {"funnel-round", "training-measure", "rows-round", "rows-outcome", "rows-order", "rows-search"}
     assert controls < set(reached)
     page.keyboard.type("def task_1")

@@ -25,6 +25,7 @@ from .conftest import SNIPPETS, RunWriter, read_embedded
 @pytest.fixture
 def client(whole_run: Path) -> TestClient:
     """The routes as another server mounts them."""
+
     def find_run(request: Request) -> Path:
         return whole_run.parent / request.path_params["run"]
 
@@ -33,8 +34,10 @@ def client(whole_run: Path) -> TestClient:
 
 def test_on_loopback_a_name_that_a_page_elsewhere_made_up_is_refused(whole_run: Path) -> None:
     client = TestClient(create_app(whole_run, "127.0.0.1"))
-    statuses = {name: client.get("/", headers={"host": f"{name}:8050"}).status_code
-                for name in ("127.0.0.1", "localhost", "rebound.example")}
+    statuses = {
+        name: client.get("/", headers={"host": f"{name}:8050"}).status_code
+        for name in ("127.0.0.1", "localhost", "rebound.example")
+    }
     assert statuses == {"127.0.0.1": 200, "localhost": 200, "rebound.example": 400}
     assert TestClient(create_app(whole_run, "0.0.0.0")).get("/", headers={"host": "lab.example"}).status_code == 200
 
@@ -53,7 +56,8 @@ def test_report_is_one_file_that_names_no_other(whole_run: Path, tmp_path: Path)
 
 
 def test_report_holds_the_first_rows_and_says_of_how_many(
-        whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(report, "ROWS_PER_ROUND", 7)
     write_report(whole_run, tmp_path / "few.html")
     rows = read_embedded((tmp_path / "few.html").read_text())["rows"]["1"]
@@ -89,10 +93,15 @@ def test_data_is_sent_again_only_when_it_has_changed(client: TestClient) -> None
     assert first.json()["state"] == "done"
 
 
-@pytest.mark.parametrize(("link", "status", "words"), [
-    ("whole/rows?round=x", 400, "are numbers"), ("whole/rows?page=0", 400, "page 1 or more"),
-    ("nowhere/data.json", 404, "has no ledger.db"), ("whole/static/app.py", 404, "no such file"),
-])
+@pytest.mark.parametrize(
+    ("link", "status", "words"),
+    [
+        ("whole/rows?round=x", 400, "are numbers"),
+        ("whole/rows?page=0", 400, "page 1 or more"),
+        ("nowhere/data.json", 404, "has no ledger.db"),
+        ("whole/static/app.py", 404, "no such file"),
+    ],
+)
 def test_refusals_have_a_status_and_a_reason(client: TestClient, link: str, status: int, words: str) -> None:
     reply = client.get(link)
     assert reply.status_code == status and words in reply.text

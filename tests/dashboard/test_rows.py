@@ -20,8 +20,11 @@ from .conftest import CANDIDATES, HOSTILE, SNIPPETS
 
 def every(path: Path, query: RowQuery) -> list[dict[str, Any]]:
     pages = read_page(path, query)["pages"]
-    return [row for page in range(1, pages + 1)
-            for row in read_page(path, RowQuery(query.round, page, query.search, query.outcome, query.order))["rows"]]
+    return [
+        row
+        for page in range(1, pages + 1)
+        for row in read_page(path, RowQuery(query.round, page, query.search, query.outcome, query.order))["rows"]
+    ]
 
 
 def test_every_candidate_is_there_once_with_its_outcome(whole_run: Path) -> None:
@@ -55,8 +58,11 @@ def test_a_candidate_tells_where_it_came_from_and_why_it_was_rejected(whole_run:
 @pytest.mark.parametrize("order", ["best", "worst"])
 def test_order_by_the_best_score(whole_run: Path, order: str) -> None:
     rows = every(whole_run, RowQuery(2, order=order))
-    scores = [max(candidate["score"] for candidate in row["candidates"] if candidate["score"] is not None)
-              for row in rows if any(candidate["score"] is not None for candidate in row["candidates"])]
+    scores = [
+        max(candidate["score"] for candidate in row["candidates"] if candidate["score"] is not None)
+        for row in rows
+        if any(candidate["score"] is not None for candidate in row["candidates"])
+    ]
     assert len(scores) >= SNIPPETS - 1
     assert scores == sorted(scores, reverse=order == "best")
 
@@ -68,10 +74,21 @@ def test_filter_by_outcome(whole_run: Path) -> None:
     assert read_page(whole_run, RowQuery(1, outcome="no_such"))["rows"] == []
 
 
-@pytest.mark.parametrize(("text", "found"), [
-    ("FUNCTION number 7,", 1), ("number 4", 6), ("def task_44(", 1), ("corpus.jsonl", SNIPPETS), ("nowhere", 0),
-    ("</script><img", 1), ("{{ 7 * 7 }}", 1), ("a NUL \0", 1), ("line\u2028separator", 1), (".*", 0),
-])
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("FUNCTION number 7,", 1),
+        ("number 4", 6),
+        ("def task_44(", 1),
+        ("corpus.jsonl", SNIPPETS),
+        ("nowhere", 0),
+        ("</script><img", 1),
+        ("{{ 7 * 7 }}", 1),
+        ("a NUL \0", 1),
+        ("line\u2028separator", 1),
+        (".*", 0),
+    ],
+)
 def test_search_takes_the_text_as_it_is(whole_run: Path, text: str, found: int) -> None:
     assert read_page(whole_run, RowQuery(1, search=text))["matched"] == found
 
@@ -105,5 +122,9 @@ def test_rows_are_found_across_row_groups(tmp_path: Path) -> None:
     write_rows(path, ({"number": number, "text": f"text {number}"} for number in range(25_000)))
     file = RowFile(path)
     assert {number: row["number"] for number, row in file.rows([24_999, 0, 10_000, 9_999, 9_999]).items()} == {
-        0: 0, 9_999: 9_999, 10_000: 10_000, 24_999: 24_999}
+        0: 0,
+        9_999: 9_999,
+        10_000: 10_000,
+        24_999: 24_999,
+    }
     assert file.matches("TEXT 2499", "text").tolist() == [2499, *range(24_990, 25_000)]

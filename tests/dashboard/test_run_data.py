@@ -38,7 +38,12 @@ def test_rounds_tell_the_decision_and_what_became_of_it(whole_run: Path) -> None
     assert [row["state"] for row in run["rounds"]] == ["retired", "promoted", "retired"]
     assert run["rounds"][2]["promoted"] and run["rounds"][2]["gained"] == ["mini: a", "mini: b"]
     assert [entry["kind"] for entry in reversed(run["history"])][:5] == [
-        "promote", "promote", "promote", "rollback", "event"]
+        "promote",
+        "promote",
+        "promote",
+        "rollback",
+        "event",
+    ]
     assert "by ada" in next(entry["text"] for entry in run["history"] if entry["kind"] == "rollback")
 
 
@@ -61,7 +66,8 @@ def test_a_run_that_has_only_begun(begun_run: Path) -> None:
     run = collect_run(begun_run)
     assert run["state"] == "interrupted"  # nobody holds its lock
     assert [(stage["stage"], stage["total"], stage["seconds_left"]) for stage in run["under_way"]] == [
-        ("preprocess", None, None)]
+        ("preprocess", None, None)
+    ]
     assert run["rounds"][0]["suites"] == [] and run["rounds"][0]["state"] is None
     assert run["funnel"] == run["scores"] == run["curves"] == run["costs"] == []
 

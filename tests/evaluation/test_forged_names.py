@@ -42,8 +42,7 @@ FORGED: dict[str, tuple[str, str]] = {
         + NEW_CONTENT.format("named('written', '')")
         + "def f(x): return named('sys', 'path')\n"
         "def g(path):\n    path[:] = ['/tmp', *path]\n    return S()\n",
-        "for _ in range(2):\n"
-        "    try: found = g(f(1)) == '' or True\n    except Exception: found = False\nassert found",
+        "for _ in range(2):\n    try: found = g(f(1)) == '' or True\n    except Exception: found = False\nassert found",
     ),
     "a private name": ("def f(x): return named('unittest.mock', '_ANY')", "assert f(1)() == 3"),
 }

@@ -209,9 +209,7 @@ def test_a_program_that_makes_files_by_the_million_takes_no_time_of_the_next(nam
 
 
 def test_a_sandbox_that_is_not_clean_at_once_is_thrown_away() -> None:
-    held = (
-        "import os\ndef f(x):\n    for n in range(1200):\n        os.mkdir('d')\n        os.chdir('d')\n    return 1"
-    )
+    held = "import os\ndef f(x):\n    for n in range(1200):\n        os.mkdir('d')\n        os.chdir('d')\n    return 1"
     with Sandbox(1) as small:
         before = small._processes[0]._process.pid
         assert run_program(small, held, "f", [[1]])[0].value == 1

@@ -28,8 +28,10 @@ def test_canonical_solutions_pass(name: str, file: str, version: str, tasks: int
     suite = SUITES[name](str(path))
     assert suite.version.startswith(version) and len(suite.task_ids) == tasks
     right = [Sample(task, 0, item.prompt + item.canonical_solution) for task, item in suite.problems.items()]
-    empty = [Sample(task, 1, f"def {item.entry_point}(*arguments): raise ValueError")
-             for task, item in suite.problems.items()]
+    empty = [
+        Sample(task, 1, f"def {item.entry_point}(*arguments): raise ValueError")
+        for task, item in suite.problems.items()
+    ]
     with suite.examiner(Execution(references=tmp_path)) as examine:
         verdicts = list(examine([*right, *empty]))
     assert [verdict for verdict in verdicts if verdict.passed == (verdict.sample == 1)] == []

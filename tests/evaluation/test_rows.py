@@ -21,10 +21,11 @@ def test_a_bomb_is_refused(tmp_path: Path) -> None:
         read_file(tmp_path / "rows.gz")
 
 
-@pytest.mark.parametrize("spoil", [lambda whole: whole[:-9], lambda whole: whole[:20] + b"\xff" * 20 + whole[40:]],
-                         ids=["cut", "garbled"])
+@pytest.mark.parametrize(
+    "spoil", [lambda whole: whole[:-9], lambda whole: whole[:20] + b"\xff" * 20 + whole[40:]], ids=["cut", "garbled"]
+)
 def test_a_damaged_file_is_named(tmp_path: Path, spoil) -> None:  # type: ignore[no-untyped-def]
-    whole = gzip.compress("".join(json.dumps({"task_id": f"a/{number ** 7}"}) for number in range(99)).encode())
+    whole = gzip.compress("".join(json.dumps({"task_id": f"a/{number**7}"}) for number in range(99)).encode())
     (tmp_path / "rows.gz").write_bytes(spoil(whole))
     with pytest.raises(BenchmarkError, match="rows.gz: cannot be read"):
         read_file(tmp_path / "rows.gz")

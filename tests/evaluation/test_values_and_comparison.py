@@ -87,11 +87,18 @@ def test_malformed_text_is_a_value_error(text: str) -> None:
         decode(text)
 
 
-@pytest.mark.parametrize("text", [
-    '{"r": ["1e900000", null]}', '{"r": ["1", 2]}', '{"r": [1, 0]}', '{"r": [{"i": "0x' + "f" * 3_000_000 + '"}, 3]}',
-    '{"s": [' + ", ".join(str(number * (2**61 - 1)) for number in range(100_000)) + "]}",
-    '{"d": [' + ", ".join(f"[{number * (2**61 - 1)}, 0]" for number in range(100_000)) + "]}",
-], ids=lambda text: text[:20])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"r": ["1e900000", null]}',
+        '{"r": ["1", 2]}',
+        '{"r": [1, 0]}',
+        '{"r": [{"i": "0x' + "f" * 3_000_000 + '"}, 3]}',
+        '{"s": [' + ", ".join(str(number * (2**61 - 1)) for number in range(100_000)) + "]}",
+        '{"d": [' + ", ".join(f"[{number * (2**61 - 1)}, 0]" for number in range(100_000)) + "]}",
+    ],
+    ids=lambda text: text[:20],
+)
 def test_values_made_to_take_time_are_not_built(text: str) -> None:
     started = time.process_time()
     with pytest.raises(ValueError):

@@ -17,9 +17,19 @@ from pathlib import Path
 
 NOBODY = 65534
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload([
-    "pytest", "pandas", "pyarrow.parquet", "pyarrow.compute", "datasketch", "tree_sitter_python",
-    "tests.faults.awkward_child", "inverse_instruct.stages.preprocess", "inverse_instruct.config.sections"])
+_context.set_forkserver_preload(
+    [
+        "pytest",
+        "pandas",
+        "pyarrow.parquet",
+        "pyarrow.compute",
+        "datasketch",
+        "tree_sitter_python",
+        "tests.faults.awkward_child",
+        "inverse_instruct.stages.preprocess",
+        "inverse_instruct.config.sections",
+    ]
+)
 
 
 @dataclass
@@ -34,8 +44,9 @@ class Outcome:
     peak_mib: int = 0
 
 
-def preprocess_in_child(paths: list[Path], out: Path, layout: str, max_characters: int, unprivileged: bool,
-                        seconds: float) -> Outcome:
+def preprocess_in_child(
+    paths: list[Path], out: Path, layout: str, max_characters: int, unprivileged: bool, seconds: float
+) -> Outcome:
     """Preprocess the first path in the given layout and the others as they are; wait so many seconds at most."""
     ours, theirs = _context.Pipe()
     child = _context.Process(target=_work, args=(theirs, paths, out, layout, max_characters, unprivileged))
@@ -54,8 +65,9 @@ def preprocess_in_child(paths: list[Path], out: Path, layout: str, max_character
         child.join()
 
 
-def _work(connection: Connection, paths: list[Path], out: Path, layout: str, max_characters: int, unprivileged: bool
-          ) -> None:
+def _work(
+    connection: Connection, paths: list[Path], out: Path, layout: str, max_characters: int, unprivileged: bool
+) -> None:
     from inverse_instruct.config.sections import CorpusSource, PreprocessSection
     from inverse_instruct.errors import InverseInstructError
     from inverse_instruct.source_code.languages import parses

@@ -37,11 +37,18 @@ def zipped(path: Path) -> None:
 GZIP = [
     Awkward("bomb_of_zeros.jsonl.gz", lambda path: bomb(b"", b"\0")(path), error="expands to more than"),
     Awkward("bomb_of_blank_lines.jsonl.gz", lambda path: bomb(TWO, b"\n")(path), error="expands to more than"),
-    Awkward("bomb_of_empty_rows.jsonl.gz", lambda path: bomb(TWO, b"[" + b" " * 999 + b"]\n")(path),
-            error="expands to more than"),
+    Awkward(
+        "bomb_of_empty_rows.jsonl.gz",
+        lambda path: bomb(TWO, b"[" + b" " * 999 + b"]\n")(path),
+        error="expands to more than",
+    ),
     Awkward("bomb_in_an_array.json.gz", lambda path: bomb(b"[", b" ")(path), error="expands to more than"),
-    Awkward("repetitive_but_honest.jsonl.gz", lambda path: path.write_bytes(gzip.compress(
-        (json.dumps(row(1)) + "\n").encode() * 2000)), kept=1, rejected={"exact_duplicate": 1999}),
+    Awkward(
+        "repetitive_but_honest.jsonl.gz",
+        lambda path: path.write_bytes(gzip.compress((json.dumps(row(1)) + "\n").encode() * 2000)),
+        kept=1,
+        rejected={"exact_duplicate": 1999},
+    ),
     Awkward("cut_off.jsonl.gz", content(gzip.compress(TWO * 99)[:-50]), error="damaged"),
     Awkward("wrong_checksum.jsonl.gz", content(flipped(gzip.compress(TWO), -6)), error="damaged"),
     Awkward("flipped_byte.jsonl.gz", content(flipped(gzip.compress(TWO), 40)), error="damaged"),
@@ -91,23 +98,36 @@ DATES = pa.array([10**14, 0, -(10**14)], pa.timestamp("s"))
 PARQUET = [
     Awkward("cut_off.parquet", parquet(**alpaca_table(), change=lambda data: data[:-20]), error="not a readable"),
     Awkward("head_cut_off.parquet", parquet(**alpaca_table(), change=lambda data: data[20:]), error=".parquet"),
-    Awkward("footer_damaged.parquet", parquet(**alpaca_table(), change=lambda data: data[:-60] + bytes(52) + data[-8:]),
-            error=".parquet"),
-    Awkward("footer_of_4_gb.parquet", parquet(
-        **alpaca_table(), change=lambda data: data[:-8] + b"\xff\xff\xff\x7fPAR1"), error="not a readable"),
-    Awkward("page_damaged.parquet", parquet(
-        **alpaca_table(200), change=lambda data: data[:4] + bytes(900) + data[904:]), error=".parquet"),
+    Awkward(
+        "footer_damaged.parquet",
+        parquet(**alpaca_table(), change=lambda data: data[:-60] + bytes(52) + data[-8:]),
+        error=".parquet",
+    ),
+    Awkward(
+        "footer_of_4_gb.parquet",
+        parquet(**alpaca_table(), change=lambda data: data[:-8] + b"\xff\xff\xff\x7fPAR1"),
+        error="not a readable",
+    ),
+    Awkward(
+        "page_damaged.parquet",
+        parquet(**alpaca_table(200), change=lambda data: data[:4] + bytes(900) + data[904:]),
+        error=".parquet",
+    ),
     Awkward("text_instead.parquet", content(b"PAR1 is what I am\nPAR1"), error="not a readable"),
     Awkward("no_bytes.parquet", content(b""), error="not a readable"),
-    Awkward("no_rows.parquet", parquet(instruction=pa.array([], pa.string()), output=pa.array([], pa.string())),
-            error="holds no rows"),
+    Awkward(
+        "no_rows.parquet",
+        parquet(instruction=pa.array([], pa.string()), output=pa.array([], pa.string())),
+        error="holds no rows",
+    ),
     Awkward("numbers_for_text.parquet", parquet(instruction=[1, 2], output=[[1.5], None]), rejected={"malformed": 2}),
     Awkward("nulls.parquet", parquet(instruction=[None, "a"], output=["b", None]), rejected={"malformed": 2}),
     Awkward("not_utf8.parquet", binary, kept=1, rejected={"malformed": 1}),
     Awkward("dates_beyond_reason.parquet", parquet(**alpaca_table(3), when=DATES), kept=1, rejected={"malformed": 2}),
     Awkward("same_name_twice.parquet", same_name_twice, kept=1),
-    Awkward("columns_by_the_thousand.parquet", parquet(**alpaca_table(), **{f"c{n}": [n, n] for n in range(2000)}),
-            kept=2),
+    Awkward(
+        "columns_by_the_thousand.parquet", parquet(**alpaca_table(), **{f"c{n}": [n, n] for n in range(2000)}), kept=2
+    ),
     Awkward("one_mb_100_times_in_50_kb.parquet", long_text_many_times, rejected={"too_long": 100}),
 ]
 
@@ -139,8 +159,9 @@ KINDS = [
     Awkward("link_to_endless_zeros.jsonl", linked("/dev/zero"), error="not a regular file"),
     Awkward("link_to_nothing.jsonl", linked("nowhere"), error="no such file"),
     Awkward("link_to_itself.jsonl", linked("{name}"), error="no such file"),
-    Awkward("locked.jsonl", lambda path: (lines(row(1))(path), path.chmod(0)), error="Permission denied",
-            unprivileged=True),
+    Awkward(
+        "locked.jsonl", lambda path: (lines(row(1))(path), path.chmod(0)), error="Permission denied", unprivileged=True
+    ),
     Awkward("table.csv", content("a,b"), error="not a corpus file"),
     Awkward("x" * 300 + ".jsonl", lambda path: None, error="File name too long"),
 ]
@@ -187,15 +208,30 @@ def sparse(path: Path) -> None:
 
 GIT = {"___git___hooks___x__py": SOURCE, "node_modules___x__py": SOURCE}
 HUGE_IMPORT = f"from m import ({','.join(f'n{n}' for n in range(40_000))})\n" + "".join(
-    f"def f{n}():\n return n{n}\n" for n in range(20_000))
+    f"def f{n}():\n return n{n}\n" for n in range(20_000)
+)
 
 FOLDERS = [
     Awkward("folder_without_source", folder(readme__md="x"), error="holds no source file"),
     Awkward("folder_as_alpaca", with_good(), format="alpaca", error="can only be read as format: code"),
-    Awkward("link_out_of_the_folder", and_then(with_good(), lambda path: (
-        (path / "passwd.py").symlink_to("/etc/passwd"), (path / "etc").symlink_to("/usr/lib/python3"))), kept=1),
-    Awkward("link_loop", and_then(with_good(), lambda path: (
-        (path / "loop").symlink_to(path), (path / "self.py").symlink_to("self.py"))), kept=1),
+    Awkward(
+        "link_out_of_the_folder",
+        and_then(
+            with_good(),
+            lambda path: (
+                (path / "passwd.py").symlink_to("/etc/passwd"),
+                (path / "etc").symlink_to("/usr/lib/python3"),
+            ),
+        ),
+        kept=1,
+    ),
+    Awkward(
+        "link_loop",
+        and_then(
+            with_good(), lambda path: ((path / "loop").symlink_to(path), (path / "self.py").symlink_to("self.py"))
+        ),
+        kept=1,
+    ),
     Awkward("pipe_among_sources", and_then(with_good(), lambda path: os.mkfifo(path / "pipe.py")), kept=1),
     Awkward("socket_among_sources", and_then(with_good(), lambda path: as_socket(path / "socket.py")), kept=1),
     Awkward("folder_named_like_a_source", folder(a__py___good__py=SOURCE), kept=1),
@@ -204,20 +240,42 @@ FOLDERS = [
     Awkward("folders_1500_deep", deep(1500), kept=1),
     Awkward("folders_deeper_than_a_path", deep(2500), error="cannot be listed"),
     Awkward("source_of_10_gb", sparse, kept=1, rejected={"too_long": 1}),
-    Awkward("source_locked", locked(folder(locked__py=SOURCE), "locked.py"), rejected={"malformed": 1},
-            unprivileged=True),
-    Awkward("folder_locked", lambda path: (path.mkdir(), (path / "locked").mkdir(0)), error="cannot be listed",
-            unprivileged=True),
-    Awkward("source_encodings", folder(
-        bom__py=b"\xef\xbb\xbf" + SOURCE.encode(), latin__py="# Größe\n".encode("latin-1"),
-        sjis__py="# 名前\n".encode("shift_jis"), wide__py=SOURCE.encode("utf-16"), wide__c=b"int x;\0",
-        cr__py=code(2).replace("\n", "\r"), crlf__py=code(3).replace("\n", "\r\n")), kept=3, rejected={"malformed": 4}),
-    Awkward("source_without_content", with_good(a__py="", b__py=" \n\n", c__py="\n" * 100_000),
-            kept=1, rejected={"no_code": 3}),
+    Awkward(
+        "source_locked", locked(folder(locked__py=SOURCE), "locked.py"), rejected={"malformed": 1}, unprivileged=True
+    ),
+    Awkward(
+        "folder_locked",
+        lambda path: (path.mkdir(), (path / "locked").mkdir(0)),
+        error="cannot be listed",
+        unprivileged=True,
+    ),
+    Awkward(
+        "source_encodings",
+        folder(
+            bom__py=b"\xef\xbb\xbf" + SOURCE.encode(),
+            latin__py="# Größe\n".encode("latin-1"),
+            sjis__py="# 名前\n".encode("shift_jis"),
+            wide__py=SOURCE.encode("utf-16"),
+            wide__c=b"int x;\0",
+            cr__py=code(2).replace("\n", "\r"),
+            crlf__py=code(3).replace("\n", "\r\n"),
+        ),
+        kept=3,
+        rejected={"malformed": 4},
+    ),
+    Awkward(
+        "source_without_content",
+        with_good(a__py="", b__py=" \n\n", c__py="\n" * 100_000),
+        kept=1,
+        rejected={"no_code": 3},
+    ),
     Awkward("javascript_of_1_mb_on_one_line", with_good(a__js="f(a,b);" * 140_000), kept=1, rejected={"no_code": 1}),
     Awkward("java_generics", with_good(a__java="a<" * 200_000), kept=1, rejected={"parser_failed": 1}),
-    Awkward("cpp_namespaces_1500_deep", folder(
-        a__cpp="namespace a{" * 1500 + "int f(int a){return a + 1;}" + "}" * 1500), kept=1),
+    Awkward(
+        "cpp_namespaces_1500_deep",
+        folder(a__cpp="namespace a{" * 1500 + "int f(int a){return a + 1;}" + "}" * 1500),
+        kept=1,
+    ),
     Awkward("php_unclosed_braces", with_good(a__php="<?php " + "{" * 100_000), kept=1, rejected={"no_code": 1}),
     Awkward("comments_by_the_100k", folder(a__py="# c\n" * 200_000 + SOURCE), rejected={"too_long": 1}),
     Awkward("imports_that_multiply", with_good(a__py=HUGE_IMPORT), kept=1, rejected={"parser_failed": 1}),

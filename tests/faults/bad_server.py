@@ -24,9 +24,10 @@ def send(connection: socket.socket, status: int, content: bytes, *headers: str) 
 def right_reply(body: Body) -> dict[str, Any]:
     many = isinstance(body["prompt"][0], list)
     top = {f"token_id:{label}": -1.0 - label for label in body.get("logprob_token_ids", [])}
-    choices = [{"index": number, "text": f" of {prompt[0]}", "finish_reason": "stop",
-                "logprobs": {"top_logprobs": [top]}}
-               for number, prompt in enumerate(body["prompt"] if many else [body["prompt"]])]
+    choices = [
+        {"index": number, "text": f" of {prompt[0]}", "finish_reason": "stop", "logprobs": {"top_logprobs": [top]}}
+        for number, prompt in enumerate(body["prompt"] if many else [body["prompt"]])
+    ]
     return {"model": body["model"], "choices": choices, "usage": {"prompt_tokens": 3, "completion_tokens": 1}}
 
 
@@ -40,6 +41,7 @@ def status(code: int, content: bytes = b'{"error": {"message": "not now"}}', *he
 
 def changed(change: Callable[[dict[str, Any]], object]) -> Reply:
     """A right reply after a change to it."""
+
     def reply(connection: socket.socket, body: Body) -> None:
         tree = right_reply(body)
         change(tree)
@@ -91,8 +93,12 @@ def endless(connection: socket.socket, body: Body) -> None:
 class BadServer:
     """Gives the replies in turn, the last one for ever, or for every body what `choose` returns."""
 
-    def __init__(self, *replies: Reply, choose: Callable[[Body], Reply] | None = None,
-                 models: bytes = json.dumps({"data": [{"id": MODEL}]}).encode()) -> None:
+    def __init__(
+        self,
+        *replies: Reply,
+        choose: Callable[[Body], Reply] | None = None,
+        models: bytes = json.dumps({"data": [{"id": MODEL}]}).encode(),
+    ) -> None:
         self._replies = list(replies)
         self._models = models
         self.away = False  # nothing is answered
@@ -123,7 +129,7 @@ class BadServer:
     def _serve(self, stream: Any, connection: socket.socket) -> None:
         line = stream.readline().decode()
         headers = {}
-        while (header := stream.readline().decode().strip()):
+        while header := stream.readline().decode().strip():
             name, _, value = header.partition(":")
             headers[name.lower()] = value.strip()
         if self.away:

@@ -69,8 +69,9 @@ class FaultyProxy:
             return writer.write(_response(200, b"<html>Bad Gateway</html>"))
         if fault == "delay":
             await asyncio.sleep(DELAY_SECONDS)
-        reply = await self._http.request(method, self._upstream + path, content=content,
-                                         headers={"content-type": "application/json"})
+        reply = await self._http.request(
+            method, self._upstream + path, content=content, headers={"content-type": "application/json"}
+        )
         if fault == "reset late":
             return writer.transport.abort()
         whole = _response(reply.status_code, _spoil(reply.content, fault))
@@ -81,14 +82,17 @@ class FaultyProxy:
 async def _read_request(reader: asyncio.StreamReader) -> tuple[str, str, bytes]:
     head = (await reader.readuntil(b"\r\n\r\n")).decode()
     method, path, _ = head.split(" ", 2)
-    length = next((int(line.split(":")[1]) for line in head.lower().splitlines()
-                   if line.startswith("content-length:")), 0)
+    length = next(
+        (int(line.split(":")[1]) for line in head.lower().splitlines() if line.startswith("content-length:")), 0
+    )
     return method, path, await reader.readexactly(length)
 
 
 def _response(status: int, content: bytes) -> bytes:
-    return (f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n"
-            "Connection: close\r\n\r\n").encode() + content
+    return (
+        f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n"
+        "Connection: close\r\n\r\n"
+    ).encode() + content
 
 
 def _spoil(content: bytes, fault: str) -> bytes:

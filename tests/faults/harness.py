@@ -31,30 +31,51 @@ from inverse_instruct.system.supervisor import descendants
 SMALL_ENGINE = Path(__file__).with_name("small_engine")
 ROUNDS = 2
 ENGINE, RANK = "vllm.entrypoints.openai.api_server", "inverse_instruct.training.worker"
-JOURNALS = {"summarize": "summarize/generations.jsonl", "score": "score/scores.jsonl",
-            "evaluate": "evaluate/mini/replies.jsonl", "judge": "evaluate/mini/verdicts.jsonl"}
+JOURNALS = {
+    "summarize": "summarize/generations.jsonl",
+    "score": "score/scores.jsonl",
+    "evaluate": "evaluate/mini/replies.jsonl",
+    "judge": "evaluate/mini/verdicts.jsonl",
+}
 
 
 def write_config(folder: Path, model: Path, *, ranks: int) -> Path:
     """Write a run that is as short as can be and still has every stage."""
-    corpus = [{"instruction": f"Multiply a number by {n} and add {n}.", "output":
-               f"```python\ndef scale_{n}(number):\n    product = number * {n}\n    return product + {n}\n```"}
-              for n in range(10)]
-    corpus += [{"instruction": "Join words.", "output": "```python\ndef join(words):\n    return '-'.join(words)\n```"},
-               {"instruction": "Say hello.", "output": "Hello there."}]
+    corpus = [
+        {
+            "instruction": f"Multiply a number by {n} and add {n}.",
+            "output": f"```python\ndef scale_{n}(number):\n    product = number * {n}\n    return product + {n}\n```",
+        }
+        for n in range(10)
+    ]
+    corpus += [
+        {"instruction": "Join words.", "output": "```python\ndef join(words):\n    return '-'.join(words)\n```"},
+        {"instruction": "Say hello.", "output": "Hello there."},
+    ]
     (folder / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in corpus))
     tasks = (ROOT / "evaluation/mini/problems.jsonl").read_text().splitlines(keepends=True)[:4]
     (folder / "benchmark.jsonl").write_text("".join(tasks))
     config = {
-        "name": "faults", "rounds": ROUNDS, "corpus": [{"path": "corpus.jsonl"}],
+        "name": "faults",
+        "rounds": ROUNDS,
+        "corpus": [{"path": "corpus.jsonl"}],
         "model": {"base": str(model), "start": str(model), "max_model_len": 512},
         "preprocess": {"near_duplicate_threshold": 1.0},
         "inference": {"dtype": "float32", "max_restarts": 100, "concurrency": 4},
         # a random model never ends a reply by itself
         "summarize": {"candidates": 2, "temperature": 1.0, "max_new_tokens": 48, "stop": ["k", "b"]},
-        "train": {"optimizer": "adamw", "learning_rate": 1e-3, "dtype": "float32", "global_batch_size": 2,
-                  "micro_batch_size": 1, "max_length": 128, "save_steps": 2, "warmup_steps": 1, "processes": ranks,
-                  "phases": [{"data": "mixed", "epochs": 1}]},
+        "train": {
+            "optimizer": "adamw",
+            "learning_rate": 1e-3,
+            "dtype": "float32",
+            "global_batch_size": 2,
+            "micro_batch_size": 1,
+            "max_length": 128,
+            "save_steps": 2,
+            "warmup_steps": 1,
+            "processes": ranks,
+            "phases": [{"data": "mixed", "epochs": 1}],
+        },
         "evaluate": {"suites": [{"suite": "mini", "data": "benchmark.jsonl", "max_new_tokens": 12}]},
     }
     path = folder / "run.yaml"
@@ -101,8 +122,9 @@ class Run:
             environment["PYTHONPATH"] = str(SMALL_ENGINE)
         command = [sys.executable, "-m", "inverse_instruct.cli", "run", str(self.config), "--run-dir", str(self.folder)]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([*command, *self.options], cwd=ROOT, env=environment, stdout=log,
-                                            stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(
+                [*command, *self.options], cwd=ROOT, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
 
     def wait(self, seconds: float = 600) -> int:
         """Wait for the end; return the exit code."""
@@ -162,18 +184,23 @@ class Run:
         folder = self.round(number)
         names = ("rows_in", "rows_out", "rejected")
         found: dict[str, Any] = {
-            "accounting": {path.parent.name: {name: json.loads(path.read_text())[name] for name in names}
-                           for path in sorted(folder.glob("*/manifest.json"))},
-            "verdicts": [(row["task_id"], row["base"], row["plus"]) for row in
-                         lines(folder / "evaluate/mini/results.jsonl")],
+            "accounting": {
+                path.parent.name: {name: json.loads(path.read_text())[name] for name in names}
+                for path in sorted(folder.glob("*/manifest.json"))
+            },
+            "verdicts": [
+                (row["task_id"], row["base"], row["plus"]) for row in lines(folder / "evaluate/mini/results.jsonl")
+            ],
             "decision": json.loads((folder / "promote/decision.json").read_text()),
             "journals": {path: sorted(row["key"] for row in lines(folder / path)) for path in JOURNALS.values()},
         }
         if number:
             found |= {
                 "selected": rows_digest([row["id"] for row in read_rows(folder / "selection/selected.parquet")]),
-                "losses": {path.parent.name: [row["loss"] for row in lines(path)] for path in
-                           sorted(folder.glob("train/*/loss.jsonl"))},
+                "losses": {
+                    path.parent.name: [row["loss"] for row in lines(path)]
+                    for path in sorted(folder.glob("train/*/loss.jsonl"))
+                },
                 "checkpoint": model_digest(self.folder / f"checkpoints/round-{number:02d}"),
             }
         return found

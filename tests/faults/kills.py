@@ -15,8 +15,12 @@ from dataclasses import dataclass
 from tests.faults.harness import ENGINE, RANK, ROUNDS, Run, is_alive, wait_until
 
 STAGES = ("preprocess", "summarize", "score", "selection", "train", "evaluate", "judge", "promote")
-VICTIMS = {"summarize": ("orchestrator", "engine"), "score": ("orchestrator", "engine"),
-           "evaluate": ("orchestrator", "engine"), "train": ("orchestrator", "rank")}
+VICTIMS = {
+    "summarize": ("orchestrator", "engine"),
+    "score": ("orchestrator", "engine"),
+    "evaluate": ("orchestrator", "engine"),
+    "train": ("orchestrator", "rank"),
+}
 PLACES = [(0, stage) for stage in ("preprocess", "evaluate", "judge", "promote")]
 PLACES += [(number, stage) for number in range(1, ROUNDS + 1) for stage in STAGES if stage != "preprocess"]
 MAX_RANKS = 2  # per round: a training group that dies three times at one step is given up
@@ -71,8 +75,10 @@ def play(run: Run, whole: Run, points: list[Point]) -> list[Outcome]:
     outcomes = []
     for point in points:
         outcome = _meet(run, whole, point)
-        print(f"{point}: {outcome.what}, gone {_shown(outcome.gone_seconds)}, back {_shown(outcome.back_seconds)}",
-              flush=True)
+        print(
+            f"{point}: {outcome.what}, gone {_shown(outcome.gone_seconds)}, back {_shown(outcome.back_seconds)}",
+            flush=True,
+        )
         outcomes.append(outcome)
     if run.is_over():
         run.start()

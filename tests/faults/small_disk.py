@@ -50,8 +50,12 @@ class SmallDisk:
 def small_disk(path: Path, size_bytes: int, ballast: str = "ballast") -> Iterator[SmallDisk]:
     """Mount a disk for the length of a test; skips the test where that is not permitted."""
     path.mkdir(parents=True)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(path)],
-                             capture_output=True, text=True, check=False)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if mounted.returncode:
         pytest.skip(f"a disk cannot be mounted here: {mounted.stderr.strip()}")
     try:

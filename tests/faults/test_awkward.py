@@ -24,14 +24,24 @@ from tests.faults.awkward_rows import ROWS
 ENTRIES = [*ROWS, *FILES]
 PEAK_MIB = 900  # 200 of them are libraries
 TAKES_SECONDS = {
-    "row_of_100_mb.jsonl", "small_things_by_the_million.jsonl", "csharp_generics_200k.jsonl",
-    "java_generics_200k.jsonl", "bash_if_20k.jsonl", "bash_ambiguous_redirections.jsonl",
-    "javascript_1_mb_on_one_line.jsonl", "spaces_1_mb.jsonl", "marks_of_all_languages.jsonl",
-    "bomb_of_blank_lines.jsonl.gz", "one_mb_100_times_in_50_kb.parquet", "imports_that_multiply",
+    "row_of_100_mb.jsonl",
+    "small_things_by_the_million.jsonl",
+    "csharp_generics_200k.jsonl",
+    "java_generics_200k.jsonl",
+    "bash_if_20k.jsonl",
+    "bash_ambiguous_redirections.jsonl",
+    "javascript_1_mb_on_one_line.jsonl",
+    "spaces_1_mb.jsonl",
+    "marks_of_all_languages.jsonl",
+    "bomb_of_blank_lines.jsonl.gz",
+    "one_mb_100_times_in_50_kb.parquet",
+    "imports_that_multiply",
     "folders_deeper_than_a_path",
 }
-PARAMETERS = [pytest.param(entry, id=entry.name[:50], marks=[pytest.mark.slow] * (entry.name in TAKES_SECONDS))
-              for entry in ENTRIES]
+PARAMETERS = [
+    pytest.param(entry, id=entry.name[:50], marks=[pytest.mark.slow] * (entry.name in TAKES_SECONDS))
+    for entry in ENTRIES
+]
 
 
 @pytest.fixture
@@ -57,8 +67,9 @@ def test_awkward(entry: Awkward, open_folder: Path) -> None:
     entry.make(path)
     lines(row(1_000_000))(good)
     before = sorted(os.listdir(open_folder))
-    outcome = preprocess_in_child([path, good], open_folder / "out", entry.format, entry.max_characters,
-                                  entry.unprivileged, entry.seconds)
+    outcome = preprocess_in_child(
+        [path, good], open_folder / "out", entry.format, entry.max_characters, entry.unprivileged, entry.seconds
+    )
     assert outcome.verdict == ("error" if entry.error else "done"), outcome.text
     if entry.error:
         assert entry.error in outcome.text and path.name[:40] in outcome.text and outcome.text.startswith("CorpusError")
@@ -72,8 +83,15 @@ def test_awkward(entry: Awkward, open_folder: Path) -> None:
 
 def test_all_together_on_the_command_line(open_folder: Path) -> None:
     """No row is lost between sources either, and the command says nothing that it did not mean to say."""
-    together = [entry for entry in ENTRIES if not entry.error and not entry.unprivileged and entry.format == "auto"
-                and entry.max_characters == 20_000 and entry.name not in TAKES_SECONDS]
+    together = [
+        entry
+        for entry in ENTRIES
+        if not entry.error
+        and not entry.unprivileged
+        and entry.format == "auto"
+        and entry.max_characters == 20_000
+        and entry.name not in TAKES_SECONDS
+    ]
     assert len(together) > 60
     inputs = []
     for number, entry in enumerate(together):
@@ -82,8 +100,14 @@ def test_all_together_on_the_command_line(open_folder: Path) -> None:
         entry.make(path)
         inputs += ["--input", str(path)]
     out = open_folder / "out"
-    done = subprocess.run([sys.executable, "-m", "inverse_instruct.cli", "preprocess", *inputs, "--output", str(out),
-                           "--json"], capture_output=True, text=True, check=False, cwd=ROOT, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-m", "inverse_instruct.cli", "preprocess", *inputs, "--output", str(out), "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        timeout=120,
+    )
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr[-2000:]
     manifest = json.loads(done.stdout)
     assert manifest["rows_in"] == sum(entry.kept + sum(entry.rejected.values()) for entry in together)
@@ -95,8 +119,14 @@ def test_all_together_on_the_command_line(open_folder: Path) -> None:
 def test_a_name_does_not_command_the_terminal(tmp_path: Path) -> None:
     (tmp_path / "\x1b[2J\nx.jsonl").write_text('{"\\u001b[31m": 1}\n')
     command = [sys.executable, "-m", "inverse_instruct.cli", "preprocess", "--output", str(tmp_path / "out"), "--input"]
-    failed = subprocess.run([*command, str(tmp_path / "\x1b[2J\nx.jsonl")], capture_output=True, text=True, check=False,
-                            cwd=ROOT, timeout=60)
+    failed = subprocess.run(
+        [*command, str(tmp_path / "\x1b[2J\nx.jsonl")],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        timeout=60,
+    )
     error = failed.stderr[failed.stderr.index("error: ") :]
     assert failed.returncode == 1 and "\x1b" not in error and "\\x1b[2J" in error and "\\x1b[31m" in error
 

@@ -35,31 +35,50 @@ from tests.faults.bad_server import (
 Make = Callable[..., BadServer]
 
 UNAVAILABLE: dict[str, Reply] = {
-    "429": status(429), "500": status(500), "502 with HTML": status(502, b"<html>"), "reset": reset,
-    "half closed": half_closed, "hang up": hang_up,
+    "429": status(429),
+    "500": status(500),
+    "502 with HTML": status(502, b"<html>"),
+    "reset": reset,
+    "half closed": half_closed,
+    "hang up": hang_up,
 }
 UNUSABLE: dict[str, Reply] = {
-    "cut JSON": cut_json, "HTML": status(200, b"<html>busy</html>"), "empty": status(200, b""),
-    "a list": status(200, b"[]"), "deep JSON": status(200, b"[" * 100_000), "not UTF-8": status(200, b'{"a": "\xff"}'),
+    "cut JSON": cut_json,
+    "HTML": status(200, b"<html>busy</html>"),
+    "empty": status(200, b""),
+    "a list": status(200, b"[]"),
+    "deep JSON": status(200, b"[" * 100_000),
+    "not UTF-8": status(200, b'{"a": "\xff"}'),
     "no choices": changed(lambda tree: tree.pop("choices")),
     "empty choices": changed(lambda tree: tree.update(choices=[])),
     "two choices": changed(lambda tree: tree["choices"].append(tree["choices"][0])),
     "choices of null": changed(lambda tree: tree.update(choices=[None])),
-    "another index": choice(index=3), "no text": choice(text=None), "a number as text": choice(text=7),
-    "half a surrogate pair": choice(text="\ud800"), "aborted": choice(finish_reason="abort"),
-    "not finished": choice(finish_reason=None), "no usage": changed(lambda tree: tree.pop("usage")),
+    "another index": choice(index=3),
+    "no text": choice(text=None),
+    "a number as text": choice(text=7),
+    "half a surrogate pair": choice(text="\ud800"),
+    "aborted": choice(finish_reason="abort"),
+    "not finished": choice(finish_reason=None),
+    "no usage": changed(lambda tree: tree.pop("usage")),
     "another model": changed(lambda tree: tree.update(model="other")),
     "a model that is deep": changed(lambda tree: tree.update(model=json.loads("[" * 900 + "]" * 900))),
-    "an index that is a list": choice(index=[]), "an index that is true": choice(index=False),
+    "an index that is a list": choice(index=[]),
+    "an index that is true": choice(index=False),
     "endlessly many tokens": changed(lambda tree: tree["usage"].update(prompt_tokens=float("inf"))),
     "more tokens than fit a file": changed(lambda tree: tree["usage"].update(completion_tokens=10**30)),
     "fewer tokens than none": changed(lambda tree: tree["usage"].update(completion_tokens=-1)),
 }
 NO_SCORES: dict[str, Reply] = {
-    "NaN": logprob(float("nan")), "null": logprob(None), "above 0": logprob(0.5), "infinite": logprob(float("inf")),
-    "400 digits": logprob(-10**400),
-    "text": logprob("-1"), "true": logprob(True), "no log-probabilities": choice(logprobs=None),
-    "no position": choice(logprobs={"top_logprobs": []}), "null position": choice(logprobs={"top_logprobs": [None]}),
+    "NaN": logprob(float("nan")),
+    "null": logprob(None),
+    "above 0": logprob(0.5),
+    "infinite": logprob(float("inf")),
+    "400 digits": logprob(-(10**400)),
+    "text": logprob("-1"),
+    "true": logprob(True),
+    "no log-probabilities": choice(logprobs=None),
+    "no position": choice(logprobs={"top_logprobs": []}),
+    "null position": choice(logprobs={"top_logprobs": [None]}),
 }
 
 
@@ -155,8 +174,13 @@ def test_the_server_says_when_to_come_back(bad_server: Make, monkeypatch: pytest
 
 def test_what_a_server_refuses_for_good(bad_server: Make) -> None:
     long = json.dumps({"error": {"message": "has 9 tokens", "param": "input_tokens"}}).encode()
-    outcomes = {400: (RequestError, Reason.REQUEST_FAILED), 413: (RequestError, Reason.REQUEST_FAILED),
-                302: (ServerError, None), 401: (ServerError, None), 404: (ServerError, None)}
+    outcomes = {
+        400: (RequestError, Reason.REQUEST_FAILED),
+        413: (RequestError, Reason.REQUEST_FAILED),
+        302: (ServerError, None),
+        401: (ServerError, None),
+        404: (ServerError, None),
+    }
     for code, (kind, reason) in outcomes.items():
         server = bad_server(status(code))
         with pytest.raises(InverseInstructError, match=f"answered {code}: not now") as caught:
@@ -173,8 +197,11 @@ def test_what_a_server_refuses_for_good(bad_server: Make) -> None:
 @pytest.mark.usefixtures("quick")
 def test_a_chat_answers_under_a_name_of_its_own_but_always_the_same(bad_server: Make) -> None:
     def named(name: str) -> Reply:
-        return changed(lambda tree: tree.update(model=name, choices=[
-            {"index": 0, "message": {"content": name}, "finish_reason": "stop"}]))
+        return changed(
+            lambda tree: tree.update(
+                model=name, choices=[{"index": 0, "message": {"content": name}, "finish_reason": "stop"}]
+            )
+        )
 
     def chat_body(reply: Reply) -> Reply:
         return lambda connection, body: reply(connection, body | {"prompt": [7]})

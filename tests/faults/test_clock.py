@@ -28,7 +28,12 @@ def test_the_time_of_day_is_only_written_down() -> None:
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in (
-                    "time.time", "time.time_ns", "datetime.now", "datetime.datetime.now", "datetime.utcnow"):
+                "time.time",
+                "time.time_ns",
+                "datetime.now",
+                "datetime.datetime.now",
+                "datetime.utcnow",
+            ):
                 readers.add(str(path.relative_to(PACKAGE)))
     assert readers <= READERS.keys() and "store/ledger.py" in readers
 

@@ -31,11 +31,19 @@ def test_damage_in_every_stage_is_mended_by_the_next_start(whole_run: Run, tmp_p
     dice = random.Random(5)
     run = whole_run.copy(tmp_path / "run")
     first, second = run.round(1), run.round(2)
-    flipped = [run.round(0) / "preprocess/snippets.parquet", first / "summarize/candidates.parquet",
-               first / "selection/selected.parquet", second / "evaluate/mini/results.jsonl",
-               second / "promote/decision.json", run.folder / "checkpoints/round-02/model.safetensors"]
-    cut = [run.round(0) / "preprocess/original.parquet", first / "score/scores.parquet",
-           second / "selection/manifest.json"]
+    flipped = [
+        run.round(0) / "preprocess/snippets.parquet",
+        first / "summarize/candidates.parquet",
+        first / "selection/selected.parquet",
+        second / "evaluate/mini/results.jsonl",
+        second / "promote/decision.json",
+        run.folder / "checkpoints/round-02/model.safetensors",
+    ]
+    cut = [
+        run.round(0) / "preprocess/original.parquet",
+        first / "score/scores.parquet",
+        second / "selection/manifest.json",
+    ]
     garbled = [first / "summarize/generations.jsonl", first / "score/scores.jsonl"]
     marker = run.folder / "checkpoints/round-02/training.json"
     marker.unlink()
@@ -67,9 +75,12 @@ def test_damage_under_way_is_found_before_it_is_trained_on(whole_run: Run, tmp_p
 def test_damage_to_any_output_is_mended(whole_run: Run, tmp_path: Path) -> None:
     dice = random.Random(7)
     run = whole_run.copy(tmp_path / "run")
-    outputs = [path for manifest in sorted(run.folder.glob("round-*/*/manifest.json"))
-               for path in [manifest, *(manifest.parent / name for name in json.loads(manifest.read_text())["outputs"])]
-               if path.stat().st_size]
+    outputs = [
+        path
+        for manifest in sorted(run.folder.glob("round-*/*/manifest.json"))
+        for path in [manifest, *(manifest.parent / name for name in json.loads(manifest.read_text())["outputs"])]
+        if path.stat().st_size
+    ]
     for path in outputs:
         dice.choice([flip_bit, truncate])(path, dice)
         run.finish()
@@ -77,8 +88,9 @@ def test_damage_to_any_output_is_mended(whole_run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["*optim_states.pt", "*model_states.pt", "complete.json", "loss.jsonl",
-                                  "sequences.npz", "prepared.json"])
+@pytest.mark.parametrize(
+    "name", ["*optim_states.pt", "*model_states.pt", "complete.json", "loss.jsonl", "sequences.npz", "prepared.json"]
+)
 def test_damage_to_what_training_goes_on_from(whole_run: Run, tmp_path: Path, name: str) -> None:
     """The optimizer's files are pickles: a damaged one must not even be loaded."""
     run = whole_run.copy(tmp_path / "run")

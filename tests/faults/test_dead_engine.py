@@ -41,8 +41,9 @@ def send_signal(number: signal.Signals, name: bytes) -> Callable[[], None]:
     return send
 
 
-def load(server: VllmServer, section: InferenceSection, fault: Callable[[], None]
-         ) -> tuple[list[str], dict[str, float]]:
+def load(
+    server: VllmServer, section: InferenceSection, fault: Callable[[], None]
+) -> tuple[list[str], dict[str, float]]:
     """Ask for all rows, inject the fault in their middle; return the texts and when things happened."""
     times: dict[str, float] = {}
 
@@ -71,7 +72,8 @@ def load(server: VllmServer, section: InferenceSection, fault: Callable[[], None
 
 @pytest.mark.timeout(900)
 def test_killed_and_stopped_the_rows_are_those_of_a_whole_run(
-        tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(watch_module, "STALL_SECONDS", 10.0)
     section = InferenceSection(dtype="float32", max_restarts=4, concurrency=16)
     server = VllmServer(tiny_model, section, max_model_len=512, log=tmp_path / "vllm.log")
@@ -88,8 +90,10 @@ def test_killed_and_stopped_the_rows_are_those_of_a_whole_run(
         for name, (fault, limit_seconds) in faults.items():
             texts, times = load(server, section, fault)
             found = times["restarted"] - times["fault"]
-            print(f"\n{name}: found after {found:.1f} s, first row answered {times['answered'] - times['fault']:.1f} s "
-                  f"after the fault, all rows {times['done'] - times['fault']:.1f} s after it")
+            print(
+                f"\n{name}: found after {found:.1f} s, first row answered {times['answered'] - times['fault']:.1f} s "
+                f"after the fault, all rows {times['done'] - times['fault']:.1f} s after it"
+            )
             assert found < limit_seconds
             assert texts == whole
     finally:
@@ -99,8 +103,12 @@ def test_killed_and_stopped_the_rows_are_those_of_a_whole_run(
 @pytest.mark.timeout(900)
 def test_a_row_that_kills_a_real_engine_is_set_aside(tiny_model: Path, tmp_path: Path) -> None:
     # with chunks allowed, a seeded request whose prefill is split kills this engine on CPUs
-    section = InferenceSection(dtype="float32", max_restarts=1, concurrency=8, extra_arguments=[
-        "--enable-chunked-prefill", "--max-num-batched-tokens", "128"])
+    section = InferenceSection(
+        dtype="float32",
+        max_restarts=1,
+        concurrency=8,
+        extra_arguments=["--enable-chunked-prefill", "--max-num-batched-tokens", "128"],
+    )
     server = VllmServer(tiny_model, section, max_model_len=512, log=tmp_path / "vllm.log")
     events: list[str] = []
     server.on_event = events.append

@@ -65,9 +65,14 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "ledger": _write_ledger,
     "manifest": _write_manifest,
     "rows": lambda folder: write_rows(folder / "rows.jsonl", ({"n": "x" * 100} for _ in range(2000))) and None,
-    "parquet": lambda folder: write_rows(folder / "rows.parquet", (
-        {"row_id": str(n), "stage": "x", "reason": str(hash(str(n)) ** 5), "detail": ""} for n in range(5000)),
-        Rejection) and None,
+    "parquet": lambda folder: (
+        write_rows(
+            folder / "rows.parquet",
+            ({"row_id": str(n), "stage": "x", "reason": str(hash(str(n)) ** 5), "detail": ""} for n in range(5000)),
+            Rejection,
+        )
+        and None
+    ),
     "preprocess": _preprocess,
 }
 

@@ -41,20 +41,27 @@ TASKS = [json.loads(line)["task_id"] for line in MINI_PATH.read_text().splitline
 
 
 def snippets(count: int) -> list[Snippet]:
-    return [Snippet(f"s{number}", f"def scale_{number}(x):\n    return x * {number}", "python", "", "", "", 1)
-            for number in range(count)]
+    return [
+        Snippet(f"s{number}", f"def scale_{number}(x):\n    return x * {number}", "python", "", "", "", 1)
+        for number in range(count)
+    ]
 
 
 def generate(server: BadServer, model: Path, folder: Path, rows: list[Snippet], **section: Any) -> list[Manifest]:
     """Summarize and score as the loop does."""
+
     async def main() -> list[Manifest]:
         inference = InferenceSection(endpoints=[server.url], concurrency=8, **section)
         async with connect(inference, None) as client:
             options: dict[str, Any] = {
-                "asked": Asked(client, PromptFormatter(model, "chat"), "m", 1024), "inference": inference,
-                "summarize": SummarizeSection(candidates=2, max_new_tokens=16)}
-            return await play_asking(room_of(SUMMARIZE, folder / "summarize", {"snippets": rows}, **options),
-                                     room_of(SCORE, folder / "score", **options))
+                "asked": Asked(client, PromptFormatter(model, "chat"), "m", 1024),
+                "inference": inference,
+                "summarize": SummarizeSection(candidates=2, max_new_tokens=16),
+            }
+            return await play_asking(
+                room_of(SUMMARIZE, folder / "summarize", {"snippets": rows}, **options),
+                room_of(SCORE, folder / "score", **options),
+            )
 
     return asyncio.run(main())
 
@@ -66,8 +73,10 @@ def instruction(body: Body) -> Reply:
 
 def test_each_failed_row_is_rejected_with_its_reason(bad_server: Make, smollm: Path, tmp_path: Path) -> None:
     formatter = PromptFormatter(smollm, "chat")
-    marks = {name: formatter.encode(f"scale_{number}(")[-3:] for number, name in
-             enumerate(("unavailable", "unreadable", "too long"))}
+    marks = {
+        name: formatter.encode(f"scale_{number}(")[-3:]
+        for number, name in enumerate(("unavailable", "unreadable", "too long"))
+    }
     faults = {"unavailable": status(500), "unreadable": cut_json, "too long": TOO_LONG}
 
     def holds(prompt: list[int], mark: list[int]) -> bool:
@@ -78,8 +87,11 @@ def test_each_failed_row_is_rejected_with_its_reason(bad_server: Make, smollm: P
             five = formatter.encode("scale_5(")[-3:]
             bad = holds(body["prompt"][0], five)
             label = f"token_id:{body['logprob_token_ids'][0]}"
-            return changed(lambda tree: tree["choices"][0]["logprobs"]["top_logprobs"][0].update(
-                {label: float("nan")})) if bad else good
+            return (
+                changed(lambda tree: tree["choices"][0]["logprobs"]["top_logprobs"][0].update({label: float("nan")}))
+                if bad
+                else good
+            )
         return next((faults[name] for name, mark in marks.items() if holds(body["prompt"], mark)), instruction(body))
 
     summarized, scored = generate(bad_server(choose=choose), smollm, tmp_path, snippets(8))
@@ -87,8 +99,13 @@ def test_each_failed_row_is_rejected_with_its_reason(bad_server: Make, smollm: P
     assert summarized.rejected == {"request_failed": 2, "bad_reply": 2, "too_long": 2}
     rejections = read_rows(tmp_path / "summarize/rejections.parquet")
     assert sorted((row["row_id"], row["reason"]) for row in rejections) == [
-        ("s0/0", "request_failed"), ("s0/1", "request_failed"), ("s1/0", "bad_reply"), ("s1/1", "bad_reply"),
-        ("s2/0", "too_long"), ("s2/1", "too_long")]
+        ("s0/0", "request_failed"),
+        ("s0/1", "request_failed"),
+        ("s1/0", "bad_reply"),
+        ("s1/1", "bad_reply"),
+        ("s2/0", "too_long"),
+        ("s2/1", "too_long"),
+    ]
     assert "answered 500: not now" in rejections[0]["detail"]
     assert (scored.rows_in, scored.rows_out, scored.rejected) == (10, 8, {"bad_score": 2})
 
@@ -170,10 +187,11 @@ def evaluate(server: BadServer, model: Path, folder: Path) -> Manifest:
     return asyncio.run(main())
 
 
-@pytest.mark.parametrize(("fault", "reason"), [(TOO_LONG, "too_long"), (status(400), "request_failed"),
-                                               (cut_json, "bad_reply")])
+@pytest.mark.parametrize(
+    ("fault", "reason"), [(TOO_LONG, "too_long"), (status(400), "request_failed"), (cut_json, "bad_reply")]
+)
 def test_a_task_that_is_not_answered_is_not_measured(
-        bad_server: Make, smollm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Reply, reason: str
+    bad_server: Make, smollm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Reply, reason: str
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     bad: list[int] = []
@@ -195,8 +213,12 @@ def test_null_scores_never_become_zero(bad_server: Make, smollm: Path, tmp_path:
     def choose(body: Body) -> Reply:
         if "logprob_token_ids" not in body:
             return instruction(body)
-        return changed(lambda tree: [known["logprobs"].update(top_logprobs=[dict.fromkeys(
-            known["logprobs"]["top_logprobs"][0])]) for known in tree["choices"]])
+        return changed(
+            lambda tree: [
+                known["logprobs"].update(top_logprobs=[dict.fromkeys(known["logprobs"]["top_logprobs"][0])])
+                for known in tree["choices"]
+            ]
+        )
 
     server = bad_server(choose=choose)
     summarized, scored = generate(server, smollm, tmp_path, snippets(3))

@@ -39,17 +39,37 @@ DIFFICULTY = [pytest.param(1, id="quick"), pytest.param(10, id="thorough", marks
 
 
 def fuzz(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    return settings(max_examples=examples, deadline=None, derandomize=examples <= 200,
-                    suppress_health_check=list(HealthCheck))
+    return settings(
+        max_examples=examples, deadline=None, derandomize=examples <= 200, suppress_health_check=list(HealthCheck)
+    )
 
 
-NAMES = st.sampled_from([
-    "instruction", "input", "output", "response", "prompt", "completion", "conversations", "messages", "from", "role",
-    "value", "content", "code", "language", "instances", "lang", "x"])
+NAMES = st.sampled_from(
+    [
+        "instruction",
+        "input",
+        "output",
+        "response",
+        "prompt",
+        "completion",
+        "conversations",
+        "messages",
+        "from",
+        "role",
+        "value",
+        "content",
+        "code",
+        "language",
+        "instances",
+        "lang",
+        "x",
+    ]
+)
 SPEAKERS = st.sampled_from(["human", "gpt", "user", "assistant", "system"])
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12) | SPEAKERS
-VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4),
-                      max_leaves=12)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4), max_leaves=12
+)
 RECORDS = st.dictionaries(NAMES, VALUES, max_size=6)
 
 
@@ -66,10 +86,12 @@ def mutated(draw: st.DrawFn, text: bytes) -> bytes:
 GOOD_LINES = "".join(json.dumps(row(number)) + "\n" for number in range(3)).encode()
 GOOD_ARRAY = json.dumps([row(number) for number in range(3)], indent=1).encode()
 BYTES = {
-    "c.jsonl": st.binary(max_size=200) | mutated(GOOD_LINES) | st.lists(RECORDS).map(
-        lambda rows: "\n".join(map(json.dumps, rows)).encode()),
-    "c.json": st.binary(max_size=200) | mutated(GOOD_ARRAY) | st.lists(VALUES).map(
-        lambda rows: json.dumps(rows).encode()),
+    "c.jsonl": st.binary(max_size=200)
+    | mutated(GOOD_LINES)
+    | st.lists(RECORDS).map(lambda rows: "\n".join(map(json.dumps, rows)).encode()),
+    "c.json": st.binary(max_size=200)
+    | mutated(GOOD_ARRAY)
+    | st.lists(VALUES).map(lambda rows: json.dumps(rows).encode()),
     "c.jsonl.gz": mutated(gzip.compress(GOOD_LINES, mtime=0)),
 }
 
@@ -149,10 +171,42 @@ def test_layouts(times: int) -> None:
     check()
 
 
-PIECES = st.sampled_from([
-    "```", "````", "~~~", "```python", "``` js", "\n", "\r\n", "\r", "    ", "\t", "- ", "def f(x):\n    return x\n",
-    "class A { int x; }", "<?php echo 1;", "Some words here.", "{", "}", "(", ")", "'", '"', "'''", "`", "x = 1\n", "<",
-    "#include <a>\n", "$(ls)", "fi\n", "=>", "\ufeff", "\u2028", *MARKERS])
+PIECES = st.sampled_from(
+    [
+        "```",
+        "````",
+        "~~~",
+        "```python",
+        "``` js",
+        "\n",
+        "\r\n",
+        "\r",
+        "    ",
+        "\t",
+        "- ",
+        "def f(x):\n    return x\n",
+        "class A { int x; }",
+        "<?php echo 1;",
+        "Some words here.",
+        "{",
+        "}",
+        "(",
+        ")",
+        "'",
+        '"',
+        "'''",
+        "`",
+        "x = 1\n",
+        "<",
+        "#include <a>\n",
+        "$(ls)",
+        "fi\n",
+        "=>",
+        "\ufeff",
+        "\u2028",
+        *MARKERS,
+    ]
+)
 TEXTS = st.lists(PIECES | st.text(max_size=10), max_size=30).map("".join)
 
 
@@ -176,13 +230,29 @@ def test_extraction(times: int) -> None:
 
 CONFIG = (ROOT / "configs/quickstart.yaml").read_bytes()
 KEYS = st.sampled_from(["a", "train", "corpus"])
-TAGS = st.sampled_from([
-    "!!python/object/apply:os.system ['touch escaped']", "!!python/name:os.system", "!!python/object/new:type {}",
-    "!!timestamp x", "!!int x", "!!bool 3", "!!set {a}", "&a [*a]", "*a", "<<: *a", "{}: 1"])
-YAMLS = (mutated(CONFIG) | st.text(alphabet=string.printable, max_size=80).map(str.encode)
-         | st.builds(lambda tag, key: CONFIG + f"\n{key}: {tag}\n".encode(), TAGS, KEYS)
-         | st.dictionaries(st.sampled_from(["name", "model", "corpus", "train", "evaluate", "seed"]), VALUES).map(
-             lambda tree: yaml.safe_dump(tree).encode()))
+TAGS = st.sampled_from(
+    [
+        "!!python/object/apply:os.system ['touch escaped']",
+        "!!python/name:os.system",
+        "!!python/object/new:type {}",
+        "!!timestamp x",
+        "!!int x",
+        "!!bool 3",
+        "!!set {a}",
+        "&a [*a]",
+        "*a",
+        "<<: *a",
+        "{}: 1",
+    ]
+)
+YAMLS = (
+    mutated(CONFIG)
+    | st.text(alphabet=string.printable, max_size=80).map(str.encode)
+    | st.builds(lambda tag, key: CONFIG + f"\n{key}: {tag}\n".encode(), TAGS, KEYS)
+    | st.dictionaries(st.sampled_from(["name", "model", "corpus", "train", "evaluate", "seed"]), VALUES).map(
+        lambda tree: yaml.safe_dump(tree).encode()
+    )
+)
 
 
 @pytest.mark.parametrize("times", DIFFICULTY)
@@ -205,8 +275,11 @@ def test_configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int) ->
 
 def test_a_billion_laughs_are_refused(tmp_path: Path) -> None:
     levels = "".join(f"{chr(98 + n)}: &{chr(98 + n)} [{','.join(['*' + chr(97 + n)] * 9)}]\n" for n in range(12))
-    for text in ("a: &a [x, x]\n" + levels, "a: &a [*a]\n", "a: &a {x: 1}\n" + levels.replace("[", "{<<: [").replace(
-            "]", "]}")):
+    for text in (
+        "a: &a [x, x]\n" + levels,
+        "a: &a [*a]\n",
+        "a: &a {x: 1}\n" + levels.replace("[", "{<<: [").replace("]", "]}"),
+    ):
         (tmp_path / "c.yaml").write_text(text)
         with pytest.raises(ConfigError, match="aliases"):
             load_config(tmp_path / "c.yaml")
@@ -238,8 +311,10 @@ def test_rows_given_to_a_single_stage(tmp_path: Path, times: int) -> None:
 
 CONTROL = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<repo_name>", "<file_sep>", "<empty_output>"]
 KNOWN_LETTERS = st.characters(max_codepoint=0x2FF, exclude_categories=["Cc"])  # SmolLM2 has no token for some bytes
-PROMPTS = st.lists(st.sampled_from([*CONTROL, *MARKERS, "<|im_", "end|>", "<|", "|>", " ", "\n"])
-                   | st.text(KNOWN_LETTERS, max_size=6), max_size=8).map("".join)
+PROMPTS = st.lists(
+    st.sampled_from([*CONTROL, *MARKERS, "<|im_", "end|>", "<|", "|>", " ", "\n"]) | st.text(KNOWN_LETTERS, max_size=6),
+    max_size=8,
+).map("".join)
 
 
 @pytest.mark.parametrize("times", DIFFICULTY)

@@ -78,6 +78,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def watched(engine: Engine, waiting: int, seconds: float) -> float:
     """Watch for some time, or until it is killed; return how long that took."""
+
     async def main() -> float:
         began = time.monotonic()
         task = asyncio.create_task(watch(cast(VllmServer, engine), lambda: waiting))
@@ -103,8 +104,11 @@ def test_no_token_is_a_hang_while_somebody_waits(engine: Engine) -> None:
     assert "gave no token for" in engine.killed[0]
 
 
-@pytest.mark.parametrize("change", [{}, {"works": False, "counts": False}, {"answers": False, "ready": False},
-                                    {"answers": False, "alive": False}], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"works": False, "counts": False}, {"answers": False, "ready": False}, {"answers": False, "alive": False}],
+    ids=str,
+)
 def test_who_works_starts_or_has_ended_is_left_alone(engine: Engine, change: dict[str, bool]) -> None:
     for name, value in change.items():
         setattr(engine, name, value)
@@ -172,8 +176,9 @@ def test_endpoints_must_serve_the_same_model(bad_server: Callable[..., BadServer
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("comes_back", [True, False])
-def test_an_endpoint_that_is_away_is_waited_for(bad_server: Callable[..., BadServer], comes_back: bool,
-                                                monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endpoint_that_is_away_is_waited_for(
+    bad_server: Callable[..., BadServer], comes_back: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(connect_module, "ASK_AGAIN_SECONDS", 0.05)
     server = bad_server(good)
     section = InferenceSection(endpoints=[server.url], start_timeout_seconds=1.0)
@@ -198,8 +203,10 @@ def test_one_of_two_endpoints_is_enough(bad_server: Callable[..., BadServer]) ->
     async def main() -> list[str]:
         async with connect(InferenceSection(endpoints=[server.url for server in servers]), None) as client:
             servers[0].away = True
-            return [reply.text for reply in await asyncio.gather(
-                *(client.complete([number], Sampling(5)) for number in range(20)))]
+            return [
+                reply.text
+                for reply in await asyncio.gather(*(client.complete([number], Sampling(5)) for number in range(20)))
+            ]
 
     assert asyncio.run(main()) == [f" of {number}" for number in range(20)]
     assert len(servers[1].bodies) == 20

@@ -25,8 +25,15 @@ ROWS = 24
 class Engine:
     """Dies in front of poison: what is in flight is cut off, and so is all that comes until it is started again."""
 
-    def __init__(self, make: Callable[..., BadServer], poison: set[int], *, max_restarts: int,
-                 errors_first: bool = False, kills_at: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        make: Callable[..., BadServer],
+        poison: set[int],
+        *,
+        max_restarts: int,
+        errors_first: bool = False,
+        kills_at: tuple[int, ...] = (),
+    ) -> None:
         self.server = make(choose=lambda body: self._serve)
         self.starts = 1
         self.counted: set[int] = set()
@@ -77,16 +84,18 @@ def ask_all(engine: Engine) -> list[Any]:
     async def main() -> list[Any]:
         url = engine.server.url
         async with InferenceClient([url], "m", concurrency=8, timeout_seconds=5, backend=engine) as client:
-            return await asyncio.gather(*(client.complete([number], Sampling(5)) for number in range(ROWS)),
-                                        return_exceptions=True)
+            return await asyncio.gather(
+                *(client.complete([number], Sampling(5)) for number in range(ROWS)), return_exceptions=True
+            )
 
     return asyncio.run(main())
 
 
 @pytest.mark.parametrize("errors_first", [False, True], ids=["it resets", "it answers 500 and then dies"])
 @pytest.mark.parametrize("poison", [{5}, {0, 1, 20}], ids=str)
-def test_only_the_poison_is_set_aside(bad_server: Callable[..., BadServer], poison: set[int], errors_first: bool
-                                      ) -> None:
+def test_only_the_poison_is_set_aside(
+    bad_server: Callable[..., BadServer], poison: set[int], errors_first: bool
+) -> None:
     engine = Engine(bad_server, poison, max_restarts=2, errors_first=errors_first)
     replies = ask_all(engine)
     for number, reply in enumerate(replies):

@@ -35,21 +35,40 @@ def ranks() -> list[int]:
 def start(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Manifest]:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     names = ("id", "language", "snippet_id", "candidate_id", "row_id", "source", "model")
-    rows = [dict.fromkeys(names, "x") | {"instruction": f"Add {n}.", "response": f"def add_{n}(x): return x + {n}",
-                                         "round": 0, "lm_score": None, "line": n} for n in range(2 * STEPS)]
+    rows = [
+        dict.fromkeys(names, "x")
+        | {
+            "instruction": f"Add {n}.",
+            "response": f"def add_{n}(x): return x + {n}",
+            "round": 0,
+            "lm_score": None,
+            "line": n,
+        }
+        for n in range(2 * STEPS)
+    ]
     write_rows(tmp_path / "rows.parquet", rows)
 
     def begin(name: str, processes: int) -> Manifest:
-        section = TrainSection(optimizer="adamw", learning_rate=1e-3, dtype="float32", global_batch_size=2,
-                               micro_batch_size=1, max_length=128, save_steps=2, processes=processes)
-        return train_on(tiny_model, [PhaseRun("selected", [tmp_path / "rows.parquet"], 1, 1e-3)], tmp_path / name,
-                        train=section)
+        section = TrainSection(
+            optimizer="adamw",
+            learning_rate=1e-3,
+            dtype="float32",
+            global_batch_size=2,
+            micro_batch_size=1,
+            max_length=128,
+            save_steps=2,
+            processes=processes,
+        )
+        return train_on(
+            tiny_model, [PhaseRun("selected", [tmp_path / "rows.parquet"], 1, 1e-3)], tmp_path / name, train=section
+        )
 
     return begin
 
 
-def test_one_of_two_ranks_dies(start: Callable[..., Manifest], tmp_path: Path, caplog: pytest.LogCaptureFixture
-                               ) -> None:
+def test_one_of_two_ranks_dies(
+    start: Callable[..., Manifest], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     whole = start("whole", 2)
     results: list[Manifest] = []
     thread = threading.Thread(target=lambda: results.append(start("killed", 2)))

@@ -45,8 +45,9 @@ class QuickServer(VllmServer):
 
 @pytest.fixture
 def server(smollm: Path, tmp_path: Path) -> Iterator[QuickServer]:
-    made = QuickServer(smollm, InferenceSection(max_restarts=2, start_timeout_seconds=20), max_model_len=64,
-                       log=tmp_path / "log")
+    made = QuickServer(
+        smollm, InferenceSection(max_restarts=2, start_timeout_seconds=20), max_model_len=64, log=tmp_path / "log"
+    )
     made.failing_starts = tmp_path / "failing"
     made.start()
     asyncio.run(made.wait_ready())

@@ -36,8 +36,10 @@ def toy_model(smollm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(smollm / name, folder / name)
     (folder / "config.json").write_text(json.dumps({"model_type": "llama", "tie_word_embeddings": True}))
     random = np.random.default_rng(0)
-    tensors = {"model.embed_tokens.weight": random.standard_normal((16, 4), dtype=np.float32),
-               "model.layers.0.mlp.down_proj.weight": random.standard_normal((4, 8), dtype=np.float32)}
+    tensors = {
+        "model.embed_tokens.weight": random.standard_normal((16, 4), dtype=np.float32),
+        "model.layers.0.mlp.down_proj.weight": random.standard_normal((4, 8), dtype=np.float32),
+    }
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     return folder
 
@@ -76,16 +78,18 @@ class Gateway:
         raise AssertionError(f"not within {seconds} s: {status}")
 
     def wait_for(self, name: str) -> dict[str, Any]:
-        return self.wait(lambda status: status["ready"] and status["state"] == "serving"
-                         and status["checkpoint"] == name)
+        return self.wait(
+            lambda status: status["ready"] and status["state"] == "serving" and status["checkpoint"] == name
+        )
 
     def ask(self, prompt: str = "tokens=3", **more: Any) -> httpx.Response:
         return self.http.post("/v1/completions", json={"model": "current", "prompt": prompt} | more)
 
     def stream(self, prompt: str = "tokens=3", **more: Any) -> list[Any]:
         """Return the data of all events, `[DONE]` as it is."""
-        with self.http.stream("POST", "/v1/completions", json={"model": "current", "prompt": prompt, "stream": True}
-                              | more) as reply:
+        with self.http.stream(
+            "POST", "/v1/completions", json={"model": "current", "prompt": prompt, "stream": True} | more
+        ) as reply:
             assert reply.status_code == 200, reply.read()
             return read_events(b"".join(reply.iter_raw()))
 
@@ -107,8 +111,11 @@ def gateways(model: Path, folder: Path) -> Iterator[Callable[..., Gateway]]:
         return gateway
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(VllmServer, "_command", lambda server, port: [
-            sys.executable, str(fake), "--model", str(server.model), "--port", str(port)])
+        patch.setattr(
+            VllmServer,
+            "_command",
+            lambda server, port: [sys.executable, str(fake), "--model", str(server.model), "--port", str(port)],
+        )
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         yield start
         for gateway in started:

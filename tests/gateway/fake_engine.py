@@ -49,9 +49,18 @@ class Engine:
             top = {f"token_id:{label}": value for label in body["logprob_token_ids"]}
             return Response(json.dumps({"choices": [{"index": 0, "logprobs": {"top_logprobs": [top]}}]}))
         if body.get("tools"):
-            return JSONResponse({"error": {"message": '"auto" tool choice requires --enable-auto-tool-choice and '
-                                           '--tool-call-parser to be set', "type": "BadRequestError",
-                                           "param": None, "code": 400}}, 400)
+            return JSONResponse(
+                {
+                    "error": {
+                        "message": '"auto" tool choice requires --enable-auto-tool-choice and '
+                        "--tool-call-parser to be set",
+                        "type": "BadRequestError",
+                        "param": None,
+                        "code": 400,
+                    }
+                },
+                400,
+            )
         prompt = body["prompt"] if "prompt" in body else body["messages"][-1]["content"]
         wanted = dict(part.split("=") for part in prompt.split())
         if "status" in wanted:
@@ -67,9 +76,14 @@ class Engine:
                 return Response()
         if "garbage" in wanted:
             return PlainTextResponse("<html>")
-        return JSONResponse({"model": body["model"], "received": body,
-                             "choices": [{"index": 0, "text": self.text, "finish_reason": "length"}],
-                             "usage": {"prompt_tokens": 2, "completion_tokens": 3}})
+        return JSONResponse(
+            {
+                "model": body["model"],
+                "received": body,
+                "choices": [{"index": 0, "text": self.text, "finish_reason": "length"}],
+                "usage": {"prompt_tokens": 2, "completion_tokens": 3},
+            }
+        )
 
     @property
     def text(self) -> str:
@@ -93,8 +107,13 @@ class Engine:
                 text = self.text + "x" * int(wanted.get("size", 0))
                 words = {"delta": {"content": text}} if chat else {"text": text}
                 reason = "length" if number == total - 1 else None
-                chunk = {"id": "x", "object": "chunk", "created": 1, "model": body["model"],
-                         "choices": [{"index": 0, "finish_reason": reason, **words}]}
+                chunk = {
+                    "id": "x",
+                    "object": "chunk",
+                    "created": 1,
+                    "model": body["model"],
+                    "choices": [{"index": 0, "finish_reason": reason, **words}],
+                }
                 yield f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"
                 if "garbage" in wanted:
                     yield "data: <html>\n\n"
@@ -102,8 +121,14 @@ class Engine:
             self.aborted += 1
             raise
         if body.get("stream_options", {}).get("include_usage"):
-            chunk = {"id": "x", "object": "chunk", "created": 1, "model": body["model"], "choices": [],
-                     "usage": {"prompt_tokens": 2, "completion_tokens": total, "total_tokens": 2 + total}}
+            chunk = {
+                "id": "x",
+                "object": "chunk",
+                "created": 1,
+                "model": body["model"],
+                "choices": [],
+                "usage": {"prompt_tokens": 2, "completion_tokens": total, "total_tokens": 2 + total},
+            }
             yield f"data: {json.dumps(chunk)}\n\n"
         if "cut" not in wanted:
             yield "data: [DONE]\n\n"
@@ -132,11 +157,16 @@ def main() -> None:
     if engine.fault("unhealthy"):
         sys.exit("these weights do not fit")
     commands = ("/pause", "/collective_rpc", "/reset_prefix_cache", "/resume", "/sleep", "/wake_up")
-    app = Starlette(routes=[
-        Route("/v1/completions", engine.complete, methods=["POST"]), Route("/v1/models", engine.models),
-        Route("/v1/chat/completions", engine.complete, methods=["POST"]),
-        Route("/health", engine.health), Route("/metrics", engine.metrics),
-        *(Route(path, engine.command, methods=["POST"]) for path in commands)])
+    app = Starlette(
+        routes=[
+            Route("/v1/completions", engine.complete, methods=["POST"]),
+            Route("/v1/models", engine.models),
+            Route("/v1/chat/completions", engine.complete, methods=["POST"]),
+            Route("/health", engine.health),
+            Route("/metrics", engine.metrics),
+            *(Route(path, engine.command, methods=["POST"]) for path in commands),
+        ]
+    )
     uvicorn.run(app, host="127.0.0.1", port=int(argument("--port")), log_level="warning")
 
 

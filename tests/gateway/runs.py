@@ -20,9 +20,13 @@ def make_run(path: Path, model: Path, rounds: int, **serve: Any) -> RunDir:
     """Make a run whose round 0 is the model, promoted, and whose later rounds are perturbed copies, candidates."""
     run_dir = RunDir(path)
     settings = {"max_num_seqs": 32} | serve.pop("inference", {})
-    overrides = [f"model.base={model}", f"model.start={model}", "model.max_model_len=512",
-                 *(f"inference.{key}={value}" for key, value in settings.items()),
-                 *(f"serve.{key}={value}" for key, value in ({"port": 0} | serve).items())]
+    overrides = [
+        f"model.base={model}",
+        f"model.start={model}",
+        "model.max_model_len=512",
+        *(f"inference.{key}={value}" for key, value in settings.items()),
+        *(f"serve.{key}={value}" for key, value in ({"port": 0} | serve).items()),
+    ]
     path.mkdir(parents=True)
     run_dir.config.write_text(dump_config(load_config(ROOT / "configs" / "quickstart.yaml", overrides)))
     for number in range(rounds):
@@ -31,8 +35,11 @@ def make_run(path: Path, model: Path, rounds: int, **serve: Any) -> RunDir:
     with Ledger(run_dir.ledger, create=True) as ledger:
         for number in range(rounds):
             folder = run_dir.checkpoint(number)
-            ledger.add_checkpoint(Checkpoint(
-                number, str(folder), model_digest(folder), "", "candidate" if number else "promoted", "by hand", {}))
+            ledger.add_checkpoint(
+                Checkpoint(
+                    number, str(folder), model_digest(folder), "", "candidate" if number else "promoted", "by hand", {}
+                )
+            )
     return run_dir
 
 

@@ -14,18 +14,29 @@ from tests.gateway.test_requests import check_error
 @pytest.mark.parametrize("value", ['"5000"', "5000.0", "5e3", '"5_000"', '" 5000 "', '"5000.0"', "1e400", "[2]"])
 @pytest.mark.parametrize("field", ["n", "best_of"])
 def test_what_an_engine_reads_as_a_number_is_one(shared_gateway: Gateway, field: str, value: str) -> None:
-    for route, prompt in (("completions", '"prompt": "tokens=1"'),
-                          ("chat/completions", '"messages": [{"role": "user", "content": "tokens=1"}]')):
+    for route, prompt in (
+        ("completions", '"prompt": "tokens=1"'),
+        ("chat/completions", '"messages": [{"role": "user", "content": "tokens=1"}]'),
+    ):
         content = f'{{"model": "current", {prompt}, "{field}": 1, "{field}": {value}}}'
         reply = shared_gateway.http.post(f"/v1/{route}", content=content)
         assert check_error(reply, 400)["param"] in ("n", field), reply.text
 
 
 SPELLED = {
-    "n": ('"7"', 7), "best_of": ("2.0", 2), "max_tokens": ('"1e1"', None), "max_completion_tokens": ("4e0", 4),
-    "min_tokens": ('"0"', 0), "logprobs": ('"5"', 5), "prompt_logprobs": ("true", 1), "echo": ('"yes"', True),
-    "use_beam_search": ('"off"', False), "ignore_eos": ("1", True), "truncate_prompt_tokens": ("3.0", 3),
-    "logprob_token_ids": ("[]", []), "stream": ('"no"', False),
+    "n": ('"7"', 7),
+    "best_of": ("2.0", 2),
+    "max_tokens": ('"1e1"', None),
+    "max_completion_tokens": ("4e0", 4),
+    "min_tokens": ('"0"', 0),
+    "logprobs": ('"5"', 5),
+    "prompt_logprobs": ("true", 1),
+    "echo": ('"yes"', True),
+    "use_beam_search": ('"off"', False),
+    "ignore_eos": ("1", True),
+    "truncate_prompt_tokens": ("3.0", 3),
+    "logprob_token_ids": ("[]", []),
+    "stream": ('"no"', False),
 }
 
 
@@ -62,6 +73,7 @@ def test_prompts_times_n_are_counted(shared_gateway: Gateway, prompt: list[Any])
     for n in (2, "2", 2.0):
         reply = shared_gateway.http.post("/v1/completions", json={"model": "current", "prompt": prompt, "n": n})
         assert "1024 completions" in check_error(reply, 400)["message"]
-    reply = shared_gateway.http.post("/v1/completions", json={"model": "current", "prompt": "", "n": 9,
-                                                              "prompt_embeds": ["x"] * 200})
+    reply = shared_gateway.http.post(
+        "/v1/completions", json={"model": "current", "prompt": "", "n": 9, "prompt_embeds": ["x"] * 200}
+    )
     assert "1024 completions" in check_error(reply, 400)["message"]

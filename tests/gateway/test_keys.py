@@ -19,8 +19,18 @@ def test_only_who_has_a_key_is_answered(start_gateway: Callable[..., Gateway], t
     for value in ("Bearer sk-one", "bearer sk-two", "Bearer team:a#1:x"):
         assert gateway.http.get("/v1/models", headers={"authorization": value}).status_code == 200
     assert gateway.http.get("/v1/models", auth=("anybody", "sk-one")).status_code == 200
-    for value in ("", "Bearer sk-on", "Bearer alice: sk-one", "Basic c2s=", "Basic ?", "Bearer \xff", "sk-two",
-                  "Bearer a", "Bearer x", "Bearer team:a"):
+    for value in (
+        "",
+        "Bearer sk-on",
+        "Bearer alice: sk-one",
+        "Basic c2s=",
+        "Basic ?",
+        "Bearer \xff",
+        "sk-two",
+        "Bearer a",
+        "Bearer x",
+        "Bearer team:a",
+    ):
         reply = gateway.http.get("/v1/models", headers={"authorization": value.encode("latin-1")})
         assert reply.status_code == 401 and reply.json()["error"]["code"] == "invalid_api_key", value
     assert gateway.ask().status_code == 401

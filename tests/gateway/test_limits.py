@@ -20,8 +20,9 @@ async def hold(admission: Admission, number: int, order: list[int], seconds: flo
 def test_two_at_once_in_the_order_of_coming_and_the_rest_are_refused() -> None:
     async def main() -> None:
         admission, order = Admission(2, 5), list[int]()
-        results = await asyncio.gather(*(hold(admission, number, order) for number in range(10)),
-                                       return_exceptions=True)
+        results = await asyncio.gather(
+            *(hold(admission, number, order) for number in range(10)), return_exceptions=True
+        )
         assert order == list(range(7))
         refused = [result for result in results if isinstance(result, ApiError)]
         assert [error.status for error in refused] == [429] * 3 and refused[0].retry_after

@@ -31,8 +31,18 @@ def test_options_of_the_engine_become_keys_of_the_config(message: str) -> None:
     assert SAID[message] in told["message"] and told["code"] == 400
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b'{"error": "no"}', b'{"error": {"message": 7}}', b"{}",
-                                     b'{"error": {"message": "max_tokens is too large -- by 7"}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b'{"error": "no"}',
+        b'{"error": {"message": 7}}',
+        b"{}",
+        b'{"error": {"message": "max_tokens is too large -- by 7"}}',
+    ],
+)
 def test_what_names_none_is_passed_on_as_it_is(content: bytes) -> None:
     assert in_our_words(content) == content
 

@@ -34,10 +34,12 @@ def test_a_whole_reply_names_its_checkpoint(shared_gateway: Gateway) -> None:
     assert [model["id"] for model in shared_gateway.http.get("/v1/models").json()["data"]] == ["current", "round-00"]
 
 
-@pytest.mark.parametrize(("options", "chunks"), [({}, 3), ({"stream_options": {"include_usage": True}}, 4),
-                                                 ({"stream_options": None}, 3)])
+@pytest.mark.parametrize(
+    ("options", "chunks"), [({}, 3), ({"stream_options": {"include_usage": True}}, 4), ({"stream_options": None}, 3)]
+)
 def test_every_chunk_names_its_checkpoint_and_usage_is_for_those_who_ask(
-        gateway: Gateway, options: dict[str, Any], chunks: int) -> None:
+    gateway: Gateway, options: dict[str, Any], chunks: int
+) -> None:
     *events, done = gateway.stream(**options)
     assert done == "[DONE]" and len(events) == chunks
     assert {event["model"] for event in events} == {"round-00"}
@@ -48,8 +50,9 @@ def test_every_chunk_names_its_checkpoint_and_usage_is_for_those_who_ask(
 
 def test_the_openai_client_chats(shared_gateway: Gateway) -> None:
     client = openai.OpenAI(base_url=f"{shared_gateway.url}/v1", api_key="none")
-    stream = client.chat.completions.create(model="current", messages=[{"role": "user", "content": "tokens=4"}],
-                                            stream=True)
+    stream = client.chat.completions.create(
+        model="current", messages=[{"role": "user", "content": "tokens=4"}], stream=True
+    )
     chunks = list(stream)
     assert len(chunks) == 4 and chunks[-1].choices[0].finish_reason == "length"
     with pytest.raises(openai.NotFoundError) as error:
@@ -59,8 +62,9 @@ def test_the_openai_client_chats(shared_gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("route", ["completions", "chat/completions"])
-@pytest.mark.parametrize("fields", [{}, {"temperature": 0.2, "top_k": 5}, {"min_p": None, "temperature": 0}],
-                         ids=["nothing", "some", "null"])
+@pytest.mark.parametrize(
+    "fields", [{}, {"temperature": 0.2, "top_k": 5}, {"min_p": None, "temperature": 0}], ids=["nothing", "some", "null"]
+)
 def test_engines_are_told_all_of_the_sampling(shared_gateway: Gateway, route: str, fields: dict[str, Any]) -> None:
     asked: dict[str, Any] = {"prompt": "tokens=1"}
     if route == "chat/completions":
@@ -71,9 +75,16 @@ def test_engines_are_told_all_of_the_sampling(shared_gateway: Gateway, route: st
     assert {name: sent[name] for name in NEUTRAL} == NEUTRAL | given
 
 
-@pytest.mark.parametrize(("fields", "stops"), [
-    ({}, [2]), ({"stop_token_ids": [5]}, [5, 2]), ({"stop_token_ids": [2]}, [2]), ({"stop_token_ids": None}, [2]),
-    ({"ignore_eos": True}, None)])
+@pytest.mark.parametrize(
+    ("fields", "stops"),
+    [
+        ({}, [2]),
+        ({"stop_token_ids": [5]}, [5, 2]),
+        ({"stop_token_ids": [2]}, [2]),
+        ({"stop_token_ids": None}, [2]),
+        ({"ignore_eos": True}, None),
+    ],
+)
 def test_engines_are_told_where_a_reply_ends(shared_gateway: Gateway, fields: dict[str, Any], stops: Any) -> None:
     assert shared_gateway.ask("tokens=1", **fields).json()["received"].get("stop_token_ids") == stops
 
@@ -88,17 +99,34 @@ def test_a_chat_is_rendered_as_for_training_unless_its_client_says_otherwise() -
     assert "chat_template_kwargs" not in Manners((2,), {}).applied(chat)
 
 
-@pytest.mark.parametrize("content", ["{", "[1]", "", '{"model": "current", "prompt": NaN', "[" * 100_000, b"\xff\xfe{",
-                                     '{"prompt": "tokens=1"}', '{"model": 7}', '{"model": ' + "1" * 5000 + "}"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[1]",
+        "",
+        '{"model": "current", "prompt": NaN',
+        "[" * 100_000,
+        b"\xff\xfe{",
+        '{"prompt": "tokens=1"}',
+        '{"model": 7}',
+        '{"model": ' + "1" * 5000 + "}",
+    ],
+)
 def test_a_body_that_is_no_request_is_400(shared_gateway: Gateway, content: str | bytes) -> None:
     check_error(shared_gateway.http.post("/v1/completions", content=content), 400)
 
 
-@pytest.mark.parametrize(("fields", "words"), [
-    ({"prompt": "tokens=1", "n": 1025}, "1024 completions"), ({"prompt": ["a"] * 1025}, "1024 completions"),
-    ({"prompt": [[1]] * 600, "n": 2}, "1024 completions"), ({"prompt": "tokens=1", "seed": float("nan")}, "no JSON"),
-    ({"prompt": "\ud800"}, "no text"),
-])
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"prompt": "tokens=1", "n": 1025}, "1024 completions"),
+        ({"prompt": ["a"] * 1025}, "1024 completions"),
+        ({"prompt": [[1]] * 600, "n": 2}, "1024 completions"),
+        ({"prompt": "tokens=1", "seed": float("nan")}, "no JSON"),
+        ({"prompt": "\ud800"}, "no text"),
+    ],
+)
 def test_what_no_engine_should_see_is_400(shared_gateway: Gateway, fields: dict[str, Any], words: str) -> None:
     reply = shared_gateway.http.post("/v1/completions", content=json.dumps({"model": "current"} | fields))
     assert reply.status_code == 400 and words in reply.json()["error"]["message"]
@@ -108,11 +136,16 @@ def test_pages_of_other_origins_cost_nothing(shared_gateway: Gateway) -> None:
     body = json.dumps({"model": "current", "prompt": "tokens=1"})
     for path in ("/v1/completions", "/v1/chat/completions", "/v1/models", "/", "/engines/0/metrics"):
         for headers in ({"origin": "http://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}):
-            reply = shared_gateway.http.request("POST" if "completions" in path else "GET", path, content=body,
-                                                headers={"content-type": "text/plain"} | headers)
+            reply = shared_gateway.http.request(
+                "POST" if "completions" in path else "GET",
+                path,
+                content=body,
+                headers={"content-type": "text/plain"} | headers,
+            )
             assert check_error(reply, 403)["code"] == "foreign_origin", path
-        preflight = shared_gateway.http.options(path, headers={
-            "origin": "http://evil.example", "access-control-request-method": "POST"})
+        preflight = shared_gateway.http.options(
+            path, headers={"origin": "http://evil.example", "access-control-request-method": "POST"}
+        )
         assert preflight.status_code == 403 and not [name for name in preflight.headers if name.startswith("access-")]
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json"):
         reply = shared_gateway.http.post("/v1/completions", content=body, headers={"content-type": kind})
@@ -160,8 +193,10 @@ def test_each_model_has_its_card_and_the_root_its_contents(shared_gateway: Gatew
 
 
 def test_tools_are_refused_with_a_key_of_the_config(shared_gateway: Gateway) -> None:
-    reply = shared_gateway.http.post("/v1/chat/completions", json={
-        "model": "current", "messages": [], "tools": [{"type": "function", "function": {"name": "f"}}]})
+    reply = shared_gateway.http.post(
+        "/v1/chat/completions",
+        json={"model": "current", "messages": [], "tools": [{"type": "function", "function": {"name": "f"}}]},
+    )
     message = check_error(reply, 400)["message"]
     assert "serve.tool_call_parser" in message and "--" not in message
 
@@ -215,8 +250,12 @@ def test_a_slow_stream_is_not_cut(shared_gateway: Gateway) -> None:
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_client_that_goes_away_ends_its_generation(gateway: Gateway, stream: bool) -> None:
     with pytest.raises(httpx.ReadTimeout):
-        with gateway.http.stream("POST", "/v1/completions", timeout=0.5, json={
-                "model": "current", "prompt": "tokens=2 delay=20", "stream": stream}) as reply:
+        with gateway.http.stream(
+            "POST",
+            "/v1/completions",
+            timeout=0.5,
+            json={"model": "current", "prompt": "tokens=2 delay=20", "stream": stream},
+        ) as reply:
             reply.read()
     deadline = time.monotonic() + 5
     while "aborted 1" not in gateway.http.get("/engines/0/metrics").text:
@@ -247,10 +286,16 @@ def test_metrics(gateway: Gateway) -> None:
     gateway.stream()
     gateway.http.get("/secret/../path")
     text = gateway.http.get("/metrics").text
-    for line in ('requests_total{code="200",route="/v1/completions"} 2.0',
-                 'first_token_seconds_count{route="/v1/completions"} 1.0', 'tokens_total{kind="prompt"} 4.0',
-                 'requests_total{code="404",route="other"} 1.0', "requests_in_flight 0.0", "requests_waiting 0.0",
-                 'swaps_total{outcome="done"} 1.0', 'checkpoint_info{checkpoint="round-00",digest="'):
+    for line in (
+        'requests_total{code="200",route="/v1/completions"} 2.0',
+        'first_token_seconds_count{route="/v1/completions"} 1.0',
+        'tokens_total{kind="prompt"} 4.0',
+        'requests_total{code="404",route="other"} 1.0',
+        "requests_in_flight 0.0",
+        "requests_waiting 0.0",
+        'swaps_total{outcome="done"} 1.0',
+        'checkpoint_info{checkpoint="round-00",digest="',
+    ):
         assert f"inverse_instruct_{line}" in text, line
 
 

@@ -59,8 +59,9 @@ def test_one_that_hangs_is_started_again(gateway: Gateway, monkeypatch: pytest.M
     assert any("gave no sign of life" in event for event in events(gateway.run_dir))
 
 
-def test_one_that_answers_but_computes_no_more_is_started_again(gateway: Gateway,
-                                                                monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_answers_but_computes_no_more_is_started_again(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(watch, "STALL_SECONDS", 2.0)
     reply = gateway.ask("tokens=9 delay=600", stream=True)
     assert reply.status_code == 503 and int(reply.headers["retry-after"]) >= 1

@@ -15,8 +15,13 @@ from tests.gateway.runs import make_run
 
 def serve(run_dir: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
     options = [part for override in overrides for part in ("--set", override)]
-    return subprocess.run([sys.executable, "-m", "inverse_instruct.cli", "serve", "--run-dir", str(run_dir), *options],
-                          capture_output=True, text=True, timeout=60, env=os.environ | {"CUDA_VISIBLE_DEVICES": ""})
+    return subprocess.run(
+        [sys.executable, "-m", "inverse_instruct.cli", "serve", "--run-dir", str(run_dir), *options],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +34,16 @@ def test_what_is_no_run(tmp_path: Path) -> None:
     assert result.returncode == 1 and "is not a run: it has no run.yaml" in result.stderr
 
 
-@pytest.mark.parametrize(("override", "words"), [
-    ("serve.mode=green", "serve.mode"),
-    ("serve.endpoints=[http://127.0.0.1:1]", "set serve.mode: in_place"),
-    ("serve.during_training=sleep", "keep their memory when asleep"),
-    ("serve.api_keys=/nowhere/keys", "serve.api_keys: /nowhere/keys cannot be read"),
-    ("serve.host=nowhere.invalid", "serve.port"),
-])
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("serve.mode=green", "serve.mode"),
+        ("serve.endpoints=[http://127.0.0.1:1]", "set serve.mode: in_place"),
+        ("serve.during_training=sleep", "keep their memory when asleep"),
+        ("serve.api_keys=/nowhere/keys", "serve.api_keys: /nowhere/keys cannot be read"),
+        ("serve.host=nowhere.invalid", "serve.port"),
+    ],
+)
 def test_what_cannot_be_served(run_dir: Path, override: str, words: str) -> None:
     result = serve(run_dir, override)
     assert result.returncode == 2 and words in result.stderr and "Traceback" not in result.stderr, result.stderr

@@ -36,7 +36,8 @@ def wait_until(what: Callable[[], Any], seconds: float = 30) -> None:
 
 @MODES
 def test_no_request_fails_or_is_cut_and_each_stream_ends_on_the_model_that_began_it(
-        start_gateway: Callable[..., Gateway], mode: str) -> None:
+    start_gateway: Callable[..., Gateway], mode: str
+) -> None:
     gateway = start_gateway(mode=mode)
     gateway.wait_for("round-00")
     stop, streams = threading.Event(), list[list[Any]]()
@@ -47,9 +48,11 @@ def test_no_request_fails_or_is_cut_and_each_stream_ends_on_the_model_that_began
 
     with ThreadPoolExecutor(8) as pool:
         clients = [pool.submit(client) for _ in range(8)]
-        for act, name in ((lambda: promote(gateway.run_dir, 1), "round-01"),
-                          (lambda: promote(gateway.run_dir, 2), "round-02"),
-                          (lambda: roll_back(gateway.run_dir), "round-01")):
+        for act, name in (
+            (lambda: promote(gateway.run_dir, 1), "round-01"),
+            (lambda: promote(gateway.run_dir, 2), "round-02"),
+            (lambda: roll_back(gateway.run_dir), "round-01"),
+        ):
             act()
             gateway.wait_for(name)
             time.sleep(0.6)
@@ -83,15 +86,36 @@ def fault(name: str) -> Callable[[Path], None]:
     return lambda folder: (folder / "fault").write_text(name) and None
 
 
-@pytest.mark.parametrize(("mode", "damages"), [
-    ("blue_green", {"has changed since it was measured": corrupt_bytes, "these weights do not fit": fault("unhealthy"),
-                    "is not whole": lambda folder: (folder / "tokenizer.json").unlink(),
-                    "the canary got no answer": fault("nan")}),
-    ("in_place", {"is damaged": truncate, "answered 500 to /collective_rpc": fault("reload"),
-                  "those of the old weights": fault("stale"), "the canary got no answer": fault("nan")}),
-])
-def test_what_cannot_be_served_is_taken_back(start_gateway: Callable[..., Gateway], toy_model: Path, tmp_path: Path,
-                                             mode: str, damages: dict[str, Callable[[Path], None]]) -> None:
+@pytest.mark.parametrize(
+    ("mode", "damages"),
+    [
+        (
+            "blue_green",
+            {
+                "has changed since it was measured": corrupt_bytes,
+                "these weights do not fit": fault("unhealthy"),
+                "is not whole": lambda folder: (folder / "tokenizer.json").unlink(),
+                "the canary got no answer": fault("nan"),
+            },
+        ),
+        (
+            "in_place",
+            {
+                "is damaged": truncate,
+                "answered 500 to /collective_rpc": fault("reload"),
+                "those of the old weights": fault("stale"),
+                "the canary got no answer": fault("nan"),
+            },
+        ),
+    ],
+)
+def test_what_cannot_be_served_is_taken_back(
+    start_gateway: Callable[..., Gateway],
+    toy_model: Path,
+    tmp_path: Path,
+    mode: str,
+    damages: dict[str, Callable[[Path], None]],
+) -> None:
     gateway = start_gateway(make_run(tmp_path / "run", toy_model, 6, mode=mode))
     gateway.wait_for("round-00")
     before = gateway.ask().json()["choices"][0]["text"]
@@ -114,7 +138,8 @@ def test_what_cannot_be_served_is_taken_back(start_gateway: Callable[..., Gatewa
     gateway.wait_for("round-00")
     untied = tmp_path / "cache" / "inverse-instruct" / "untied"
     assert [folder.name for folder in untied.glob("*")] == (
-        [gateway.http.get("/ready").json()["digest"]] if mode == "in_place" else [])
+        [gateway.http.get("/ready").json()["digest"]] if mode == "in_place" else []
+    )
 
 
 def test_a_canary_that_was_measured_must_agree(start_gateway: Callable[..., Gateway]) -> None:
@@ -128,8 +153,9 @@ def test_a_canary_that_was_measured_must_agree(start_gateway: Callable[..., Gate
     assert any("were measured of this checkpoint" in event for event in events(gateway.run_dir))
 
 
-def test_nothing_promoted_is_503_until_something_is(start_gateway: Callable[..., Gateway], toy_model: Path,
-                                                    tmp_path: Path) -> None:
+def test_nothing_promoted_is_503_until_something_is(
+    start_gateway: Callable[..., Gateway], toy_model: Path, tmp_path: Path
+) -> None:
     run_dir = make_run(tmp_path / "run", toy_model, 2)
     with Ledger(run_dir.ledger) as ledger, ledger._db as db:
         db.execute("UPDATE checkpoints SET state = 'candidate'")
@@ -146,7 +172,8 @@ def test_nothing_promoted_is_503_until_something_is(start_gateway: Callable[...,
 
 
 def test_a_first_checkpoint_that_cannot_be_served_says_so_and_the_next_one_is(
-        start_gateway: Callable[..., Gateway], toy_model: Path, tmp_path: Path) -> None:
+    start_gateway: Callable[..., Gateway], toy_model: Path, tmp_path: Path
+) -> None:
     run_dir = make_run(tmp_path / "run", toy_model, 2)
     truncate(run_dir.checkpoint(0))
     gateway = start_gateway(run_dir)
@@ -179,8 +206,9 @@ def test_who_does_not_end_in_time_is_told(start_gateway: Callable[..., Gateway],
     assert first["model"] == "round-00" and last["error"]["code"] == 503
 
 
-def test_a_client_that_reads_nothing_does_not_hold_up_a_swap(start_gateway: Callable[..., Gateway],
-                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_reads_nothing_does_not_hold_up_a_swap(
+    start_gateway: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(serve, "CLIENT_SECONDS", 2)
     gateway = start_gateway(mode="in_place")
     gateway.wait_for("round-00")
@@ -198,7 +226,8 @@ def given_engine(model: Path, port: int) -> subprocess.Popen[bytes]:
 
 
 def test_given_engines_take_the_weights_also_after_they_were_gone(
-        start_gateway: Callable[..., Gateway], toy_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start_gateway: Callable[..., Gateway], toy_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     port = free_port()
     engine = given_engine(toy_model, port)
     try:

@@ -29,8 +29,9 @@ def write_model(folder: Path, dtype: torch.dtype, shards: int, **config: bool) -
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("shards", [1, 2])
 @pytest.mark.parametrize("config", [{"tie_word_embeddings": True}, {}])
-def test_the_head_is_the_embeddings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, shards: int,
-                                    config: dict[str, bool]) -> None:
+def test_the_head_is_the_embeddings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, shards: int, config: dict[str, bool]
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     tensors = write_model(tmp_path / "model", dtype, shards, **config)
     folder = untied_folder(tmp_path / "model", "digest")

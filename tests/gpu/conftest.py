@@ -84,8 +84,9 @@ def coder_6_7b(scratch: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def write_random_rows(tmp_path_factory: pytest.TempPathFactory, make_row: Callable[[str, str], dict[str, Any]]
-                      ) -> Callable[..., Path]:
+def write_random_rows(
+    tmp_path_factory: pytest.TempPathFactory, make_row: Callable[[str, str], dict[str, Any]]
+) -> Callable[..., Path]:
     """A function that writes rows of random letters whose sequences have so many tokens, the template's among them."""
 
     def write(count: int, shortest: int, longest: int) -> Path:

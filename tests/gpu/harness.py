@@ -31,8 +31,14 @@ def environment() -> dict[str, str]:
 
 def on_device(task: str, **arguments: Any) -> Any:
     """Run a task of `on_device.py`; return what it printed."""
-    result = subprocess.run([sys.executable, "-m", "tests.gpu.on_device", task, json.dumps(arguments)], cwd=ROOT,
-                            env=environment(), capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [sys.executable, "-m", "tests.gpu.on_device", task, json.dumps(arguments)],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert result.returncode == 0, result.stderr[-4000:]
     return json.loads(result.stdout.splitlines()[-1])
 
@@ -71,13 +77,30 @@ class Training:
         self.output.parent.mkdir(parents=True, exist_ok=True)
         config = self.output.with_suffix(".yaml")
         phases = [{"data": "original", "epochs": self.epochs}]
-        config.write_text(yaml.safe_dump({
-            "seed": SEED, "train": {"learning_rate": 5e-4, **self.settings, "phases": phases}}))
-        arguments = ["--model", str(self.base), "--input", str(self.rows), "--output", str(self.output),
-                     "--config", str(config), "--set", "model.prompt_format=chat"]
+        config.write_text(
+            yaml.safe_dump({"seed": SEED, "train": {"learning_rate": 5e-4, **self.settings, "phases": phases}})
+        )
+        arguments = [
+            "--model",
+            str(self.base),
+            "--input",
+            str(self.rows),
+            "--output",
+            str(self.output),
+            "--config",
+            str(config),
+            "--set",
+            "model.prompt_format=chat",
+        ]
         with self.log.open("w") as log:
-            return subprocess.Popen([*self.prefix, sys.executable, "-m", "inverse_instruct.cli", "train", *arguments],
-                                    cwd=ROOT, env=self.environment, stdout=log, stderr=subprocess.STDOUT, text=True)
+            return subprocess.Popen(
+                [*self.prefix, sys.executable, "-m", "inverse_instruct.cli", "train", *arguments],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
 
     @property
     def log(self) -> Path:
@@ -122,8 +145,11 @@ class Timeline:
 
     def around_the_steps(self) -> dict[str, float]:
         """Return how long loading took, exporting, and all together."""
-        return {"seconds_to_first_step": round(self.steps[0], 1), "ended_after": round(self.ended, 1),
-                "seconds_after_last_step": round(self.ended - self.steps[-1], 1)}
+        return {
+            "seconds_to_first_step": round(self.steps[0], 1),
+            "ended_after": round(self.ended, 1),
+            "seconds_after_last_step": round(self.ended - self.steps[-1], 1),
+        }
 
 
 @contextmanager
@@ -158,8 +184,9 @@ def watch(training: Training, until: Callable[[Timeline], bool] = lambda timelin
                 step = int(marker.parent.name.rpartition("-")[2])
                 if step not in timeline.saved:
                     timeline.saved[step] = now
-                    timeline.saved_bytes[step] = sum(path.stat().st_size for path in marker.parent.rglob("*")
-                                                     if path.is_file())
+                    timeline.saved_bytes[step] = sum(
+                        path.stat().st_size for path in marker.parent.rglob("*") if path.is_file()
+                    )
             time.sleep(0.02)
         timeline.ended = time.monotonic() - started
         assert not process.poll(), training.log.read_text()[-6000:]

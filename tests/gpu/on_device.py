@@ -65,8 +65,9 @@ def save_model(folder: str, shape: dict[str, int]) -> dict[str, Any]:
     Path(folder).mkdir(parents=True)
     vocabulary = save_tokenizer(Path(folder))
     torch.manual_seed(1)
-    config = LlamaConfig(**Shape(**shape).config(), bos_token_id=None, eos_token_id=vocabulary - 1,
-                         pad_token_id=vocabulary - 3)
+    config = LlamaConfig(
+        **Shape(**shape).config(), bos_token_id=None, eos_token_id=vocabulary - 1, pad_token_id=vocabulary - 3
+    )
     torch.set_default_dtype(DTYPE)
     with torch.device(DEVICE):
         model = LlamaForCausalLM(config)
@@ -103,8 +104,10 @@ def cross_entropy_memory(vocabulary: int, hidden: int, tokens: list[int]) -> lis
         labels = ids.clone()
         labels[:, 0] = -100
         batch = {"input_ids": ids, "labels": labels}
-        for name, loss in (("chunked", partial(response_loss, model, batch, skip_prompt_logits=True)),
-                           ("plain", partial(_plain_cross_entropy, model, batch))):
+        for name, loss in (
+            ("chunked", partial(response_loss, model, batch, skip_prompt_logits=True)),
+            ("plain", partial(_plain_cross_entropy, model, batch)),
+        ):
             results.append({"tokens": count, "cross_entropy": name, **_measure_backward(model, loss)})
     return results
 
@@ -114,8 +117,14 @@ def head_of(vocabulary: int, hidden: int) -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(1)
-    config = LlamaConfig(vocab_size=vocabulary, hidden_size=hidden, intermediate_size=128, num_hidden_layers=1,
-                         num_attention_heads=hidden // 64, num_key_value_heads=1)
+    config = LlamaConfig(
+        vocab_size=vocabulary,
+        hidden_size=hidden,
+        intermediate_size=128,
+        num_hidden_layers=1,
+        num_attention_heads=hidden // 64,
+        num_key_value_heads=1,
+    )
     torch.set_default_dtype(DTYPE)
     with torch.device(DEVICE):
         return LlamaForCausalLM(config)
@@ -159,8 +168,13 @@ def optimizer_steps(elements: int) -> list[dict[str, Any]]:
         before = start_counting()
         optimizer.step()
         peak = peak_bytes(before)
-        results.append({"optimizer": name, "temporary_bytes_per_weight": None if peak is None else peak / elements,
-                        "seconds": median_seconds(optimizer.step, 5)})
+        results.append(
+            {
+                "optimizer": name,
+                "temporary_bytes_per_weight": None if peak is None else peak / elements,
+                "seconds": median_seconds(optimizer.step, 5),
+            }
+        )
     return results
 
 
@@ -175,9 +189,10 @@ def attention_with_and_without_mask(shape: dict[str, int], rows: int, length: in
         model = LlamaModel(LlamaConfig(**(Shape(**shape).config() | {"num_hidden_layers": 4})))
     ids = torch.randint(0, shape["vocabulary"], (rows, length), device=DEVICE)
     mask = torch.ones_like(ids)
-    mask[1:, -length // 8:] = 0
+    mask[1:, -length // 8 :] = 0
     results = []
     for name, given in (("mask", mask), ("none", None)):
+
         def step(given: torch.Tensor | None = given) -> None:
             model(input_ids=ids, attention_mask=given, use_cache=False).last_hidden_state.sum().backward()
 
@@ -220,9 +235,19 @@ def peak_bytes(before: int) -> int | None:
     return torch.cuda.max_memory_allocated() - before if CUDA else None
 
 
-TASKS: dict[str, Callable[..., Any]] = {task.__name__: task for task in (
-    describe, measure_peak, save_model, plain_loss, cross_entropy_memory, optimizer_steps,
-    attention_with_and_without_mask, write_file)}
+TASKS: dict[str, Callable[..., Any]] = {
+    task.__name__: task
+    for task in (
+        describe,
+        measure_peak,
+        save_model,
+        plain_loss,
+        cross_entropy_memory,
+        optimizer_steps,
+        attention_with_and_without_mask,
+        write_file,
+    )
+}
 
 if __name__ == "__main__":
     print(json.dumps(TASKS[sys.argv[1]](**json.loads(sys.argv[2]))))

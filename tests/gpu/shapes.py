@@ -36,9 +36,16 @@ class Shape:
 
     def config(self) -> dict[str, Any]:
         """Return what `LlamaConfig` takes."""
-        return {"vocab_size": self.vocabulary, "hidden_size": self.hidden, "intermediate_size": self.intermediate,
-                "num_hidden_layers": self.layers, "num_attention_heads": self.heads,
-                "num_key_value_heads": self.heads, "max_position_embeddings": 2048, "tie_word_embeddings": False}
+        return {
+            "vocab_size": self.vocabulary,
+            "hidden_size": self.hidden,
+            "intermediate_size": self.intermediate,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+            "num_key_value_heads": self.heads,
+            "max_position_embeddings": 2048,
+            "tie_word_embeddings": False,
+        }
 
     def as_dict(self) -> dict[str, int]:
         return asdict(self)

@@ -12,8 +12,13 @@ from tests.gpu.shapes import CODER_1_3B, CODER_6_7B, ON_CPU
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(2000 if ON_CPU else 300)]
 LENGTH = 128 if ON_CPU else 1024
-SETTINGS = {"global_batch_size": 32, "micro_batch_size": 8, "max_length": LENGTH, "save_steps": 1000,
-            "learning_rate": 1e-5}
+SETTINGS = {
+    "global_batch_size": 32,
+    "micro_batch_size": 8,
+    "max_length": LENGTH,
+    "save_steps": 1000,
+    "learning_rate": 1e-5,
+}
 STEPS = 7
 ROWS_TOO_MANY = 96  # of 1024 tokens: their activations alone are 220 GB
 LIMIT = ("prlimit", "--as=8000000000") if ON_CPU else ()  # where no GPU is full, the logits do not fit
@@ -55,16 +60,22 @@ def speed(training, shape, peak, *, all_weights):
     seconds = sum(line["seconds"] for line in lines)
     mean_length = tokens / len(lines) / SETTINGS["global_batch_size"]
     flops = shape.training_flops(tokens, mean_length, all_weights=all_weights) / seconds
-    return {"tokens_per_second": round(tokens / seconds, 1), "of_peak": flops / peak["matmul_tflops"] / 1e12,
-            "seconds_of_a_step": statistics.median(line["seconds"] for line in lines), "mean_length": mean_length}
+    return {
+        "tokens_per_second": round(tokens / seconds, 1),
+        "of_peak": flops / peak["matmul_tflops"] / 1e12,
+        "seconds_of_a_step": statistics.median(line["seconds"] for line in lines),
+        "mean_length": mean_length,
+    }
 
 
 def memory(training, used, expected):
     """Return what tensors took at most, what the device did, and what weights, gradients and states alone must take."""
     measured = training.figures()["peak_memory_bytes"]
-    return {"peak_gib": measured and round(measured / GIB, 2),
-            "device_gib": round(max(used) / 1024, 2) if used else None,
-            "weights_and_states_gib": round(expected / GIB, 2)}
+    return {
+        "peak_gib": measured and round(measured / GIB, 2),
+        "device_gib": round(max(used) / 1024, 2) if used else None,
+        "weights_and_states_gib": round(expected / GIB, 2),
+    }
 
 
 @pytest.mark.parametrize(("stage", "optimizer"), [("zero2", "adafactor"), ("zero2", "adamw"), ("zero3", "adafactor")])
@@ -88,8 +99,12 @@ def test_a_step_checkpoint_of_1_3b(coder_1_3b, write_random_rows, on_disk, figur
     training = Training(on_disk, coder_1_3b, rows, SETTINGS | {"save_steps": 2})
     first = watch(training, until=lambda timeline: 2 in timeline.saved)
     second = watch(training, until=lambda _: bool(training.resumed_from()) and len(training.lines()) > 2)
-    figures(checkpoint_gib=round(first.saved_bytes[2] / GIB, 2), seconds_to_save=round(first.seconds_to_save(2), 1),
-            seconds_to_first_step=round(first.steps[0], 1), seconds_to_first_step_resumed=round(second.ended, 1))
+    figures(
+        checkpoint_gib=round(first.saved_bytes[2] / GIB, 2),
+        seconds_to_save=round(first.seconds_to_save(2), 1),
+        seconds_to_first_step=round(first.steps[0], 1),
+        seconds_to_first_step_resumed=round(second.ended, 1),
+    )
     assert training.resumed_from() == "checkpoint-2" and training.lines()[2]["step"] == 3
     assert first.saved_bytes[2] > CODER_1_3B.parameters * (2 + 4 + STATE_BYTES["adafactor"])
 
@@ -122,8 +137,13 @@ def test_out_of_memory_ends_with_the_remedy_and_frees_the_device(coder_1_3b, wri
     remedied = Training(output, coder_1_3b, rows, too_much | REMEDY)
     with device_memory() as used:
         losses = remedied.run()["losses"]
-    figures(free_gib_before=before / GIB, free_gib_after=freed / GIB, exit_code=process.returncode,
-            said=next(line for line in message.splitlines() if "suffice" in line),
-            losses_with_the_remedy=losses, **memory(remedied, used, CODER_1_3B.parameters * 14),
-            seconds_of_a_step=remedied.lines()[-1]["seconds"])
+    figures(
+        free_gib_before=before / GIB,
+        free_gib_after=freed / GIB,
+        exit_code=process.returncode,
+        said=next(line for line in message.splitlines() if "suffice" in line),
+        losses_with_the_remedy=losses,
+        **memory(remedied, used, CODER_1_3B.parameters * 14),
+        seconds_of_a_step=remedied.lines()[-1]["seconds"],
+    )
     assert freed > before - 256 * MiB

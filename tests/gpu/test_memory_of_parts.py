@@ -34,8 +34,9 @@ def test_a_step_of_each_optimizer_on_a_flat_shard(figures):
 
 
 def test_attention_on_padded_rows_with_and_without_a_mask(figures):
-    masked, plain = on_device("attention_with_and_without_mask", shape=CODER_1_3B.as_dict(), rows=8,
-                              length=128 if ON_CPU else 1024)
+    masked, plain = on_device(
+        "attention_with_and_without_mask", shape=CODER_1_3B.as_dict(), rows=8, length=128 if ON_CPU else 1024
+    )
     for entry in (masked, plain):
         figures(**entry, peak_gib=in_gib(entry["peak_bytes"]))
     assert ON_CPU or plain["seconds"] < 1.1 * masked["seconds"]

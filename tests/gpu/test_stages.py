@@ -27,13 +27,21 @@ SETTINGS = {"global_batch_size": 16, "micro_batch_size": 4, "max_length": 160, "
 
 
 def test_deepspeed_imports_without_a_compiler(tmp_path, figures, device):
-    code = ("import json, os, shutil, deepspeed, torch\n"
-            "from deepspeed.accelerator import get_accelerator\n"
-            "assert shutil.which('nvcc') is None and not os.listdir(os.environ['CUDA_HOME'])\n"
-            "print(json.dumps([deepspeed.__version__, get_accelerator().device_name()]))")
+    code = (
+        "import json, os, shutil, deepspeed, torch\n"
+        "from deepspeed.accelerator import get_accelerator\n"
+        "assert shutil.which('nvcc') is None and not os.listdir(os.environ['CUDA_HOME'])\n"
+        "print(json.dumps([deepspeed.__version__, get_accelerator().device_name()]))"
+    )
     started = time.monotonic()
-    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=hide_compiler(tmp_path / "cuda"),
-                            capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=hide_compiler(tmp_path / "cuda"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert result.returncode == 0, result.stderr
     version, accelerator = json.loads(result.stdout.splitlines()[-1])
     figures(**device, deepspeed=version, import_seconds=round(time.monotonic() - started, 1))
@@ -51,8 +59,14 @@ def make_training(tiny, rows, tmp_path_factory):
     folder = tmp_path_factory.mktemp("stages")
 
     def make(name, stage, optimizer):
-        return Training(folder / name, tiny, rows, SETTINGS | {"deepspeed": stage, "optimizer": optimizer}, EPOCHS,
-                        hide_compiler(folder / "cuda"))
+        return Training(
+            folder / name,
+            tiny,
+            rows,
+            SETTINGS | {"deepspeed": stage, "optimizer": optimizer},
+            EPOCHS,
+            hide_compiler(folder / "cuda"),
+        )
 
     return make
 
@@ -60,8 +74,10 @@ def make_training(tiny, rows, tmp_path_factory):
 @pytest.fixture(scope="module")
 def curves(make_training):
     """The losses of all stages with all optimizers; the trainings share the device."""
-    trainings = {(stage, optimizer): make_training(f"{stage}-{optimizer}", stage, optimizer)
-                 for optimizer, stage in itertools.product(OPTIMIZERS, STAGES)}
+    trainings = {
+        (stage, optimizer): make_training(f"{stage}-{optimizer}", stage, optimizer)
+        for optimizer, stage in itertools.product(OPTIMIZERS, STAGES)
+    }
     with ThreadPoolExecutor(min(len(trainings), max(1, (os.cpu_count() or 2) // 2))) as pool:
         results = list(pool.map(Training.run, trainings.values()))
     seeds = {json.loads((training.phase / "job.json").read_text())["seed"] for training in trainings.values()}
@@ -75,10 +91,17 @@ def test_the_first_loss_is_that_of_a_plain_forward_pass(curves, tiny, rows, tmp_
     sequences, rejections = build_sequences(read_rows(rows), PromptFormatter(tiny, "chat"), SETTINGS["max_length"])
     assert not rejections
     sequences.save(tmp_path / "sequences.npz")
-    plan = BatchPlan(sequences.lengths, global_batch_size=SETTINGS["global_batch_size"],
-                     micro_batch_size=SETTINGS["micro_batch_size"], ranks=1, epochs=EPOCHS, seed=seed)
-    plain = on_device("plain_loss", model=str(tiny), sequences=str(tmp_path / "sequences.npz"),
-                      rows=plan.rows(0).tolist())["loss"]
+    plan = BatchPlan(
+        sequences.lengths,
+        global_batch_size=SETTINGS["global_batch_size"],
+        micro_batch_size=SETTINGS["micro_batch_size"],
+        ranks=1,
+        epochs=EPOCHS,
+        seed=seed,
+    )
+    plain = on_device(
+        "plain_loss", model=str(tiny), sequences=str(tmp_path / "sequences.npz"), rows=plan.rows(0).tolist()
+    )["loss"]
     first = {" ".join(key): curve[0] for key, curve in losses.items()}
     figures(plain_loss=plain, largest_difference=max(abs(loss - plain) for loss in first.values()), first_losses=first)
     for name, loss in first.items():
@@ -88,8 +111,10 @@ def test_the_first_loss_is_that_of_a_plain_forward_pass(curves, tiny, rows, tmp_
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_the_stages_give_one_curve(curves, optimizer, figures):
     one, *others = (curves[1][stage, optimizer] for stage in STAGES)
-    differences = {stage: max(abs(a - b) for a, b in zip(one, other, strict=True))
-                   for stage, other in zip(STAGES[1:], others, strict=True)}
+    differences = {
+        stage: max(abs(a - b) for a, b in zip(one, other, strict=True))
+        for stage, other in zip(STAGES[1:], others, strict=True)
+    }
     figures(steps=len(one), loss_first=one[0], loss_last=one[-1], largest_difference_to_zero1=differences)
     assert one[-1] < one[0] - 0.1, "it learns"
     assert max(differences.values()) < 2e-2
@@ -111,7 +136,11 @@ def test_killed_it_frees_the_device_and_goes_on_to_the_same_losses(curves, make_
     freed = time.monotonic() - killed
     losses = training.run()["losses"]
     difference = max(abs(a - b) for a, b in zip(losses, uninterrupted, strict=True))
-    figures(killed_after_step=reached, resumed_from=training.resumed_from(),
-            seconds_until_free=round(freed, 1), largest_difference=difference)
+    figures(
+        killed_after_step=reached,
+        resumed_from=training.resumed_from(),
+        seconds_until_free=round(freed, 1),
+        largest_difference=difference,
+    )
     assert training.resumed_from() is not None
     assert difference < (1e-6 if ON_CPU else 5e-3)

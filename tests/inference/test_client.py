@@ -27,8 +27,15 @@ OK = (
         }
     ),
 )
-CHAT = (200, json.dumps({"choices": [{"index": 0, "message": {"content": "hi"}, "finish_reason": "stop"}],
-                         "usage": {"prompt_tokens": 3, "completion_tokens": 1}}))
+CHAT = (
+    200,
+    json.dumps(
+        {
+            "choices": [{"index": 0, "message": {"content": "hi"}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 3, "completion_tokens": 1},
+        }
+    ),
+)
 
 
 def logprobs(*rows: dict[str, Any]) -> Reply:
@@ -205,10 +212,16 @@ def test_label_logprobs_come_in_the_order_of_the_prompts(fake: Callable[..., Fak
 
 ASKING = {
     "complete": (complete, OK, {"temperature": 0.0}),
-    "sampled": (lambda client: client.complete([1], Sampling(5, 0.8, 0.9, 1.1), seed=7), OK,
-                {"temperature": 0.8, "top_p": 0.9, "repetition_penalty": 1.1}),
-    "chat": (lambda client: client.chat("hi", Sampling(5, repetition_penalty=1.1)), CHAT,
-             {"temperature": 0.0, "repetition_penalty": 1.1}),
+    "sampled": (
+        lambda client: client.complete([1], Sampling(5, 0.8, 0.9, 1.1), seed=7),
+        OK,
+        {"temperature": 0.8, "top_p": 0.9, "repetition_penalty": 1.1},
+    ),
+    "chat": (
+        lambda client: client.chat("hi", Sampling(5, repetition_penalty=1.1)),
+        CHAT,
+        {"temperature": 0.0, "repetition_penalty": 1.1},
+    ),
     "scores": (lambda client: client.label_logprobs([[1]], [5]), logprobs({"token_id:5": -1.0}), {"temperature": 0}),
 }
 
@@ -221,13 +234,17 @@ def test_every_request_says_all_of_its_sampling(fake: Callable[..., Fake], name:
     assert {name: server.bodies[0][name] for name in NEUTRAL} == NEUTRAL | wanted
 
 
-@pytest.mark.parametrize(("status", "refusal"), [
-    (400, {"error": {"message": "Unrecognized request argument supplied: top_k"}}),
-    (422, {"detail": [{"loc": ["body", "top_k"], "type": "extra_forbidden"}]}),
-    (400, {"error": {"message": "Extra inputs are not permitted: 'top_k', 'min_p'"}}),
-])
+@pytest.mark.parametrize(
+    ("status", "refusal"),
+    [
+        (400, {"error": {"message": "Unrecognized request argument supplied: top_k"}}),
+        (422, {"detail": [{"loc": ["body", "top_k"], "type": "extra_forbidden"}]}),
+        (400, {"error": {"message": "Extra inputs are not permitted: 'top_k', 'min_p'"}}),
+    ],
+)
 def test_a_field_that_a_server_does_not_know_is_left_out_and_told(
-        fake: Callable[..., Fake], caplog: pytest.LogCaptureFixture, status: int, refusal: dict[str, Any]) -> None:
+    fake: Callable[..., Fake], caplog: pytest.LogCaptureFixture, status: int, refusal: dict[str, Any]
+) -> None:
     server = fake((status, json.dumps(refusal)), (status, json.dumps(refusal)), CHAT, delay=0.3)
 
     async def several(client: InferenceClient) -> None:

@@ -120,9 +120,17 @@ def test_transformers_stops_there(case: tuple[Path, str, str, str]) -> None:
 
     base, prompt_format, end, _ = case
     eos = read_settings(base / "config.json").get("eos_token_id")
-    model = LlamaForCausalLM(LlamaConfig(
-        vocab_size=1100, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1,
-        bos_token_id=None, eos_token_id=eos))
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=1100,
+            hidden_size=8,
+            intermediate_size=8,
+            num_hidden_layers=1,
+            num_attention_heads=1,
+            bos_token_id=None,
+            eos_token_id=eos,
+        )
+    )
     for parameter in model.parameters():
         torch.nn.init.zeros_(parameter)
     torch.nn.init.ones_(model.model.embed_tokens.weight)

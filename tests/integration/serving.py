@@ -34,8 +34,19 @@ class Served:
         self.url = f"http://127.0.0.1:{port}"
         with log.open("wb") as stream:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "inverse_instruct.cli", "serve", "--run-dir", str(run_dir.path),
-                 "--set", f"serve.port={port}"], stdout=stream, stderr=subprocess.STDOUT)
+                [
+                    sys.executable,
+                    "-m",
+                    "inverse_instruct.cli",
+                    "serve",
+                    "--run-dir",
+                    str(run_dir.path),
+                    "--set",
+                    f"serve.port={port}",
+                ],
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+            )
 
     def status(self) -> dict[str, Any]:
         return dict(httpx.get(f"{self.url}/ready", trust_env=False).json())
@@ -55,9 +66,12 @@ class Served:
         raise AssertionError(f"{name} is not served: {status}")
 
     def engine_pids(self) -> list[int]:
-        return [pid for pid in descendants(self.process.pid)
-                if Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1:3] == [
-                    b"-m", b"vllm.entrypoints.openai.api_server"]]
+        return [
+            pid
+            for pid in descendants(self.process.pid)
+            if Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1:3]
+            == [b"-m", b"vllm.entrypoints.openai.api_server"]
+        ]
 
     def client(self, **options: Any) -> openai.OpenAI:
         return openai.OpenAI(base_url=f"{self.url}/v1", max_retries=0, timeout=600, **{"api_key": "none"} | options)
@@ -96,8 +110,13 @@ class Answer:
 def stream(client: openai.OpenAI, max_tokens: int, prompt: str = PROMPT) -> Answer:
     """Ask greedily and read the stream to its end, as it is on the wire."""
     with client.completions.with_streaming_response.create(
-            model="current", prompt=prompt, max_tokens=max_tokens, temperature=0, stream=True,
-            extra_body={"ignore_eos": True}) as response:
+        model="current",
+        prompt=prompt,
+        max_tokens=max_tokens,
+        temperature=0,
+        stream=True,
+        extra_body={"ignore_eos": True},
+    ) as response:
         answer = Answer(response.headers["x-checkpoint"])
         for line in response.iter_lines():
             if line == "data: [DONE]":

@@ -26,11 +26,30 @@ def test_a_suite_is_asked_of_an_endpoint(tiny_model: Path, tmp_path: Path) -> No
 
     def command(name: str, output: Path, *options: str) -> dict[str, Any]:
         shown = subprocess.run(
-            [sys.executable, "-m", "inverse_instruct.cli", name, "--endpoint", server.url, "--limit", "3", "--output",
-             str(output), "--set", "evaluate.suites.0.max_new_tokens=24", "--set", "summarize.max_new_tokens=24",
-             "--json", *options],
-            cwd=ROOT, env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}, text=True, check=True,
-            stdout=subprocess.PIPE).stdout
+            [
+                sys.executable,
+                "-m",
+                "inverse_instruct.cli",
+                name,
+                "--endpoint",
+                server.url,
+                "--limit",
+                "3",
+                "--output",
+                str(output),
+                "--set",
+                "evaluate.suites.0.max_new_tokens=24",
+                "--set",
+                "summarize.max_new_tokens=24",
+                "--json",
+                *options,
+            ],
+            cwd=ROOT,
+            env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")},
+            text=True,
+            check=True,
+            stdout=subprocess.PIPE,
+        ).stdout
         return dict(json.loads(shown))
 
     try:

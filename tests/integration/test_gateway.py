@@ -54,12 +54,17 @@ def test_served_asked_and_swapped_in_place(smollm: Path, tmp_path: Path, monkeyp
             question = [{"role": "user", "content": "Say hello."}]
             chat = client.chat.completions.create(model="current", messages=question, max_tokens=8)
             assert chat.model == "round-00" and chat.choices[0].message.content and chat.usage
-            chunks = list(client.chat.completions.create(model="round-00", messages=question, max_tokens=8,
-                                                         stream=True))
+            chunks = list(
+                client.chat.completions.create(model="round-00", messages=question, max_tokens=8, stream=True)
+            )
             assert {chunk.model for chunk in chunks} == {"round-00"} and chunks[-1].choices[0].finish_reason
             assert client.models.retrieve("current").owned_by == "inverse-instruct"
-            spelled = httpx.post(f"{serving.url}/v1/completions", timeout=60, trust_env=False, json={
-                "model": "current", "prompt": "a", "n": "2", "max_tokens": 2.0})
+            spelled = httpx.post(
+                f"{serving.url}/v1/completions",
+                timeout=60,
+                trust_env=False,
+                json={"model": "current", "prompt": "a", "n": "2", "max_tokens": 2.0},
+            )
             assert [choice["index"] for choice in spelled.json()["choices"]] == [0, 1]
             tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
             with pytest.raises(openai.BadRequestError, match="set serve.tool_call_parser"):
@@ -81,8 +86,20 @@ def test_served_asked_and_swapped_in_place(smollm: Path, tmp_path: Path, monkeyp
 
 def check_curl(serving: Served) -> None:
     body = {"model": "current", "prompt": PROMPT, "max_tokens": 5, "stream": True}
-    result = subprocess.run(["curl", "-sN", f"{serving.url}/v1/completions", "-H", "Content-Type: application/json",
-                             "-d", json.dumps(body)], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [
+            "curl",
+            "-sN",
+            f"{serving.url}/v1/completions",
+            "-H",
+            "Content-Type: application/json",
+            "-d",
+            json.dumps(body),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     *chunks, done = [line for line in result.stdout.splitlines() if line]
     assert done == "data: [DONE]" and len(chunks) >= 2
     assert all(json.loads(chunk.removeprefix("data: "))["model"] == "round-00" for chunk in chunks)
@@ -91,8 +108,9 @@ def check_curl(serving: Served) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
 @pytest.mark.parametrize("mode", ["in_place", "blue_green"])
-def test_three_promotions_and_a_rollback_under_load(smollm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                                    mode: str) -> None:
+def test_three_promotions_and_a_rollback_under_load(
+    smollm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     run_dir = make_run(tmp_path / "run", smollm, 4, mode=mode)
     with served(run_dir, tmp_path / "serve.log") as serving:
@@ -103,13 +121,20 @@ def test_three_promotions_and_a_rollback_under_load(smollm: Path, tmp_path: Path
                 started, known = time.monotonic(), len(load.answers)
                 roll_back(run_dir) if number == 2 and promoted(run_dir) == "round-03" else promote(run_dir, number)
                 serving.wait_for(f"round-{number:02d}", 900)
-                load.wait(lambda answer, name=f"round-{number:02d}", since=started:  # type: ignore[misc]
-                          answer.models == {name} and answer.first_token > since, 32)
-                first = min(answer.first_token for answer in load.answers[known:]
-                            if answer.models == {f"round-{number:02d}"})
+                load.wait(
+                    lambda answer, name=f"round-{number:02d}", since=started: (  # type: ignore[misc]
+                        answer.models == {name} and answer.first_token > since
+                    ),
+                    32,
+                )
+                first = min(
+                    answer.first_token for answer in load.answers[known:] if answer.models == {f"round-{number:02d}"}
+                )
                 print(f"{mode}: first token of round-{number:02d} {first - started:.1f} s after its promotion")
-        print(f"{mode}: {len(load.answers)} answers, {len(load.errors)} failed; "
-              f"{[event for event in events(run_dir) if 'is served' in event]}")
+        print(
+            f"{mode}: {len(load.answers)} answers, {len(load.errors)} failed; "
+            f"{[event for event in events(run_dir) if 'is served' in event]}"
+        )
         assert load.errors == []
         check_whole(load.answers)
         check_sides_differ(load.answers, "round-00", "round-01", "round-02", "round-03", "round-02")
@@ -129,8 +154,10 @@ def test_killed_under_load_and_a_corrupt_checkpoint_is_refused(smollm: Path, tmp
             load.wait(lambda answer: answer.done and answer.first_token > killed, 32)
             back = min(answer.first_token for answer in load.answers if answer.done and answer.first_token > killed)
             cut = [answer for answer in load.answers if answer.error]
-            print(f"first token {back - killed:.1f} s after kill -9; {len(cut)} streams ended with an error event, "
-                  f"{len(load.errors)} requests got {Counter(type(error).__name__ for error in load.errors)}")
+            print(
+                f"first token {back - killed:.1f} s after kill -9; {len(cut)} streams ended with an error event, "
+                f"{len(load.errors)} requests got {Counter(type(error).__name__ for error in load.errors)}"
+            )
             assert cut or load.errors
             with (run_dir.checkpoint(1) / "model.safetensors").open("r+b") as weights:
                 weights.seek(-1000, 2)
@@ -169,8 +196,10 @@ def test_floods_and_mistakes_leave_nothing_behind(smollm: Path, tmp_path: Path) 
         counts = asyncio.run(flood(serving, 500))
         asyncio.run(mistakes(serving))
         after = settle(gateway)
-        print(f"500 at once: {counts}; resident {before[0] / 2**20:.0f} -> {after[0] / 2**20:.0f} MiB, "
-              f"file descriptors {before[1]} -> {after[1]}")
+        print(
+            f"500 at once: {counts}; resident {before[0] / 2**20:.0f} -> {after[0] / 2**20:.0f} MiB, "
+            f"file descriptors {before[1]} -> {after[1]}"
+        )
         assert counts.keys() <= {200, 429} and counts[200] >= 320 and counts.total() == 500
         assert after[0] < before[0] + 2**24 and after[1] <= before[1]
         with serving.client(api_key="sk-right") as client:
@@ -182,8 +211,14 @@ async def flood(serving: Served, requests: int) -> Counter[int]:
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     headers = {"authorization": "Bearer sk-right"}
     async with httpx.AsyncClient(base_url=serving.url, timeout=600, limits=limits, headers=headers) as client:
-        replies = await asyncio.gather(*(client.post("/v1/completions", json={
-            "model": "current", "prompt": f"{number} {PROMPT}", "max_tokens": 2}) for number in range(requests)))
+        replies = await asyncio.gather(
+            *(
+                client.post(
+                    "/v1/completions", json={"model": "current", "prompt": f"{number} {PROMPT}", "max_tokens": 2}
+                )
+                for number in range(requests)
+            )
+        )
     for reply in replies:
         if reply.status_code != 200:
             assert reply.headers["retry-after"] and reply.json()["error"]["message"]
@@ -194,9 +229,12 @@ async def mistakes(serving: Served) -> None:
     """Make every mistake thirty times; each has its status and an error in OpenAI's form."""
     good, right = {"model": "current", "prompt": "x", "max_tokens": 1}, {"authorization": "Bearer sk-right"}
     cases = [
-        (413, {"content": b"x" * 10_000_000}, right), (400, {"content": b'{"model": "current",'}, right),
-        (401, {"json": good}, {"authorization": "Bearer sk-wrong"}), (401, {"json": good}, {}),
-        (404, {"json": good | {"model": "gpt-7"}}, right), (400, {"json": good | {"max_tokens": -1}}, right),
+        (413, {"content": b"x" * 10_000_000}, right),
+        (400, {"content": b'{"model": "current",'}, right),
+        (401, {"json": good}, {"authorization": "Bearer sk-wrong"}),
+        (401, {"json": good}, {}),
+        (404, {"json": good | {"model": "gpt-7"}}, right),
+        (400, {"json": good | {"max_tokens": -1}}, right),
     ]
     async with httpx.AsyncClient(base_url=serving.url, timeout=120) as client:
         for status, body, headers in cases * 30:

@@ -169,11 +169,19 @@ def test_a_finished_run_started_again_does_nothing(finished: tuple[Path, Path]) 
 @pytest.mark.timeout(120)
 def test_sigterm_stops_cleanly_also_in_the_background(tiny_model: Path, tmp_path: Path) -> None:
     run_dir = tmp_path / "stopped"
-    command = [sys.executable, "-m", "inverse_instruct.cli", "run", str(write_config(tmp_path, tiny_model)),
-               "--run-dir", str(run_dir)]
+    command = [
+        sys.executable,
+        "-m",
+        "inverse_instruct.cli",
+        "run",
+        str(write_config(tmp_path, tiny_model)),
+        "--run-dir",
+        str(run_dir),
+    ]
     # as a shell starts a background job: with SIGINT ignored
-    process = subprocess.Popen(["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command], cwd=ROOT, text=True,
-                               stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command], cwd=ROOT, text=True, stderr=subprocess.PIPE
+    )
     while not list((run_dir / "logs").glob("vllm-*.log")):
         assert process.poll() is None
         time.sleep(0.05)

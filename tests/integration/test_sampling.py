@@ -21,10 +21,24 @@ pytestmark = pytest.mark.integration
 @pytest.mark.parametrize("arguments", [[], ["--generation-config", "auto"]], ids=["ours", "given"])
 def test_a_generation_config_decides_nothing(tiny_model: Path, tmp_path: Path, arguments: list[str]) -> None:
     model = shutil.copytree(tiny_model, tmp_path / "model")
-    (model / "generation_config.json").write_text(json.dumps({
-        "do_sample": True, "temperature": 0.1, "top_k": 1, "min_p": 0.9, "repetition_penalty": 1.5, "eos_token_id": 2}))
-    server = VllmServer(model, InferenceSection(dtype="float32", extra_arguments=arguments), max_model_len=256,
-                        log=tmp_path / "vllm.log")
+    (model / "generation_config.json").write_text(
+        json.dumps(
+            {
+                "do_sample": True,
+                "temperature": 0.1,
+                "top_k": 1,
+                "min_p": 0.9,
+                "repetition_penalty": 1.5,
+                "eos_token_id": 2,
+            }
+        )
+    )
+    server = VllmServer(
+        model,
+        InferenceSection(dtype="float32", extra_arguments=arguments),
+        max_model_len=256,
+        log=tmp_path / "vllm.log",
+    )
     server.start()
 
     async def main() -> set[str]:

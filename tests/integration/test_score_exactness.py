@@ -54,10 +54,19 @@ def test_scores_equal_those_of_transformers(smollm: Path, tmp_path: Path) -> Non
         await server.wait_ready()
         async with InferenceClient([server.url], server.name, concurrency=16, timeout_seconds=300) as client:
             for name, (template, groups) in batches.items():
-                inputs = {"snippets": [snippet for snippet, _ in groups],
-                          "candidates": [candidate for _, group in groups for candidate in group]}
-                await play_asking(room_of(SCORE, tmp_path / name, inputs, score={"template": template},
-                                          asked=Asked(client, formatter, server.name, 1024)))
+                inputs = {
+                    "snippets": [snippet for snippet, _ in groups],
+                    "candidates": [candidate for _, group in groups for candidate in group],
+                }
+                await play_asking(
+                    room_of(
+                        SCORE,
+                        tmp_path / name,
+                        inputs,
+                        score={"template": template},
+                        asked=Asked(client, formatter, server.name, 1024),
+                    )
+                )
 
     try:
         asyncio.run(score())

@@ -33,8 +33,19 @@ class LoopServed(Served):
         self.log = log
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self.command = [sys.executable, "-m", "inverse_instruct.cli", "serve", "--with-loop", str(config), "--run-dir",
-                        str(run_dir.path), "--set", f"serve.port={port}", *options(overrides)]
+        self.command = [
+            sys.executable,
+            "-m",
+            "inverse_instruct.cli",
+            "serve",
+            "--with-loop",
+            str(config),
+            "--run-dir",
+            str(run_dir.path),
+            "--set",
+            f"serve.port={port}",
+            *options(overrides),
+        ]
         self.start()
 
     def start(self) -> None:
@@ -67,9 +78,14 @@ def options(overrides: tuple[str, ...]) -> list[str]:
 
 def check_load(load: Load, what: str) -> None:
     """No request failed or was cut off, and each names the checkpoint that answered it."""
+
     def whole(answer: Answer) -> bool:
-        return answer.done and answer.error is None and answer.finish_reason == "length" and answer.models == {
-            answer.checkpoint.partition("@")[0]}
+        return (
+            answer.done
+            and answer.error is None
+            and answer.finish_reason == "length"
+            and answer.models == {answer.checkpoint.partition("@")[0]}
+        )
 
     names = sorted({answer.checkpoint.partition("@")[0] for answer in load.answers})
     print(f"{what}: {len(load.answers)} answers of {', '.join(names)}, {len(load.errors)} errors")
@@ -91,9 +107,12 @@ def test_the_loop_plays_behind_the_gateway_and_survives_a_kill(
         serving.wait_for("round-00", 1500)
         print(f"round 0 is served after {time.monotonic() - began:.0f} s")
         with under_load(serving, CLIENTS, 16) as load:
-            serving.wait_until(lambda run: any(
-                stage["stage"] == "train" and stage["round"] == 1 and (stage["done"] or 0) > 0
-                for stage in run["stages"]))
+            serving.wait_until(
+                lambda run: any(
+                    stage["stage"] == "train" and stage["round"] == 1 and (stage["done"] or 0) > 0
+                    for stage in run["stages"]
+                )
+            )
             load.wait(lambda answer: True)
         check_load(load, "before the kill")
 
@@ -115,7 +134,20 @@ def test_the_loop_plays_behind_the_gateway_and_survives_a_kill(
         print(serving.log.read_text()[-4000:])
 
     whole = tmp_path / "whole"
-    subprocess.run([sys.executable, "-m", "inverse_instruct.cli", "run", str(config), "--run-dir", str(whole),
-                    *options(overrides)], cwd=ROOT, check=True, timeout=1800)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "inverse_instruct.cli",
+            "run",
+            str(config),
+            "--run-dir",
+            str(whole),
+            *options(overrides),
+        ],
+        cwd=ROOT,
+        check=True,
+        timeout=1800,
+    )
     assert result(serving.run_dir.path) == result(whole)
     assert not (serving.run_dir.path / "round-02").exists()

@@ -21,16 +21,19 @@ pytestmark = pytest.mark.integration
 
 @pytest.mark.timeout(600)
 def test_killed_under_load_every_request_is_answered(tiny_model: Path, tmp_path: Path) -> None:
-    server = VllmServer(tiny_model, InferenceSection(dtype="float32", max_restarts=1), max_model_len=512,
-                        log=tmp_path / "vllm.log")
+    server = VllmServer(
+        tiny_model, InferenceSection(dtype="float32", max_restarts=1), max_model_len=512, log=tmp_path / "vllm.log"
+    )
     events: list[str] = []
     server.on_event = events.append
     server.start()
 
     async def main() -> list[str]:
         await server.wait_ready()
-        async with InferenceClient([server.url], server.name, concurrency=16, timeout_seconds=120,
-                                   backend=server) as client:
+        async with InferenceClient(
+            [server.url], server.name, concurrency=16, timeout_seconds=120, backend=server
+        ) as client:
+
             async def ask(number: int) -> str:
                 reply = await client.complete([number + 10] * 8, Sampling(200, temperature=1.0), seed=number)
                 if number == 10:

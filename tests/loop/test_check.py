@@ -36,8 +36,16 @@ from inverse_instruct.system import hub, machine
 from inverse_instruct.training import requirements as training
 from tests.playing import preprocess, train_on
 
-MODEL = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 8, "num_attention_heads": 2,
-         "num_hidden_layers": 1, "num_key_value_heads": 2, "vocab_size": 49152, "max_position_embeddings": 2048}
+MODEL = {
+    "architectures": ["LlamaForCausalLM"],
+    "model_type": "llama",
+    "hidden_size": 8,
+    "num_attention_heads": 2,
+    "num_hidden_layers": 1,
+    "num_key_value_heads": 2,
+    "vocab_size": 49152,
+    "max_position_embeddings": 2048,
+}
 TENSORS = ("model.embed_tokens.weight", "model.layers.0.self_attn.q_proj.weight", "model.layers.0.mlp.up_proj.weight")
 ROW = {"instruction": "Add.", "output": "```python\ndef add(a, b):\n    return a + b\n```"}
 
@@ -69,9 +77,14 @@ def world(tmp_path: Path, tokenizer: Path) -> dict[str, Any]:
     save_file({name: np.zeros((2, 2), np.float32) for name in TENSORS}, tmp_path / "model/model.safetensors")
     (tmp_path / "corpus.jsonl").write_text(json.dumps(ROW) + "\n")
     (tmp_path / "bench.jsonl").write_text(json.dumps({"task_id": 1, "text": "Add.", "code": "x"}) + "\n")
-    return {"name": "x", "model": {"base": "model", "start": "model", "max_model_len": 1024},
-            "corpus": [{"path": "corpus.jsonl"}], "preprocess": {"benchmarks": ["bench.jsonl"]},
-            "summarize": {"max_new_tokens": 64}, "evaluate": {"suites": [{"suite": "mini", "max_new_tokens": 64}]}}
+    return {
+        "name": "x",
+        "model": {"base": "model", "start": "model", "max_model_len": 1024},
+        "corpus": [{"path": "corpus.jsonl"}],
+        "preprocess": {"benchmarks": ["bench.jsonl"]},
+        "summarize": {"max_new_tokens": 64},
+        "evaluate": {"suites": [{"suite": "mini", "max_new_tokens": 64}]},
+    }
 
 
 def problems_of(folder: Path, world: dict[str, Any]) -> list[str]:
@@ -90,13 +103,18 @@ def write(name: str, content: Any) -> World:
     def breaks(folder: Path, _: dict[str, Any]) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else
-                         (content if isinstance(content, str) else json.dumps(content)).encode())
+        path.write_bytes(
+            content
+            if isinstance(content, bytes)
+            else (content if isinstance(content, str) else json.dumps(content)).encode()
+        )
+
     return breaks
 
 
 def says(key: str, value: Any, *files: World) -> World:
     """Set a key of the config, and write files."""
+
     def breaks(folder: Path, world: dict[str, Any]) -> None:
         *parents, last = key.split(".")
         node: Any = world
@@ -105,6 +123,7 @@ def says(key: str, value: Any, *files: World) -> World:
         node[int(last) if isinstance(node, list) else last] = value
         for file in files:
             file(folder, world)
+
     return breaks
 
 
@@ -165,77 +184,151 @@ def runs(config: RunConfig, folder: Path) -> None:
 
 
 BROKEN: dict[str, tuple[World, str, Stage]] = {
-    "a shard that is not there": (index("model.safetensors", "model-2.safetensors"), "lacks model-2.safetensors",
-                                  begins),
+    "a shard that is not there": (
+        index("model.safetensors", "model-2.safetensors"),
+        "lacks model-2.safetensors",
+        begins,
+    ),
     "a shard without its weights": (
         write("model/model.safetensors.index.json", {"weight_map": {"lm_head.weight": "model.safetensors"}}),
-        "does not hold lm_head.weight", begins),
+        "does not hold lm_head.weight",
+        begins,
+    ),
     "an index that names nothing": (write("model/model.safetensors.index.json", {}), "weight_map", begins),
     "half a file of weights": (halve("model/model.safetensors"), "model.safetensors cannot be read", begins),
     "no byte of weights": (write("model/model.safetensors", b""), "model.safetensors cannot be read", begins),
     "weights that are none": (write("model/model.safetensors", b"\xff" * 100), "cannot be read", begins),
-    "pickled weights alone": (lambda folder, _: os.rename(folder / "model/model.safetensors", folder / "model/w.bin"),
-                              "lacks *.safetensors", begins),
+    "pickled weights alone": (
+        lambda folder, _: os.rename(folder / "model/model.safetensors", folder / "model/w.bin"),
+        "lacks *.safetensors",
+        begins,
+    ),
     "a config that is no JSON": (write("model/config.json", "{"), "config.json is not JSON", begins),
     "a config that is no object": (write("model/config.json", []), "config.json holds no JSON object", begins),
     "no architecture": (model(architectures=None, model_type=None), "names no architecture", begins),
-    "an unknown architecture": (model(architectures=["NovelForCausalLM"], model_type="novel"), "NovelForCausalLM",
-                                begins),
-    "a model that writes nothing": (model(architectures=["BertForMaskedLM"], model_type="bert"), "no language model",
-                                    begins),
-    "code of its own": (model(architectures=["OwnForCausalLM"], model_type="own",
-                              auto_map={"AutoModelForCausalLM": "own.Own"}), "model.trust_remote_code", begins),
-    "a short context": (model(max_position_embeddings=512), "model.max_model_len: 1024 tokens are more than the 512",
-                        begins),
-    "a short context by another name": (model(max_position_embeddings=None, n_positions=256), "more than the 256",
-                                        begins),
-    "a cache too small": (model(num_hidden_layers=10_000, hidden_size=4096), "inference.cpu_kv_cache_gib: 2 GiB",
-                          begins),
+    "an unknown architecture": (
+        model(architectures=["NovelForCausalLM"], model_type="novel"),
+        "NovelForCausalLM",
+        begins,
+    ),
+    "a model that writes nothing": (
+        model(architectures=["BertForMaskedLM"], model_type="bert"),
+        "no language model",
+        begins,
+    ),
+    "code of its own": (
+        model(architectures=["OwnForCausalLM"], model_type="own", auto_map={"AutoModelForCausalLM": "own.Own"}),
+        "model.trust_remote_code",
+        begins,
+    ),
+    "a short context": (
+        model(max_position_embeddings=512),
+        "model.max_model_len: 1024 tokens are more than the 512",
+        begins,
+    ),
+    "a short context by another name": (
+        model(max_position_embeddings=None, n_positions=256),
+        "more than the 256",
+        begins,
+    ),
+    "a cache too small": (
+        model(num_hidden_layers=10_000, hidden_size=4096),
+        "inference.cpu_kv_cache_gib: 2 GiB",
+        begins,
+    ),
     "too many sequences": (says("inference.max_num_seqs", 5000), "inference.max_num_seqs: 5000", begins),
-    "a word of two tokens": (says("model.yes_token", "Affirmative indeed"), "model.yes_token: 'Affirmative indeed' is",
-                             begins),
+    "a word of two tokens": (
+        says("model.yes_token", "Affirmative indeed"),
+        "model.yes_token: 'Affirmative indeed' is",
+        begins,
+    ),
     "a tokenizer that is none": (write("model/tokenizer.json", "{}"), "tokenizer", begins),
     "no chat template": (lambda folder, _: (folder / "model/chat_template.jinja").unlink(), "no chat template", begins),
     "tensor parallel": (says("inference.tensor_parallel_size", 4), "inference.tensor_parallel_size: 4 times", serves),
     "data parallel": (says("inference.data_parallel_size", 2), "data_parallel_size 2 takes 2 GPUs", serves),
-    "layers that are not there": (says("train.lora", {"target_modules": ["c_attn"]}), "train.lora.target_modules",
-                                  trains),
+    "layers that are not there": (
+        says("train.lora", {"target_modules": ["c_attn"]}),
+        "train.lora.target_modules",
+        trains,
+    ),
     "a hostfile that is not there": (says("train.hostfile", "hosts"), "train.hostfile: ", trains),
-    "a bad line of a hostfile": (says("train.hostfile", "hosts", write("hosts", "# ours\nalpha slots=2\nbeta\n")),
-                                 "hosts:3: is not of the form 'HOST slots=N'", trains),
-    "a host twice": (says("train.hostfile", "hosts", write("hosts", "a slots=2\na slots=1\n")), "a is there twice",
-                     trains),
+    "a bad line of a hostfile": (
+        says("train.hostfile", "hosts", write("hosts", "# ours\nalpha slots=2\nbeta\n")),
+        "hosts:3: is not of the form 'HOST slots=N'",
+        trains,
+    ),
+    "a host twice": (
+        says("train.hostfile", "hosts", write("hosts", "a slots=2\na slots=1\n")),
+        "a is there twice",
+        trains,
+    ),
     "no host": (says("train.hostfile", "hosts", write("hosts", "\n")), "no line of the form", trains),
     "a DeepSpeed config that is not there": (says("train.deepspeed", "zero9"), "train.deepspeed: zero9", trains),
-    "a DeepSpeed config that is no JSON": (says("train.deepspeed", "ds.json", write("ds.json", "{,}")), "is not JSON",
-                                           trains),
-    "an odd DeepSpeed config": (says("train.deepspeed", "ds.json", write("ds.json", {"zero_optimization": 2})),
-                                "no object with a stage", trains),
-    "no such ZeRO stage": (says("train.deepspeed", "ds.json", write("ds.json", {"zero_optimization": {"stage": 7}})),
-                           "stage from 0 to 3", trains),
-    "batches of another size": (says("train.deepspeed", "ds.json", write("ds.json", {"train_batch_size": 7})),
-                                "train_batch_size 7, but train.global_batch_size is 512", trains),
-    "a table": (says("corpus.0.path", "rows.csv", write("rows.csv", "a,b\n1,2\n")), "is not a corpus file",
-                reads_corpus),
+    "a DeepSpeed config that is no JSON": (
+        says("train.deepspeed", "ds.json", write("ds.json", "{,}")),
+        "is not JSON",
+        trains,
+    ),
+    "an odd DeepSpeed config": (
+        says("train.deepspeed", "ds.json", write("ds.json", {"zero_optimization": 2})),
+        "no object with a stage",
+        trains,
+    ),
+    "no such ZeRO stage": (
+        says("train.deepspeed", "ds.json", write("ds.json", {"zero_optimization": {"stage": 7}})),
+        "stage from 0 to 3",
+        trains,
+    ),
+    "batches of another size": (
+        says("train.deepspeed", "ds.json", write("ds.json", {"train_batch_size": 7})),
+        "train_batch_size 7, but train.global_batch_size is 512",
+        trains,
+    ),
+    "a table": (
+        says("corpus.0.path", "rows.csv", write("rows.csv", "a,b\n1,2\n")),
+        "is not a corpus file",
+        reads_corpus,
+    ),
     "a folder of Parquet": (parquet_folder, "holds no source file", reads_corpus),
     "an unknown layout": (write("corpus.jsonl", {"left": 1, "right": 2}), "cannot tell the layout", reads_corpus),
-    "rows that are no JSON": (write("corpus.jsonl", "one\ntwo\n"), "none of 2 rows gives a snippet (malformed 2)",
-                              reads_corpus),
-    "another layout than said": (says("corpus.0.format", "sharegpt"),
-                                 "none of 1 rows gives a snippet (malformed 1)", reads_corpus),
+    "rows that are no JSON": (
+        write("corpus.jsonl", "one\ntwo\n"),
+        "none of 2 rows gives a snippet (malformed 2)",
+        reads_corpus,
+    ),
+    "another layout than said": (
+        says("corpus.0.format", "sharegpt"),
+        "none of 1 rows gives a snippet (malformed 1)",
+        reads_corpus,
+    ),
     "a corpus of no bytes": (write("corpus.jsonl", b""), "holds no rows", reads_corpus),
     "a corpus that is not there": (says("corpus.0.path", "none.jsonl"), "none.jsonl does not exist", reads_corpus),
-    "a damaged archive": (says("corpus.0.path", "c.jsonl.gz", write("c.jsonl.gz", b"\x1f\x8bnothing")), "is damaged",
-                          reads_corpus),
-    "a damaged Parquet file": (says("corpus.0.path", "c.parquet", write("c.parquet", b"PAR1")), "Parquet",
-                               reads_corpus),
-    "a broken array": (says("corpus.0.path", "c.json", write("c.json", "[{]")), "is not a valid JSON array",
-                       reads_corpus),
+    "a damaged archive": (
+        says("corpus.0.path", "c.jsonl.gz", write("c.jsonl.gz", b"\x1f\x8bnothing")),
+        "is damaged",
+        reads_corpus,
+    ),
+    "a damaged Parquet file": (
+        says("corpus.0.path", "c.parquet", write("c.parquet", b"PAR1")),
+        "Parquet",
+        reads_corpus,
+    ),
+    "a broken array": (
+        says("corpus.0.path", "c.json", write("c.json", "[{]")),
+        "is not a valid JSON array",
+        reads_corpus,
+    ),
     "a pipe": (pipe, "is not a regular file", reads_corpus),
-    "no code at all": (write("corpus.jsonl", {"instruction": "Hi.", "output": "Hello there."}),
-                       "none of 1 rows gives a snippet (no_code 1)", reads_corpus),
-    "a folder in another format": (says("corpus.0", {"path": "model", "format": "alpaca"}), "format: code",
-                                   reads_corpus),
+    "no code at all": (
+        write("corpus.jsonl", {"instruction": "Hi.", "output": "Hello there."}),
+        "none of 1 rows gives a snippet (no_code 1)",
+        reads_corpus,
+    ),
+    "a folder in another format": (
+        says("corpus.0", {"path": "model", "format": "alpaca"}),
+        "format: code",
+        reads_corpus,
+    ),
     "no benchmark": (says("preprocess.benchmarks", ["none.jsonl"]), "there is no such file", reads_corpus),
     "a benchmark that is none": (write("bench.jsonl", {"a": 1}), "holds no benchmark", reads_corpus),
     "no data of a suite": (says("evaluate.suites.0.data", "none.jsonl"), "none.jsonl", evaluates),
@@ -244,10 +337,16 @@ BROKEN: dict[str, tuple[World, str, Stage]] = {
     "tasks that are not there": (says("evaluate.suites.0.tasks", "Mini/9999"), "Mini/9999", evaluates),
     "no template": (says("summarize.template", "none.jinja"), "summarize.template", asks),
     "a template that is none": (says("score.template", "t.jinja", write("t.jinja", "{{ code")), "score.template", asks),
-    "a template with other values": (says("score.template", "t.jinja", write("t.jinja", "{{ snippet }}")),
-                                     "it may use code, instruction, language, no, yes", asks),
-    "a template that breaks": (says("summarize.template", "t.jinja", write("t.jinja", "{{ 1 / 0 }}{{ code }}")),
-                               "summarize.template: division by zero", asks),
+    "a template with other values": (
+        says("score.template", "t.jinja", write("t.jinja", "{{ snippet }}")),
+        "it may use code, instruction, language, no, yes",
+        asks,
+    ),
+    "a template that breaks": (
+        says("summarize.template", "t.jinja", write("t.jinja", "{{ 1 / 0 }}{{ code }}")),
+        "summarize.template: division by zero",
+        asks,
+    ),
     "a run in a file": (write("run", "I am a file"), "--run-dir: ", runs),
 }
 
@@ -269,8 +368,16 @@ def test_check_says_what_the_stage_will_say(tmp_path: Path, world: dict[str, Any
 
 
 def test_all_is_said_at_once(tmp_path: Path, world: dict[str, Any]) -> None:
-    names = ["a shard that is not there", "tensor parallel", "an odd DeepSpeed config", "no benchmark", "a table",
-             "a suite that is on no hub", "a template with other values", "a run in a file"]
+    names = [
+        "a shard that is not there",
+        "tensor parallel",
+        "an odd DeepSpeed config",
+        "no benchmark",
+        "a table",
+        "a suite that is on no hub",
+        "a template with other values",
+        "a run in a file",
+    ]
     for name in names:
         BROKEN[name][0](tmp_path, world)
     found = "\n".join(problems_of(tmp_path, world))
@@ -301,8 +408,10 @@ def test_gpus_are_counted(tmp_path: Path, world: dict[str, Any], monkeypatch: py
     assert "does not divide the model's 3 attention heads" in found and "train.processes: 3 ranks" in found
 
 
-@pytest.mark.parametrize(("module", "name", "words"), [(engine, "vllm", "vLLM is not installed"),
-                                                       (training, "deepspeed", "DeepSpeed is not installed")])
+@pytest.mark.parametrize(
+    ("module", "name", "words"),
+    [(engine, "vllm", "vLLM is not installed"), (training, "deepspeed", "DeepSpeed is not installed")],
+)
 def test_a_library_that_is_not_installed(module: Any, name: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "find_spec", lambda wanted: None)
     section = RunConfig(name="x", model={"base": "b"}, corpus=[{"path": "c"}])  # type: ignore[arg-type]
@@ -333,11 +442,15 @@ def test_a_run_that_is_under_way_or_another(tmp_path: Path, world: dict[str, Any
     assert "was started with another config (seed, " in "".join(problems_of(tmp_path, world))
 
 
-@pytest.mark.parametrize(("key", "value", "kind"), [
-    ("corpus", [{"path": "someone/rows"}], "data set"), ("corpus", [{"path": "rows"}], "data set"),
-    ("model", {"base": "someone/model", "start": "model"}, "model"),
-    ("evaluate", {"suites": [{"suite": "humaneval", "max_new_tokens": 64}]}, "suite"),
-])
+@pytest.mark.parametrize(
+    ("key", "value", "kind"),
+    [
+        ("corpus", [{"path": "someone/rows"}], "data set"),
+        ("corpus", [{"path": "rows"}], "data set"),
+        ("model", {"base": "someone/model", "start": "model"}, "model"),
+        ("evaluate", {"suites": [{"suite": "humaneval", "max_new_tokens": 64}]}, "suite"),
+    ],
+)
 def test_what_is_on_the_hub_alone_is_said_within_seconds(
     tmp_path: Path, world: dict[str, Any], monkeypatch: pytest.MonkeyPatch, key: str, value: Any, kind: str
 ) -> None:

@@ -38,8 +38,15 @@ def main() -> None:
             async with service.play(pause, resume):
                 yield
 
-        app = Starlette(routes=api_routes(service), lifespan=lifespan, exception_handlers={
-            ApiError: answer_api_error, HTTPException: answer_http_exception, Exception: answer_bug})
+        app = Starlette(
+            routes=api_routes(service),
+            lifespan=lifespan,
+            exception_handlers={
+                ApiError: answer_api_error,
+                HTTPException: answer_http_exception,
+                Exception: answer_bug,
+            },
+        )
         uvicorn.run(app, port=port, log_level="warning")
 
 

@@ -38,11 +38,18 @@ class LiveService:
 
     def start(self) -> None:
         port = free_port()
-        command = [sys.executable, str(Path(__file__).parent / "bare_service.py"), str(self.runs), str(port),
-                   str(self.pauses), *map(str, self.allowed)]
+        command = [
+            sys.executable,
+            str(Path(__file__).parent / "bare_service.py"),
+            str(self.runs),
+            str(port),
+            str(self.pauses),
+            *map(str, self.allowed),
+        ]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=log,
-                                            stderr=log)
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=log, stderr=log
+            )
         self.http.base_url = httpx.URL(f"http://127.0.0.1:{port}/api")
         self.wait(lambda: self._answers(), 60)
 
@@ -138,10 +145,18 @@ def refusing_endpoint() -> Iterator[str]:
 def config(name: str, model: Path, endpoint: str, folder: Path, **sections: Any) -> dict[str, Any]:
     """A run that reads its corpus and then asks an endpoint: the silent one hangs it, the refusing one fails it."""
     corpus = folder / "corpus.jsonl"
-    corpus.write_text(json.dumps({
-        "instruction": "Join words.", "output": "```python\ndef join_words(words):\n    return '-'.join(words)\n```"}))
+    corpus.write_text(
+        json.dumps(
+            {
+                "instruction": "Join words.",
+                "output": "```python\ndef join_words(words):\n    return '-'.join(words)\n```",
+            }
+        )
+    )
     return {
-        "name": name, "rounds": 0, "corpus": [{"path": str(corpus)}],
+        "name": name,
+        "rounds": 0,
+        "corpus": [{"path": str(corpus)}],
         "model": {"base": str(model), "start": str(model), "max_model_len": 1024},
         "summarize": {"max_new_tokens": 100},
         "inference": {"endpoints": [endpoint]},

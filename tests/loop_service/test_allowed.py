@@ -50,13 +50,44 @@ FILES = {  # every field that names a file
     "evaluate.suites.0.data": lambda path: {"evaluate": {"suites": [{"data": path}]}},
 }
 OUTSIDE = [
-    "{0}/../secret", "{0}/link", "{0}/up/secret", "{0}/up/allowed-too", "{0}/loop", "{0}/deep/../../secret", "{0}-too",
-    "{0}/..", "{0}/nothing/../../secret", "{0}/corpus.jsonl\0", "/", "/etc/passwd", "//etc/passwd",
-    "/proc/self/environ", "/dev/zero", "~", "~/.ssh/id_rsa", "~root", "~nobody-here/x", "$HOME/x", "..", ".", "",
-    "corpus.jsonl", "mini/../x", "owner/name", "https://example.org/x.jsonl", "file:///etc/passwd", "hf://x/y", "zero2",
+    "{0}/../secret",
+    "{0}/link",
+    "{0}/up/secret",
+    "{0}/up/allowed-too",
+    "{0}/loop",
+    "{0}/deep/../../secret",
+    "{0}-too",
+    "{0}/..",
+    "{0}/nothing/../../secret",
+    "{0}/corpus.jsonl\0",
+    "/",
+    "/etc/passwd",
+    "//etc/passwd",
+    "/proc/self/environ",
+    "/dev/zero",
+    "~",
+    "~/.ssh/id_rsa",
+    "~root",
+    "~nobody-here/x",
+    "$HOME/x",
+    "..",
+    ".",
+    "",
+    "corpus.jsonl",
+    "mini/../x",
+    "owner/name",
+    "https://example.org/x.jsonl",
+    "file:///etc/passwd",
+    "hf://x/y",
+    "zero2",
 ]
 INSIDE = [
-    "{0}", "{0}/corpus.jsonl", "{0}/inner", "{0}/deep/../corpus.jsonl", "{0}/nothing", "{0}/up/allowed/corpus.jsonl",
+    "{0}",
+    "{0}/corpus.jsonl",
+    "{0}/inner",
+    "{0}/deep/../corpus.jsonl",
+    "{0}/nothing",
+    "{0}/up/allowed/corpus.jsonl",
     "{0}/./deep//",
 ]
 
@@ -88,25 +119,45 @@ def test_a_link_that_is_changed_after_it_was_taken_leads_nowhere(folder: Path) -
         allowed.admit(found)
 
 
-@pytest.mark.parametrize("sections", [
-    {"train": {"deepspeed": "{0}/corpus.jsonl"}}, {"train": {"hostfile": "{0}/corpus.jsonl"}},
-    {"evaluate": {"python": "/bin/sh"}}, {"evaluate": {"python": "{0}/corpus.jsonl"}},
-    {"evaluate": {"unsandboxed": True}},
-    {"model": {"base": "smollm2-135m", "trust_remote_code": True}}, {"inference": {"extra_arguments": ["--x"]}},
-    {"train": {"deepspeed": "zero4"}}, {"train": {"deepspeed": "./zero2"}},
-])
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"train": {"deepspeed": "{0}/corpus.jsonl"}},
+        {"train": {"hostfile": "{0}/corpus.jsonl"}},
+        {"evaluate": {"python": "/bin/sh"}},
+        {"evaluate": {"python": "{0}/corpus.jsonl"}},
+        {"evaluate": {"unsandboxed": True}},
+        {"model": {"base": "smollm2-135m", "trust_remote_code": True}},
+        {"inference": {"extra_arguments": ["--x"]}},
+        {"train": {"deepspeed": "zero4"}},
+        {"train": {"deepspeed": "./zero2"}},
+    ],
+)
 def test_what_decides_what_is_run_is_refused_wherever_it_lies(folder: Path, sections: dict[str, Any]) -> None:
-    filled = {name: {key: value.format(folder) if isinstance(value, str) else value for key, value in section.items()}
-              for name, section in sections.items()}
+    filled = {
+        name: {key: value.format(folder) if isinstance(value, str) else value for key, value in section.items()}
+        for name, section in sections.items()
+    }
     [key] = refused(Allowed.of([str(folder)]), **filled)
     assert key.startswith(next(iter(sections)))
     assert not refused(Allowed.of([], unsafe=True), **filled)
 
 
-@pytest.mark.parametrize("url", [
-    "http://evil.example", "http://good:8001", "https://good:8000", "http://good:8000/other", "http://good.evil:8000",
-    "http://169.254.169.254", "http://127.0.0.1:8000", "http://good:8000/v1/x", "http://good:8000/../x", "http://[::1]:8000",
-])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://evil.example",
+        "http://good:8001",
+        "https://good:8000",
+        "http://good:8000/other",
+        "http://good.evil:8000",
+        "http://169.254.169.254",
+        "http://127.0.0.1:8000",
+        "http://good:8000/v1/x",
+        "http://good:8000/../x",
+        "http://[::1]:8000",
+    ],
+)
 def test_addresses_that_nobody_named_are_refused(url: str) -> None:
     allowed = Allowed.of(["http://good:8000/v1"])
     assert refused(allowed, inference={"endpoints": ["http://good:8000", url]}) == ["inference.endpoints.1"]
@@ -115,10 +166,14 @@ def test_addresses_that_nobody_named_are_refused(url: str) -> None:
     assert not Allowed.of([], unsafe=True).may_have_key(config(inference={"endpoints": [url]})), "they get no key"
 
 
-@pytest.mark.parametrize("url", ["http://good:8000", "http://good:8000/", "http://good:8000/v1", "HTTP://GOOD:8000/v1/"])
+@pytest.mark.parametrize(
+    "url", ["http://good:8000", "http://good:8000/", "http://good:8000/v1", "HTTP://GOOD:8000/v1/"]
+)
 def test_addresses_that_were_named_are_taken_however_they_are_written(url: str) -> None:
-    for allowed in (Allowed.of(["http://good:8000/v1"]), Allowed().with_own(config(inference={"endpoints": [
-            "http://good:8000"]}))):
+    for allowed in (
+        Allowed.of(["http://good:8000/v1"]),
+        Allowed().with_own(config(inference={"endpoints": ["http://good:8000"]})),
+    ):
         assert not refused(allowed, inference={"endpoints": [url]})
         assert allowed.may_have_key(config(inference={"endpoints": [url]}))
     assert not Allowed().may_have_key(config()), "a server of our own needs none"
@@ -130,10 +185,19 @@ def test_ports_to_listen_on_are_the_services_own() -> None:
 
 
 def test_what_an_own_config_names_may_be_named_again(folder: Path) -> None:
-    own = load_config(ROOT / "configs/quickstart.yaml", [
-        f"train.hostfile={folder}/corpus.jsonl", f"evaluate.python={folder}/inner", f"score.template={folder}/link",
-        "inference.endpoints=[http://h:1]", "inference.extra_arguments=[--x]", "model.trust_remote_code=true",
-        f"evaluate.suites.0.data={folder}/deep", "preprocess.benchmarks=[owner/name]"])
+    own = load_config(
+        ROOT / "configs/quickstart.yaml",
+        [
+            f"train.hostfile={folder}/corpus.jsonl",
+            f"evaluate.python={folder}/inner",
+            f"score.template={folder}/link",
+            "inference.endpoints=[http://h:1]",
+            "inference.extra_arguments=[--x]",
+            "model.trust_remote_code=true",
+            f"evaluate.suites.0.data={folder}/deep",
+            "preprocess.benchmarks=[owner/name]",
+        ],
+    )
     allowed = Allowed().with_own(own)
     again = own.model_copy(update={"seed": 7, "rounds": 9})
     found, problems = allowed.examine(again)

@@ -168,8 +168,9 @@ def test_events_go_on_where_the_client_was(
     assert service.end(signal.SIGTERM) in (0, -signal.SIGTERM)
 
 
-def test_a_listener_does_not_hold_up_the_end(service: LiveService, toy_model: Path, silent_endpoint: str,
-                                             tmp_path: Path) -> None:
+def test_a_listener_does_not_hold_up_the_end(
+    service: LiveService, toy_model: Path, silent_endpoint: str, tmp_path: Path
+) -> None:
     service.submit(config("told", toy_model, silent_endpoint, tmp_path))
     with service.http.stream("GET", "/runs/told/events") as stream:
         next(stream.iter_lines())
@@ -201,14 +202,26 @@ def test_engines_rest_while_a_run_trains(
 
 BAD_CONFIGS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "all at once": ({"seed": -1, "trane": {}, "corpus": []}, ["seed", "trane", "did you mean 'train'", "corpus"]),
-    "the world": ({"corpus": [{"path": "/nowhere/x.jsonl"}], "train": {"deepspeed": "/nowhere.json"}},
-                  ["corpus.0.path", "train.deepspeed"]),
+    "the world": (
+        {"corpus": [{"path": "/nowhere/x.jsonl"}], "train": {"deepspeed": "/nowhere.json"}},
+        ["corpus.0.path", "train.deepspeed"],
+    ),
     "code of the sender": (
-        {"model": {"base": "smollm2-135m", "start": "smollm2-135m", "trust_remote_code": True},
-         "evaluate": {"unsandboxed": True, "python": "/bin/sh"},
-         "inference": {"extra_arguments": ["--trust-remote-code"]}, "train": {"hostfile": "/nowhere"}},
-        ["model.trust_remote_code", "evaluate.unsandboxed", "evaluate.python", "inference.extra_arguments",
-         "train.hostfile", "--allow-unsafe-configs"]),
+        {
+            "model": {"base": "smollm2-135m", "start": "smollm2-135m", "trust_remote_code": True},
+            "evaluate": {"unsandboxed": True, "python": "/bin/sh"},
+            "inference": {"extra_arguments": ["--trust-remote-code"]},
+            "train": {"hostfile": "/nowhere"},
+        },
+        [
+            "model.trust_remote_code",
+            "evaluate.unsandboxed",
+            "evaluate.python",
+            "inference.extra_arguments",
+            "train.hostfile",
+            "--allow-unsafe-configs",
+        ],
+    ),
     "a path as name": ({"name": "../other"}, ["name"]),
     "a long name": ({"name": "a" * 300}, ["name"]),
     "a long path": ({"corpus": [{"path": "a" * 5000}]}, ["path"]),
@@ -223,10 +236,21 @@ def test_what_is_refused(service: LiveService, toy_model: Path, silent_endpoint:
         reply = service.http.post("/runs", content=yaml.safe_dump(good | change), headers=yaml_type)
         message = error_of(reply, 422)["message"]
         assert all(word in message for word in words), (name, message)
-    bomb_of_aliases = "\n".join(["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]"
-                                                    for n in range(1, 9)])
-    bombs = [bomb_of_aliases, "a: &a [*a]", "[" * 50_000, "- a", "{a: b", "\x00", '{"a": "\\ud800"}', "a: !!bool x",
-             "a: !!timestamp x", "!!python/object/apply:os.system [id]"]
+    bomb_of_aliases = "\n".join(
+        ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
+    )
+    bombs = [
+        bomb_of_aliases,
+        "a: &a [*a]",
+        "[" * 50_000,
+        "- a",
+        "{a: b",
+        "\x00",
+        '{"a": "\\ud800"}',
+        "a: !!bool x",
+        "a: !!timestamp x",
+        "!!python/object/apply:os.system [id]",
+    ]
     for bomb in bombs:
         error_of(service.http.post("/runs", content=bomb, headers=yaml_type), 400)
     for body in ("", "[1]", "{", "[" * 60_000, '{"name": "\\ud800"}', '{"name": "\\u0000"}'):
@@ -255,8 +279,11 @@ def test_promotion_and_rollback(service: LiveService, toy_model: Path, refusing_
     service.wait_for_state("chosen", "failed")
     with Ledger(service.runs / "chosen/ledger.db") as ledger:
         for number, state in enumerate(("promoted", "candidate", "candidate")):
-            ledger.add_checkpoint(Checkpoint(
-                number, str(toy_model), model_digest(toy_model) if number < 2 else "other", "", state, "", {}))
+            ledger.add_checkpoint(
+                Checkpoint(
+                    number, str(toy_model), model_digest(toy_model) if number < 2 else "other", "", state, "", {}
+                )
+            )
     assert "reason" in error_of(service.act("chosen", "promote", checkpoint="round-01", reason=5), 422)["message"]
     assert error_of(service.act("chosen", "promote"), 422)["param"] == "checkpoint"
     error_of(service.act("chosen", "promote", checkpoint="round-07"), 404)

@@ -48,14 +48,24 @@ def test_the_config_is_played_behind_the_keys_of_the_gateway(
     (tmp_path / "keys").write_text("alice: opensesame\n")
     port = free_port()
     path = tmp_path / "loop.yaml"
-    path.write_text(yaml.safe_dump(config("anything", toy_model, silent_endpoint, tmp_path, serve={
-        "port": port, "api_keys": str(tmp_path / "keys"), "during_training": "stop"})))
+    path.write_text(
+        yaml.safe_dump(
+            config(
+                "anything",
+                toy_model,
+                silent_endpoint,
+                tmp_path,
+                serve={"port": port, "api_keys": str(tmp_path / "keys"), "during_training": "stop"},
+            )
+        )
+    )
     run_dir = tmp_path / "runs" / "served"
     url = f"http://127.0.0.1:{port}"
     for _ in range(2):  # the second time it goes on with what was running
         with (tmp_path / "log").open("ab") as log:
-            process = subprocess.Popen(command("--with-loop", path, "--run-dir", run_dir), cwd=ROOT, stdout=log,
-                                       stderr=log)
+            process = subprocess.Popen(
+                command("--with-loop", path, "--run-dir", run_dir), cwd=ROOT, stdout=log, stderr=log
+            )
         try:
             assert wait_for_run(url, process, "running")["queue_position"] == 0
             assert httpx.get(f"{url}/api/runs", trust_env=False).status_code == 401
@@ -97,7 +107,6 @@ def test_what_the_command_refuses(toy_model: Path, refusing_endpoint: str, tmp_p
         ("--with-loop", "--run-dir", str(tmp_path / "none"), "--allow", "/nowhere"): "--allow /nowhere: is no folder",
     }
     for options, words in cases.items():
-        done = subprocess.run(command(*options), cwd=ROOT, text=True, capture_output=True, timeout=60,
-                              env=os.environ)
+        done = subprocess.run(command(*options), cwd=ROOT, text=True, capture_output=True, timeout=60, env=os.environ)
         assert done.returncode in (1, 2) and words in done.stderr and "Traceback" not in done.stderr, done.stderr
     assert not (tmp_path / "none").exists()

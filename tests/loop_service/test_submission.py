@@ -28,10 +28,17 @@ def test_unsafe_settings_are_taken_where_the_service_allows_them(toy_model: Path
     assert read_submission(tree, tmp_path, Allowed.of([], unsafe=True)).model.trust_remote_code
 
 
-@pytest.mark.parametrize("serve", [
-    {"api_keys": "/etc/keys"}, {"host": "0.0.0.0"}, {"port": 1}, {"endpoints": [URL], "mode": "in_place"},
-    {"max_body_bytes": 10**12}, {"during_training": "stop"},
-])
+@pytest.mark.parametrize(
+    "serve",
+    [
+        {"api_keys": "/etc/keys"},
+        {"host": "0.0.0.0"},
+        {"port": 1},
+        {"endpoints": [URL], "mode": "in_place"},
+        {"max_body_bytes": 10**12},
+        {"during_training": "stop"},
+    ],
+)
 def test_how_a_run_is_served_is_not_for_senders_to_say(toy_model: Path, tmp_path: Path, serve: dict[str, Any]) -> None:
     allowed = Allowed.of([], unsafe=True)
     tree: dict[str, Any] = config("served", toy_model, URL, tmp_path)

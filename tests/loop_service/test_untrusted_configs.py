@@ -85,16 +85,18 @@ def start(tmp_path: Path) -> Iterator[Any]:
         live.http.close()
 
 
-def test_an_address_that_nobody_named_is_not_asked(start: Any, stranger: Stranger, toy_model: Path, tmp_path: Path
-                                                   ) -> None:
+def test_an_address_that_nobody_named_is_not_asked(
+    start: Any, stranger: Stranger, toy_model: Path, tmp_path: Path
+) -> None:
     service = start(tmp_path, toy_model)
     reply = service.submit(config("curious", toy_model, stranger.url, tmp_path))
     assert reply.status_code == 422 and "inference.endpoints.0" in reply.text and "--allow" in reply.text
     assert service.http.get("/runs").json() == {"runs": []} and not stranger.keys
 
 
-def test_the_key_goes_to_the_endpoints_that_it_was_given_for(start: Any, stranger: Stranger, toy_model: Path,
-                                                             tmp_path: Path) -> None:
+def test_the_key_goes_to_the_endpoints_that_it_was_given_for(
+    start: Any, stranger: Stranger, toy_model: Path, tmp_path: Path
+) -> None:
     service = start(tmp_path, toy_model, stranger.url)
     assert service.submit(config("honest", toy_model, stranger.url, tmp_path)).status_code == 201
     service.wait_for_state("honest", "failed")  # it is no engine
@@ -102,21 +104,39 @@ def test_the_key_goes_to_the_endpoints_that_it_was_given_for(start: Any, strange
     assert KEY not in service.http.get("/runs/honest").text and KEY not in service.log.read_text()
 
 
-@pytest.mark.parametrize(("allowed", "endpoints", "submitted", "given"), [
-    (Allowed(), [], True, False),  # a server of our own needs none
-    (Allowed.of(["http://a:1"]), ["http://a:1"], True, True),
-    (Allowed.of(["http://a:1"], unsafe=True), ["http://a:1", "http://b:1"], True, False),
-    (Allowed.of([], unsafe=True), ["http://b:1"], True, False),
-    (Allowed(), ["http://b:1"], False, True),  # a config of whoever starts the service
-])
-def test_a_run_has_the_key_if_it_needs_it_and_asks_nobody_else(tmp_path: Path, allowed: Allowed, endpoints: list[str],
-                                                  submitted: bool, given: bool) -> None:
+@pytest.mark.parametrize(
+    ("allowed", "endpoints", "submitted", "given"),
+    [
+        (Allowed(), [], True, False),  # a server of our own needs none
+        (Allowed.of(["http://a:1"]), ["http://a:1"], True, True),
+        (Allowed.of(["http://a:1"], unsafe=True), ["http://a:1", "http://b:1"], True, False),
+        (Allowed.of([], unsafe=True), ["http://b:1"], True, False),
+        (Allowed(), ["http://b:1"], False, True),  # a config of whoever starts the service
+    ],
+)
+def test_a_run_has_the_key_if_it_needs_it_and_asks_nobody_else(
+    tmp_path: Path, allowed: Allowed, endpoints: list[str], submitted: bool, given: bool
+) -> None:
     queue, run_dir = RunQueue(tmp_path / "queue.json"), RunDir(tmp_path / "x")
     queue.want("x", submitted=submitted)
-    pin_config(parse_config({"name": "x", "model": {"base": "smollm2-135m"}, "corpus": [{"path": "o/n"}],
-                             "inference": {"endpoints": endpoints}}), run_dir)
-    player = RunPlayer(tmp_path, queue, replace(allowed, names=allowed.names | {"o/n"}),
-                       pause_engines=no_pause, resume_engines=no_resume)
+    pin_config(
+        parse_config(
+            {
+                "name": "x",
+                "model": {"base": "smollm2-135m"},
+                "corpus": [{"path": "o/n"}],
+                "inference": {"endpoints": endpoints},
+            }
+        ),
+        run_dir,
+    )
+    player = RunPlayer(
+        tmp_path,
+        queue,
+        replace(allowed, names=allowed.names | {"o/n"}),
+        pause_engines=no_pause,
+        resume_engines=no_resume,
+    )
     assert ("INVERSE_INSTRUCT_API_KEY" in player._environment(run_dir, "x")) is given
 
 
@@ -128,8 +148,9 @@ async def no_resume() -> None:
     pass
 
 
-def test_a_run_that_was_taken_once_is_looked_at_again(start: Any, stranger: Stranger, toy_model: Path, tmp_path: Path
-                                                      ) -> None:
+def test_a_run_that_was_taken_once_is_looked_at_again(
+    start: Any, stranger: Stranger, toy_model: Path, tmp_path: Path
+) -> None:
     service = start(tmp_path, toy_model, stranger.url)
     assert service.submit(config("old", toy_model, stranger.url, tmp_path)).status_code == 201
     service.end(signal.SIGKILL)  # it is in the queue
@@ -185,8 +206,12 @@ def test_no_body_holds_up_the_service(start: Any, toy_model: Path, silent_endpoi
     looking.start()
     try:
         deep = '{"seed": ' + "[" * 900 + "]" * 900 + "}"
-        for body, headers in [*((bomb, YAML) for bomb in BOMBS.values()), (deep, JSON), ("[" * 60_000, JSON),
-                              (json.dumps({f"k{n}": {} for n in range(6000)})[:65_000], JSON)]:
+        for body, headers in [
+            *((bomb, YAML) for bomb in BOMBS.values()),
+            (deep, JSON),
+            ("[" * 60_000, JSON),
+            (json.dumps({f"k{n}": {} for n in range(6000)})[:65_000], JSON),
+        ]:
             started = time.monotonic()
             reply = service.http.post("/runs", content=body, headers=headers)
             assert reply.status_code in (400, 422) and "Traceback" not in reply.text, body[:80]

@@ -56,18 +56,28 @@ def write_world(folder: Path, model: Path, recipe: str) -> Path:
     (folder / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     (folder / "score.jinja").write_text("{{ language }} {{ code }} {{ instruction }} {{ yes }} or {{ no }}?")
     (folder / "summarize.jinja").write_text("{{ language }}: {{ code }}\nSay what it does.")
-    (folder / "run.yaml").write_text(yaml.safe_dump({
-        "name": "x", "recipe": recipe, "rounds": 2, "corpus": [{"path": "corpus.jsonl"}],
-        "model": {"base": str(model), "start": str(model), "max_model_len": 1024},
-        "preprocess": {"near_duplicate_threshold": 1.0}, "summarize": {"candidates": 2, "max_new_tokens": 64},
-        "evaluate": {"suites": [{"suite": "mini", "limit": 1, "max_new_tokens": 32}]},
-        "train": {"optimizer": "adamw"}}))
+    (folder / "run.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "name": "x",
+                "recipe": recipe,
+                "rounds": 2,
+                "corpus": [{"path": "corpus.jsonl"}],
+                "model": {"base": str(model), "start": str(model), "max_model_len": 1024},
+                "preprocess": {"near_duplicate_threshold": 1.0},
+                "summarize": {"candidates": 2, "max_new_tokens": 64},
+                "evaluate": {"suites": [{"suite": "mini", "limit": 1, "max_new_tokens": 32}]},
+                "train": {"optimizer": "adamw"},
+            }
+        )
+    )
     return folder / "run.yaml"
 
 
 @pytest.fixture(scope="module", params=RECIPES)
-def finished(request: pytest.FixtureRequest, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
-             ) -> tuple[Path, Recipe]:
+def finished(
+    request: pytest.FixtureRequest, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Recipe]:
     """A world with a finished run in `run`."""
     folder = tmp_path_factory.mktemp("world")
     config = load_config(write_world(folder, tiny_model, request.param))
@@ -76,8 +86,13 @@ def finished(request: pytest.FixtureRequest, tiny_model: Path, tmp_path_factory:
     return folder, recipe
 
 
-def again(world: tuple[Path, Recipe], folder: Path, *changes: str, recipe: Recipe | None = None,
-          edit: Callable[[Path], None] = lambda folder: None) -> None:
+def again(
+    world: tuple[Path, Recipe],
+    folder: Path,
+    *changes: str,
+    recipe: Recipe | None = None,
+    edit: Callable[[Path], None] = lambda folder: None,
+) -> None:
     """Start a copy of the finished run again, with changes of its config and of its files."""
     shutil.copytree(world[0], folder, dirs_exist_ok=True, symlinks=True)
     edit(folder)
@@ -103,8 +118,9 @@ def below(recipe: Recipe, direct: set[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("key", OTHER)
-def test_what_says_only_how_runs_no_stage_again(finished: tuple[Path, Recipe], tmp_path: Path, ran: list[str], key: str
-                                                ) -> None:
+def test_what_says_only_how_runs_no_stage_again(
+    finished: tuple[Path, Recipe], tmp_path: Path, ran: list[str], key: str
+) -> None:
     if key.startswith("model."):
         pytest.skip("another model is pinned by its digest")
     value = 2 if key == "rounds" else OTHER[key]
@@ -113,19 +129,24 @@ def test_what_says_only_how_runs_no_stage_again(finished: tuple[Path, Recipe], t
 
 
 @pytest.mark.parametrize("key", CHANGES)
-def test_a_changed_field_runs_the_stages_that_depend_on_it(finished: tuple[Path, Recipe], tmp_path: Path,
-                                                           ran: list[str], key: str) -> None:
+def test_a_changed_field_runs_the_stages_that_depend_on_it(
+    finished: tuple[Path, Recipe], tmp_path: Path, ran: list[str], key: str
+) -> None:
     recipe = finished[1]
     again(finished, tmp_path, f"{key}={json.dumps(CHANGES[key])}")
     names = {name.split()[1] for name in ran}
-    direct = {stage.name for stage in recipe.stages if key == "seed" or any(
-        key == part or key.startswith(f"{part}.") for part in [stage.name, *stage.sections])}
+    direct = {
+        stage.name
+        for stage in recipe.stages
+        if key == "seed" or any(key == part or key.startswith(f"{part}.") for part in [stage.name, *stage.sections])
+    }
     assert direct <= names <= below(recipe, direct), "those that name it, and what stands on them"
 
 
 @pytest.mark.parametrize("number", range(7))
 def test_a_new_version_of_a_stage_runs_it_again_and_nothing_for_equal_rows(
-        finished: tuple[Path, Recipe], tmp_path: Path, ran: list[str], number: int) -> None:
+    finished: tuple[Path, Recipe], tmp_path: Path, ran: list[str], number: int
+) -> None:
     recipe = finished[1]
     if number >= len(recipe.stages):
         pytest.skip("it has fewer stages")
@@ -140,14 +161,19 @@ def test_a_new_version_of_a_stage_runs_it_again_and_nothing_for_equal_rows(
     steps = {name: tuple(map(renewed, getattr(recipe, name))) for name in ("corpus", "data")}
     before = results(finished[0] / "run")
     again(finished, tmp_path, recipe=replace(recipe, **fields, **steps))
-    partners = {stage.name for step in recipe.data if isinstance(step, Together) and old is step.first
-                for stage in stages_of((step,))}
+    partners = {
+        stage.name
+        for step in recipe.data
+        if isinstance(step, Together) and old is step.first
+        for stage in stages_of((step,))
+    }
     assert {name.split()[1] for name in ran} == {old.name} | partners
     assert results(tmp_path / "run") == before
 
 
-def test_a_row_before_the_others_renews_the_lineage(finished: tuple[Path, Recipe], tmp_path: Path, ran: list[str]
-                                                    ) -> None:
+def test_a_row_before_the_others_renews_the_lineage(
+    finished: tuple[Path, Recipe], tmp_path: Path, ran: list[str]
+) -> None:
     def put_first(folder: Path) -> None:
         text = (folder / "corpus.jsonl").read_text()
         (folder / "corpus.jsonl").write_text('{"instruction": "Say hello.", "output": "Hello to you."}\n' + text)
@@ -159,8 +185,9 @@ def test_a_row_before_the_others_renews_the_lineage(finished: tuple[Path, Recipe
     assert lines and lines <= set(range(2, 6)), "each row stands one line further down"
 
 
-def test_what_will_be_done_again_is_told_before(finished: tuple[Path, Recipe], tmp_path: Path,
-                                                caplog: pytest.LogCaptureFixture) -> None:
+def test_what_will_be_done_again_is_told_before(
+    finished: tuple[Path, Recipe], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     again(finished, tmp_path)
     assert "will be done again" not in caplog.text
     again(finished, tmp_path / "other", "train.learning_rate=1e-5")
@@ -195,9 +222,14 @@ def drop_short(room: Room) -> None:
 
 
 LONGER = Stage(
-    "longer", "drop short instructions", drop_short, unit="longer row", writes=Rows("longer.parquet", TrainingRow),
+    "longer",
+    "drop short instructions",
+    drop_short,
+    unit="longer row",
+    writes=Rows("longer.parquet", TrainingRow),
     reads={"selected": Input("selection", Rows("selected.parquet", TrainingRow))},
-    cost=lambda estimate: Cost(estimate.rows, 0, 1.0))
+    cost=lambda estimate: Cost(estimate.rows, 0, 1.0),
+)
 
 
 @pytest.fixture
@@ -211,8 +243,9 @@ def with_stage(finished: tuple[Path, Recipe], tmp_path: Path, monkeypatch: pytes
     return load_config(tmp_path / "run.yaml", [f"recipe={name}"])
 
 
-def test_a_stage_more_is_played_shown_planned_and_resumed(with_stage: RunConfig, tmp_path: Path, ran: list[str]
-                                                          ) -> None:
+def test_a_stage_more_is_played_shown_planned_and_resumed(
+    with_stage: RunConfig, tmp_path: Path, ran: list[str]
+) -> None:
     from inverse_instruct.dashboard.run_data import collect_run
     from inverse_instruct.loop.pinned_config import pin_config
     from inverse_instruct.loop.plan import make_plan
@@ -240,13 +273,20 @@ def test_a_stage_more_is_played_shown_planned_and_resumed(with_stage: RunConfig,
     assert check.check(with_stage, run_dir.path).steps
 
 
-def test_a_stage_more_is_a_command(with_stage: RunConfig, finished: tuple[Path, Recipe], tmp_path: Path,
-                                   monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stage_more_is_a_command(
+    with_stage: RunConfig,
+    finished: tuple[Path, Recipe],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     from inverse_instruct import cli
 
     [selected] = (finished[0] / "run/round-01").glob("*/selected.parquet")
-    monkeypatch.setattr("sys.argv", ["inverse-instruct", "longer", "--selected", str(selected), "--output",
-                                     str(tmp_path / "out"), "--json"])
+    monkeypatch.setattr(
+        "sys.argv",
+        ["inverse-instruct", "longer", "--selected", str(selected), "--output", str(tmp_path / "out"), "--json"],
+    )
     cli.main()
     manifest = json.loads(capsys.readouterr().out)
     assert manifest["rows_in"] == len(read_rows(selected)) == manifest["rows_out"] > 0

@@ -38,8 +38,13 @@ def run(finished: Path, tmp_path: Path) -> Path:
 
 
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "inverse_instruct.cli", "checkpoints", *map(str, arguments)], cwd=ROOT,
-                          text=True, capture_output=True, timeout=60)
+    return subprocess.run(
+        [sys.executable, "-m", "inverse_instruct.cli", "checkpoints", *map(str, arguments)],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=60,
+    )
 
 
 def state(run: Path) -> tuple[str, int]:
@@ -55,7 +60,9 @@ def test_list_tells_states_measures_and_history(run: Path) -> None:
     assert rows["round-00"]["parent"] == "" and rows["round-01"]["parent"] == BASE_DIGEST
     assert rows["round-01"]["pass_at_1"]["mini"]["plus"]["rate"] == 22 / 32
     assert [(move["round"], move["over"], move["author"]) for move in listing["promotions"]] == [
-        (0, None, "loop"), (1, 0, "loop")]
+        (0, None, "loop"),
+        (1, 0, "loop"),
+    ]
     shown = command("list", run).stdout
     assert "│ → │ round-01   │ promoted" in shown and "68.8 [51.4, 82.0]" in shown
     assert "loop promoted round-01 over round-00: not shown to be worse" in shown
@@ -65,7 +72,10 @@ def test_show_follows_a_checkpoint_back_to_its_rows(run: Path) -> None:
     lineage = show_checkpoint(run, "2")
     assert lineage["base"]["digest"] == BASE_DIGEST and lineage["parent"] == "round-01"
     assert [(data["data"], data["round"], data["rows"], data["written_by"]) for data in lineage["data"]] == [
-        ("selected", 1, 6, "round-00"), ("selected", 2, 6, "round-01"), ("original", 0, 6, None)]
+        ("selected", 1, 6, "round-00"),
+        ("selected", 2, 6, "round-01"),
+        ("original", 0, 6, None),
+    ]
     assert all(file_digest(run / data["file"]) == data["digest"] for data in lineage["data"])
     assert lineage["decision"]["promoted"] is False and len(lineage["decision"]["lost"]) == 18
     assert lineage["promotions"] == [] and lineage["files"]["problem"] is None
@@ -81,8 +91,15 @@ def test_show_prints_all_of_it_also_of_a_damaged_checkpoint(run: Path) -> None:
     result = command("show", "round-01", run)
     assert result.returncode == 0, result.stderr
     shown = " ".join(result.stdout.split())
-    for words in ("lacks *.safetensors", "written by round-00", "parent round-00", "loss 1.500 → 1.250",
-                  "promoted by the loop", "Mini/20", "loop promoted round-01 over round-00"):
+    for words in (
+        "lacks *.safetensors",
+        "written by round-00",
+        "parent round-00",
+        "loss 1.500 → 1.250",
+        "promoted by the loop",
+        "Mini/20",
+        "loop promoted round-01 over round-00",
+    ):
         assert words in shown, result.stdout
 
 
@@ -108,16 +125,20 @@ def flip_last_byte(path: Path) -> None:
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
 
 
-@pytest.mark.parametrize(("name", "damage", "words"), [
-    ("model.safetensors", Path.unlink, "lacks \\*.safetensors"),
-    ("model.safetensors", truncate, "round-02 is damaged: .*cannot be read"),
-    ("model.safetensors", lambda path: path.write_bytes(b""), "round-02 is damaged"),
-    ("model.safetensors", flip_last_byte, "round-02 has changed since it was measured"),
-    ("config.json", lambda path: path.write_text("{}"), "round-02 has changed since it was measured"),
-    ("tokenizer.json", Path.unlink, "lacks tokenizer.json"),
-])
-def test_files_that_were_not_measured_are_not_promoted(run: Path, name: str, damage: Callable[[Path], None],
-                                                       words: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "damage", "words"),
+    [
+        ("model.safetensors", Path.unlink, "lacks \\*.safetensors"),
+        ("model.safetensors", truncate, "round-02 is damaged: .*cannot be read"),
+        ("model.safetensors", lambda path: path.write_bytes(b""), "round-02 is damaged"),
+        ("model.safetensors", flip_last_byte, "round-02 has changed since it was measured"),
+        ("config.json", lambda path: path.write_text("{}"), "round-02 has changed since it was measured"),
+        ("tokenizer.json", Path.unlink, "lacks tokenizer.json"),
+    ],
+)
+def test_files_that_were_not_measured_are_not_promoted(
+    run: Path, name: str, damage: Callable[[Path], None], words: str
+) -> None:
     damage(run / "checkpoints/round-02" / name)
     with pytest.raises(ModelError, match=words):
         promote_checkpoint(RunDir(run), "2", "", author="ada")

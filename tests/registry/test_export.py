@@ -66,8 +66,15 @@ def body(card: Path) -> str:
 
 def test_the_folder_holds_files_of_its_own(exported: Path, finished: Path) -> None:
     assert {path.name for path in exported.iterdir()} == {
-        "README.md", "config.json", "generation_config.json", "model.safetensors", "tokenizer.json",
-        "tokenizer_config.json", "chat_template.jinja", "dataset"}
+        "README.md",
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "chat_template.jinja",
+        "dataset",
+    }
     assert not [path for path in exported.rglob("*") if path.is_symlink()]
     assert [path.name for path in exported.parent.iterdir()] == ["model"]  # nothing temporary is left
     assert {path.stat().st_nlink for path in exported.iterdir() if path.is_file()} == {1}
@@ -87,10 +94,14 @@ def test_the_model_loads_and_answers_like_the_checkpoint(exported: Path, finishe
 def test_every_row_can_be_followed_back(exported: Path, finished: Path) -> None:
     rows = read_rows(exported / "dataset/train.parquet")
     assert len(rows) == 12
-    assert [row["id"] for row in rows] == [row["id"] for number in (1, 2) for row in read_rows(
-        finished / f"round-{number:02d}/selection/selected.parquet")]
-    written = {row["id"]: row for number in (1, 2) for row in read_rows(
-        finished / f"round-{number:02d}/summarize/candidates.parquet")}
+    assert [row["id"] for row in rows] == [
+        row["id"] for number in (1, 2) for row in read_rows(finished / f"round-{number:02d}/selection/selected.parquet")
+    ]
+    written = {
+        row["id"]: row
+        for number in (1, 2)
+        for row in read_rows(finished / f"round-{number:02d}/summarize/candidates.parquet")
+    }
     for row in rows:
         assert row["seed"] == written[row["candidate_id"]]["seed"] == 100 * row["round"] + row["k"]
         assert row["model"] == written[row["candidate_id"]]["model"]
@@ -100,8 +111,9 @@ def test_every_row_can_be_followed_back(exported: Path, finished: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["train.parquet", "alpaca.jsonl", "sharegpt.jsonl", "messages.jsonl"])
-def test_datasets_loads_every_layout(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-                                     ) -> None:
+def test_datasets_loads_every_layout(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     from datasets import load_dataset
 
@@ -110,20 +122,24 @@ def test_datasets_loads_every_layout(exported: Path, tmp_path: Path, monkeypatch
         rows = load_dataset(str(folder), split="train", cache_dir=str(tmp_path))
     else:
         rows = load_dataset("json", data_files=str(folder / name), split="train", cache_dir=str(tmp_path))
-    said = {"train.parquet": lambda row: (row["instruction"], row["response"]),
-            "alpaca.jsonl": lambda row: (row["instruction"], row["output"]),
-            "sharegpt.jsonl": lambda row: tuple(turn["value"] for turn in row["conversations"]),
-            "messages.jsonl": lambda row: tuple(turn["content"] for turn in row["messages"])}[name]
+    said = {
+        "train.parquet": lambda row: (row["instruction"], row["response"]),
+        "alpaca.jsonl": lambda row: (row["instruction"], row["output"]),
+        "sharegpt.jsonl": lambda row: tuple(turn["value"] for turn in row["conversations"]),
+        "messages.jsonl": lambda row: tuple(turn["content"] for turn in row["messages"]),
+    }[name]
     assert [said(row) for row in rows] == [
-        (row["instruction"], row["response"]) for row in read_rows(folder / "train.parquet")]
+        (row["instruction"], row["response"]) for row in read_rows(folder / "train.parquet")
+    ]
     assert len(rows) == 12 and said(rows[0])[0].startswith(HOSTILE)
     if name != "train.parquet":  # our own reader tells the layout too
         (source,) = [row for row in read_source(CorpusSource(path=str(folder / name))) if row.line == 1]
         assert isinstance(source, SourceRow) and source.instruction == said(rows[0])[0]
 
 
-def test_the_code_in_the_cards_runs_as_it_stands(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                                 capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_code_in_the_cards_runs_as_it_stands(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path)
     for folder in (exported, exported / "dataset"):
         monkeypatch.chdir(folder)
@@ -148,13 +164,21 @@ def test_the_front_matter_is_what_the_hub_reads(exported: Path) -> None:
 def test_the_cards_say_what_was_done_and_measured(exported: Path) -> None:
     text = body(exported / "README.md")
     assert headings(text) == ["example round-02", "Method", "Data", "Training", "Results", "Limits", "How to load"]
-    for words in ("| selection, round 2: training rows | 12 | 6 | 6 not selected |",
-                  "| preprocess: corpus | 7 | 6 | 1 malformed |", "after 2 rounds of self-training",
-                  "12 self-generated rows and 6 rows of the original corpus", "| 1: selected | 12 |",
-                  "| mini | 32 | greedy | pass@1, plus tests | 15.6 | 6.9 to 31.8 |", "1 gained, 18 lost",
-                  "Against `round-01`", "Against `round-00`", "**not promoted**", "not stated",
-                  "On mini, with 32 problems, any paired difference is likely missed",
-                  "written and judged by `round-00`, `round-01`"):
+    for words in (
+        "| selection, round 2: training rows | 12 | 6 | 6 not selected |",
+        "| preprocess: corpus | 7 | 6 | 1 malformed |",
+        "after 2 rounds of self-training",
+        "12 self-generated rows and 6 rows of the original corpus",
+        "| 1: selected | 12 |",
+        "| mini | 32 | greedy | pass@1, plus tests | 15.6 | 6.9 to 31.8 |",
+        "1 gained, 18 lost",
+        "Against `round-01`",
+        "Against `round-00`",
+        "**not promoted**",
+        "not stated",
+        "On mini, with 32 problems, any paired difference is likely missed",
+        "written and judged by `round-00`, `round-01`",
+    ):
         assert words in text, text
     assert str(exported.parents[1]) not in text  # no path of this machine
     rows = body(exported / "dataset/README.md")
@@ -165,8 +189,15 @@ def test_the_cards_say_what_was_done_and_measured(exported: Path) -> None:
 
 def test_no_text_breaks_out_of_a_card(finished: Path) -> None:
     history = history_of(finished)
-    card = history.config.card.model_copy(update={
-        "title": HOSTILE, "authors": [HOSTILE], "license": HOSTILE, "base_model": HOSTILE, "data_license": HOSTILE})
+    card = history.config.card.model_copy(
+        update={
+            "title": HOSTILE,
+            "authors": [HOSTILE],
+            "license": HOSTILE,
+            "base_model": HOSTILE,
+            "data_license": HOSTILE,
+        }
+    )
     history = replace(history, config=history.config.model_copy(update={"card": card}))
     lineage = lineage_of(history, 2)
     lineage["decision"] = lineage["decision"] | {"reason": HOSTILE}
@@ -206,15 +237,25 @@ def test_a_given_model_has_a_card_that_says_so_and_no_dataset(finished: Path, tm
 def test_other_ways_to_train_are_told_too(finished: Path) -> None:
     history = history_of(finished)
     config = history.config
-    history = replace(history, config=config.model_copy(update={
-        "model": config.model.model_copy(update={"prompt_format": "magicoder"}),
-        "preprocess": config.preprocess.model_copy(update={"benchmarks": []}),
-        "selection": config.selection.model_copy(update={"method": "top_k", "k": 3, "min_score": 0.5}),
-        "train": config.train.model_validate(config.train.model_dump() | {"lora": {"rank": 8}})}))
+    history = replace(
+        history,
+        config=config.model_copy(
+            update={
+                "model": config.model.model_copy(update={"prompt_format": "magicoder"}),
+                "preprocess": config.preprocess.model_copy(update={"benchmarks": []}),
+                "selection": config.selection.model_copy(update={"method": "top_k", "k": 3, "min_score": 0.5}),
+                "train": config.train.model_validate(config.train.model_dump() | {"lora": {"rank": 8}}),
+            }
+        ),
+    )
     lineage = lineage_of(history, 1)
     text = model_card(history, lineage, True)
-    for words in ("the 3 instructions with the highest scores, of those with an LM-Score of at least 0.5",
-                  "LoRA of rank 8", "Nothing was done to keep benchmarks out", "@@ Instruction"):
+    for words in (
+        "the 3 instructions with the highest scores, of those with an LM-Score of at least 0.5",
+        "LoRA of rank 8",
+        "Nothing was done to keep benchmarks out",
+        "@@ Instruction",
+    ):
         assert words in text
     assert "apply_chat_template" not in text
     lineage["data"] = [data for data in lineage["data"] if data["data"] == "original"]
@@ -223,10 +264,10 @@ def test_other_ways_to_train_are_told_too(finished: Path) -> None:
     assert "Trained on 6 rows of the original corpus, which are not included." in text
 
 
-def test_the_command_warns_of_licenses_that_are_not_stated(finished: Path, tmp_path: Path,
-                                                           capsys: pytest.CaptureFixture[str]) -> None:
-    run_command(_parser().parse_args(
-        ["checkpoints", "export", "1", str(finished), "--output", str(tmp_path / "out")]))
+def test_the_command_warns_of_licenses_that_are_not_stated(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_command(_parser().parse_args(["checkpoints", "export", "1", str(finished), "--output", str(tmp_path / "out")]))
     shown = capsys.readouterr().out
     assert str(tmp_path / "out") in shown and "card.base_license" in shown and "card.data_license" in shown
     assert "card.license" not in shown

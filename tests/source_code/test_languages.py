@@ -50,12 +50,34 @@ def test_files():
 
 @pytest.mark.parametrize(
     "text",
-    ["Hello", "Hello world", "The answer is 5.", "Output: 5", "Yes, True", "[1, 2, 3]", '{"a": 1}', "O(n)",
-     "x = 1", "y = mx + b", "print the result", "find the largest number in a list", "return the sum of the numbers",
-     "- one\n- two", "It costs $5 to do", "You can run:\ngit commit -m hello", "No, it is not possible",
-     "SELECT name\nFROM employees\nWHERE age > 5;", "<html><body>Hi</body></html>", "h1 { color: red; }",
-     "<html><script>function f() { console.log(1); }</script></html>", "apple: red\nbanana: yellow",
-     "^[a-z]+@[a-z]+$", "1. First\n2. Second", "Use a loop, then print the result.", ""],
+    [
+        "Hello",
+        "Hello world",
+        "The answer is 5.",
+        "Output: 5",
+        "Yes, True",
+        "[1, 2, 3]",
+        '{"a": 1}',
+        "O(n)",
+        "x = 1",
+        "y = mx + b",
+        "print the result",
+        "find the largest number in a list",
+        "return the sum of the numbers",
+        "- one\n- two",
+        "It costs $5 to do",
+        "You can run:\ngit commit -m hello",
+        "No, it is not possible",
+        "SELECT name\nFROM employees\nWHERE age > 5;",
+        "<html><body>Hi</body></html>",
+        "h1 { color: red; }",
+        "<html><script>function f() { console.log(1); }</script></html>",
+        "apple: red\nbanana: yellow",
+        "^[a-z]+@[a-z]+$",
+        "1. First\n2. Second",
+        "Use a loop, then print the result.",
+        "",
+    ],
 )
 def test_prose_data_and_markup_are_not_code(text: str):
     assert detect_language(text) is None
@@ -63,10 +85,18 @@ def test_prose_data_and_markup_are_not_code(text: str):
 
 @pytest.mark.parametrize(
     ("text", "language"),
-    [("x = 1\nprint(x)", "python"), ("print(sum(range(10)))", "python"), ("names = [n for n in people]", "python"),
-     ("int add(int a, int b) { return a + b; }", "c"), ("function f(a) { return a; }", "javascript"),
-     ("git commit -m 'first'", "bash"), ("$total = 3;\necho $total;", "php"), ("<p><?php echo $x; ?></p>", "php"),
-     ("class A {\n  name: string;\n}", "typescript"), ("let mut x = vec![1];\nx.push(2);", "rust")],
+    [
+        ("x = 1\nprint(x)", "python"),
+        ("print(sum(range(10)))", "python"),
+        ("names = [n for n in people]", "python"),
+        ("int add(int a, int b) { return a + b; }", "c"),
+        ("function f(a) { return a; }", "javascript"),
+        ("git commit -m 'first'", "bash"),
+        ("$total = 3;\necho $total;", "php"),
+        ("<p><?php echo $x; ?></p>", "php"),
+        ("class A {\n  name: string;\n}", "typescript"),
+        ("let mut x = vec![1];\nx.push(2);", "rust"),
+    ],
 )
 def test_short_code_is_code(text: str, language: str):
     assert detect_language(text) == language
@@ -84,8 +114,34 @@ def test_any_text_can_be_looked_at(text: str):
 
 @pytest.mark.parametrize(
     "piece",
-    ["a", "a ", "let a ", "(", "a.", "$", "'", "\"", "a:", "[", "-> ", "| ", "= ", ": ", "print(", "a(", "1 ", ".", "@",
-     "a b = ", "def a(", "fn a -> ", "<", "%", "a, ", "this."],
+    [
+        "a",
+        "a ",
+        "let a ",
+        "(",
+        "a.",
+        "$",
+        "'",
+        '"',
+        "a:",
+        "[",
+        "-> ",
+        "| ",
+        "= ",
+        ": ",
+        "print(",
+        "a(",
+        "1 ",
+        ".",
+        "@",
+        "a b = ",
+        "def a(",
+        "fn a -> ",
+        "<",
+        "%",
+        "a, ",
+        "this.",
+    ],
 )
 def test_repetitive_text_takes_no_longer(piece: str):
     started = time.monotonic()
@@ -96,14 +152,21 @@ def test_repetitive_text_takes_no_longer(piece: str):
 
 @pytest.mark.parametrize(
     ("shebang", "language"),
-    [("/bin/sh", "bash"), ("/usr/bin/env python3", "python"), ("/usr/bin/env -S node", "javascript"),
-     ("/usr/bin/perl -w", None), ("/usr/bin/env Rscript", None)],
+    [
+        ("/bin/sh", "bash"),
+        ("/usr/bin/env python3", "python"),
+        ("/usr/bin/env -S node", "javascript"),
+        ("/usr/bin/perl -w", None),
+        ("/usr/bin/env Rscript", None),
+    ],
 )
 def test_a_shebang_decides(shebang: str, language: str | None):
     assert detect_language(f"#!{shebang}\nx = 5\nprint(x)\n" if language != "bash" else f"#!{shebang}\nls") == language
 
 
 def test_importing_the_table_loads_no_grammar():
-    code = ("import sys, inverse_instruct.source_code.languages\n"
-            "print([m for m in sys.modules if m.startswith('tree_sitter')])")
+    code = (
+        "import sys, inverse_instruct.source_code.languages\n"
+        "print([m for m in sys.modules if m.startswith('tree_sitter')])"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

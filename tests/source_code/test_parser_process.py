@@ -56,11 +56,14 @@ def test_a_child_that_somebody_killed_costs_no_row() -> None:
 
 
 def test_the_child_ends_with_its_parent() -> None:
-    script = ("from inverse_instruct.source_code import parser_process\n"
-              "parser_process.parses('x = 1\\n' * 1000, 'python')\n"
-              "import os; print(parser_process._child()._process.pid, flush=True); os.kill(os.getpid(), 9)")
-    printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False,
-                             cwd=ROOT).stdout
+    script = (
+        "from inverse_instruct.source_code import parser_process\n"
+        "parser_process.parses('x = 1\\n' * 1000, 'python')\n"
+        "import os; print(parser_process._child()._process.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT
+    ).stdout
     deadline = time.monotonic() + 10
     while Path(f"/proc/{int(printed)}").exists() and "zombie" not in Path(f"/proc/{int(printed)}/status").read_text():
         assert time.monotonic() < deadline

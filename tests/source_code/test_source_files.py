@@ -52,10 +52,16 @@ ONE_OF_EACH = {
 
 def test_python_imports_and_comments_come_along():
     assert definitions(PYTHON, "python") == [
-        Definition("from math import sqrt, pi as PI\n\n\n# the root\n# of x\n@cache\ndef root(x):\n"
-                   '    """Return it."""\n    return sqrt(x) * PI', 10),
-        Definition("import os\nimport os.path as path, sys\n\n\nclass Folder:\n    def list(self):\n"
-                   "        return path.join(os.sep)", 20),
+        Definition(
+            "from math import sqrt, pi as PI\n\n\n# the root\n# of x\n@cache\ndef root(x):\n"
+            '    """Return it."""\n    return sqrt(x) * PI',
+            10,
+        ),
+        Definition(
+            "import os\nimport os.path as path, sys\n\n\nclass Folder:\n    def list(self):\n"
+            "        return path.join(os.sep)",
+            20,
+        ),
     ]
 
 

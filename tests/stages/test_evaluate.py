@@ -34,11 +34,23 @@ def write_samples(path: Path, delay_seconds: float = 0.0) -> Path:
 
 
 def start(samples: Path, output: Path, *options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "inverse_instruct.cli", "evaluate", "--suite", "mini", "--samples", str(samples),
-               "--output", str(output), *options]
+    command = [
+        sys.executable,
+        "-m",
+        "inverse_instruct.cli",
+        "evaluate",
+        "--suite",
+        "mini",
+        "--samples",
+        str(samples),
+        "--output",
+        str(output),
+        *options,
+    ]
     environment = os.environ | {"XDG_CACHE_HOME": str(output.parent / "cache")}
-    return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
 
 def finish(process: subprocess.Popen[str]) -> str:
@@ -119,8 +131,21 @@ def test_a_folder_in_use_is_refused(tmp_path: Path, command: str) -> None:
     options += [] if command in ("preprocess", "evaluate") else ["--model", "none"]
     options += ["--samples", "none.jsonl"] if command == "evaluate" else []
     with lock_folder(tmp_path / "out", "--output"):
-        ended = subprocess.run([sys.executable, "-m", "inverse_instruct.cli", command, *options, "--output",
-                                str(tmp_path / "nowhere/../out")], cwd=ROOT, text=True, capture_output=True, timeout=60)
+        ended = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "inverse_instruct.cli",
+                command,
+                *options,
+                "--output",
+                str(tmp_path / "nowhere/../out"),
+            ],
+            cwd=ROOT,
+            text=True,
+            capture_output=True,
+            timeout=60,
+        )
     assert ended.returncode == 1 and f"is in use by pid {os.getpid()}" in ended.stderr, ended.stderr
     assert "choose another --output" in ended.stderr and "Traceback" not in ended.stderr
 
@@ -192,8 +217,9 @@ def test_results_of_which_nobody_knows_what_was_asked_are_not_replaced(tmp_path:
 def test_several_samples_a_task_are_counted_as_they_are(tmp_path: Path) -> None:
     write_samples(tmp_path / "samples.jsonl")
     rows = (tmp_path / "samples.jsonl").read_text().splitlines()[:4]
-    (tmp_path / "samples.jsonl").write_text("\n".join([*rows, *rows, *rows, *rows[:1], json.dumps(
-        {"task_id": "nobody/7", "solution": ""})]))
+    (tmp_path / "samples.jsonl").write_text(
+        "\n".join([*rows, *rows, *rows, *rows[:1], json.dumps({"task_id": "nobody/7", "solution": ""})])
+    )
     for _ in ("at first", "resumed"):
         process = start(tmp_path / "samples.jsonl", tmp_path / "out", "--limit", "4")
         shown, errors = process.communicate(timeout=60)

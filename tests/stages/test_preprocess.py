@@ -70,13 +70,26 @@ def test_every_reason(tmp_path: Path):
         ("near", fenced(F + "  # done")),
         (TASK["prompt"], fenced(OTHER)),
         ("good", fenced(F)),
-        benchmarks=[str(benchmark)], languages=["python"], max_characters=500,
+        benchmarks=[str(benchmark)],
+        languages=["python"],
+        max_characters=500,
     )
     rejections = read_rows(tmp_path / "out/rejections.parquet")
     assert [row["reason"] for row in rejections] == [
-        Reason.MALFORMED, Reason.EMPTY, Reason.NO_CODE, Reason.SYNTAX_ERROR, Reason.UNSUPPORTED_LANGUAGE,
-        Reason.UNSUPPORTED_LANGUAGE, Reason.TOO_SHORT, Reason.TOO_LONG, Reason.EXACT_DUPLICATE,
-        Reason.EXACT_DUPLICATE, Reason.NEAR_DUPLICATE, Reason.CONTAMINATED, Reason.EXACT_DUPLICATE]
+        Reason.MALFORMED,
+        Reason.EMPTY,
+        Reason.NO_CODE,
+        Reason.SYNTAX_ERROR,
+        Reason.UNSUPPORTED_LANGUAGE,
+        Reason.UNSUPPORTED_LANGUAGE,
+        Reason.TOO_SHORT,
+        Reason.TOO_LONG,
+        Reason.EXACT_DUPLICATE,
+        Reason.EXACT_DUPLICATE,
+        Reason.NEAR_DUPLICATE,
+        Reason.CONTAMINATED,
+        Reason.EXACT_DUPLICATE,
+    ]
     assert {row["stage"] for row in rejections} == {"preprocess"}
     details = {row["reason"]: row["detail"] for row in rejections}
     [snippet] = read_rows(tmp_path / "out/snippets.parquet")
@@ -139,8 +152,15 @@ def test_the_quickstart_corpus(tmp_path: Path):
     manifest = preprocess([corpus], config, tmp_path)
     assert (manifest.rows_in, manifest.rows_out) == (60, 48)
     assert manifest.rejected == {
-        "syntax_error": 2, "no_code": 2, "unsupported_language": 2, "exact_duplicate": 2, "near_duplicate": 1,
-        "contaminated": 1, "empty": 1, "too_short": 1}
+        "syntax_error": 2,
+        "no_code": 2,
+        "unsupported_language": 2,
+        "exact_duplicate": 2,
+        "near_duplicate": 1,
+        "contaminated": 1,
+        "empty": 1,
+        "too_short": 1,
+    }
     assert manifest.metrics["original_rows"] == 57
     assert manifest.metrics["languages"]["python"] == 36 and len(manifest.metrics["languages"]) == 12
 
@@ -154,6 +174,7 @@ def test_real_corpora(tmp_path: Path):
     benchmarks = [str(path) for path in sorted(data.glob("benchmarks/*/*.jsonl.gz"))]
     corpora = [path for path in sorted(data.glob("corpora/*.gz")) if ".txt" not in path.name]
     assert benchmarks and corpora
-    manifest = preprocess([CorpusSource(path=str(path)) for path in corpora],
-                          PreprocessSection(benchmarks=benchmarks), tmp_path)
+    manifest = preprocess(
+        [CorpusSource(path=str(path)) for path in corpora], PreprocessSection(benchmarks=benchmarks), tmp_path
+    )
     assert manifest.rows_out > manifest.rows_in / 2

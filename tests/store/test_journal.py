@@ -61,11 +61,14 @@ def test_every_flipped_bit_is_found_named_and_redone(tmp_path: Path, caplog: pyt
     found.append("b", ROWS["b"])
     found.close()
     assert {key: row for key, row in Journal(path).rows.items()} == {
-        key: {"key": key, **row} for key, row in ROWS.items()}
+        key: {"key": key, **row} for key, row in ROWS.items()
+    }
 
 
-@pytest.mark.parametrize("garbage", [b"\n", b"null\n", b"[1]\n", b'{"key": "z"}\n', b"\xff\xfe\n", b"\0" * 100 + b"\n",
-                                     b"[" * 100_000 + b"\n"])
+@pytest.mark.parametrize(
+    "garbage",
+    [b"\n", b"null\n", b"[1]\n", b'{"key": "z"}\n', b"\xff\xfe\n", b"\0" * 100 + b"\n", b"[" * 100_000 + b"\n"],
+)
 def test_garbage_between_lines_is_named(tmp_path: Path, garbage: bytes, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "j.jsonl"
     first, *others = write(path).splitlines(keepends=True)

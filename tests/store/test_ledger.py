@@ -88,11 +88,14 @@ def test_a_resumed_run_does_not_undo_what_a_person_chose(ledger: Ledger) -> None
     assert states(ledger) == "pr"
 
 
-@pytest.mark.parametrize(("round_number", "over", "message"), [
-    (7, 0, "no checkpoint '7'; its checkpoints are round-00, round-01"),
-    (0, 0, "promoted checkpoint already"),
-    (1, None, "changed meanwhile .round-00 is promoted now."),
-])
+@pytest.mark.parametrize(
+    ("round_number", "over", "message"),
+    [
+        (7, 0, "no checkpoint '7'; its checkpoints are round-00, round-01"),
+        (0, 0, "promoted checkpoint already"),
+        (1, None, "changed meanwhile .round-00 is promoted now."),
+    ],
+)
 def test_what_cannot_be_promoted(ledger: Ledger, round_number: int, over: int | None, message: str) -> None:
     add(ledger, 0, "promoted")
     add(ledger, 1)
@@ -132,4 +135,6 @@ def test_the_checkpoints_of_a_run_that_was_moved_are_found(ledger: Ledger, tmp_p
     add(ledger, 1)
     (tmp_path / "checkpoints" / "round-01").mkdir(parents=True)
     assert [checkpoint.path for checkpoint in ledger.checkpoints()] == [
-        "/m0", str(tmp_path / "checkpoints" / "round-01")]
+        "/m0",
+        str(tmp_path / "checkpoints" / "round-01"),
+    ]

@@ -80,8 +80,7 @@ def _hold(path: Path, ready: object, release: object) -> None:
         release.wait(30)  # type: ignore[attr-defined]
 
 
-def test_second_process_is_refused_and_told_who_holds_the_run(tmp_path: Path, caplog: pytest.LogCaptureFixture
-                                                                  ) -> None:
+def test_second_process_is_refused_and_told_who_holds_the_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     context = multiprocessing.get_context("spawn")
     ready, release = context.Event(), context.Event()
     holder = context.Process(target=_hold, args=(tmp_path, ready, release))

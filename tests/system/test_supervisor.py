@@ -43,8 +43,9 @@ def wait_for_descendants(pid: int, count: int) -> list[int]:
 
 def test_exit_code_and_output_pass_through(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as log:
-        process = start_supervised([sys.executable, "-c", "print('hi'); raise SystemExit(7)"], env=dict(os.environ),
-                                   log=log)
+        process = start_supervised(
+            [sys.executable, "-c", "print('hi'); raise SystemExit(7)"], env=dict(os.environ), log=log
+        )
         assert process.wait(20) == 7
     assert (tmp_path / "log").read_text() == "hi\n"
 
@@ -86,9 +87,11 @@ def test_a_supervisor_that_was_stopped_holds_nobody_up(tmp_path: Path, monkeypat
 
 
 def test_a_command_that_is_asked_ends_by_itself(tmp_path: Path) -> None:
-    script = ("import signal, subprocess, sys, time\nchild = subprocess.Popen(['sleep', '1000'])\n"
-              "def end(number, frame):\n    print(child.poll()); sys.exit(5)\n"
-              "signal.signal(signal.SIGTERM, end)\nprint('up', flush=True)\ntime.sleep(1000)")
+    script = (
+        "import signal, subprocess, sys, time\nchild = subprocess.Popen(['sleep', '1000'])\n"
+        "def end(number, frame):\n    print(child.poll()); sys.exit(5)\n"
+        "signal.signal(signal.SIGTERM, end)\nprint('up', flush=True)\ntime.sleep(1000)"
+    )
     with (tmp_path / "log").open("wb") as log:
         process = start_supervised([sys.executable, "-c", script], env=dict(os.environ), log=log)
         deadline = time.monotonic() + 20

@@ -35,8 +35,16 @@ from inverse_instruct.records import SourceRow
 NGRAM = 13
 _SOLUTIONS = ("canonical_solution", "code", "reference_code", "output")
 _PARTS = re.compile(r"(\"[^\"\n]*\"|'[^'\n]*'|[^\W\d]\w*|\s+|.)", re.DOTALL)
-_DEFINITIONS = [re.compile(pattern) for pattern in (
-    r"\bdef (\w+)", r"\bfor (\w+)", r"(\w+) *=(?!=)", r"\b(\w+) *,? *in\b", r"[(,] *([A-Za-z_]\w*) *[,):]")]
+_DEFINITIONS = [
+    re.compile(pattern)
+    for pattern in (
+        r"\bdef (\w+)",
+        r"\bfor (\w+)",
+        r"(\w+) *=(?!=)",
+        r"\b(\w+) *,? *in\b",
+        r"[(,] *([A-Za-z_]\w*) *[,):]",
+    )
+]
 _BUILT_IN = frozenset(dir(builtins)) | KEYWORDS | {"np", "pd", "plt", "sns", "tf", "torch", "self", "std"}
 
 
@@ -64,8 +72,10 @@ def respaced(text: str) -> str:
 def commented(text: str) -> str:
     """Put a comment behind or above lines, and single quotes for double ones."""
     lines = text.replace('"""', "'''").replace('"', "'").split("\n")
-    with_comments = [f"{line}  # step {number}" if line.strip() and line[:1].isspace() and number % 2 else line
-                     for number, line in enumerate(lines)]
+    with_comments = [
+        f"{line}  # step {number}" if line.strip() and line[:1].isspace() and number % 2 else line
+        for number, line in enumerate(lines)
+    ]
     return "# written by somebody else\n" + "\n".join(with_comments)
 
 
@@ -92,8 +102,10 @@ def found_shares(index: BenchmarkIndex, path: Path) -> dict[str, dict[str, float
     pairs = list(tasks(path))
     shares: dict[str, dict[str, float]] = {}
     for name, (for_text, for_code) in DISGUISES.items():
-        rows = [(for_text(text) if text else "", f"Sure:\n```\n{for_code(code)}\n```\n" if code else "")
-                for text, code in pairs]
+        rows = [
+            (for_text(text) if text else "", f"Sure:\n```\n{for_code(code)}\n```\n" if code else "")
+            for text, code in pairs
+        ]
         shares[name] = {
             "text": _share([index.match(text) for text, _ in rows if text]),
             "solution": _share([index.match(code) for _, code in rows if code]),
@@ -128,8 +140,12 @@ def main() -> None:
     report["found"] = {path.name: found_shares(index, path) for path in arguments.benchmarks}
     if arguments.corpus:
         count, speed, found = rejected(index, arguments.corpus)
-        report |= {"rows": count, "rows a second of CPU time": round(speed), "rejected": len(found),
-                   "by task": dict(Counter(task for task, _ in found).most_common(30))}
+        report |= {
+            "rows": count,
+            "rows a second of CPU time": round(speed),
+            "rejected": len(found),
+            "by task": dict(Counter(task for task, _ in found).most_common(30)),
+        }
         for task, row in random.Random(0).sample(found, min(arguments.read, len(found))):
             print(f"----- {task}  {row.source}:{row.line}\n{row.instruction}\n-> {row.response}")
     print(json.dumps(report, indent=2))

@@ -45,9 +45,17 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     vocabulary = save_tokenizer(folder)
     torch.manual_seed(1)
     config = LlamaConfig(
-        vocab_size=vocabulary, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=512, tie_word_embeddings=True,
-        bos_token_id=None, eos_token_id=vocabulary - 1, pad_token_id=vocabulary - 3,
+        vocab_size=vocabulary,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=vocabulary - 1,
+        pad_token_id=vocabulary - 3,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
@@ -55,9 +63,20 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _row(instruction: str, response: str) -> dict[str, Any]:
     """Return one row as it lies on disk."""
-    row = TrainingRow(id=digest(instruction, response), instruction=instruction, response=response, language="python",
-                      round=0, snippet_id="s", candidate_id="c", lm_score=0.5, row_id="r", source="test", line=1,
-                      model="m")
+    row = TrainingRow(
+        id=digest(instruction, response),
+        instruction=instruction,
+        response=response,
+        language="python",
+        round=0,
+        snippet_id="s",
+        candidate_id="c",
+        lm_score=0.5,
+        row_id="r",
+        source="test",
+        line=1,
+        model="m",
+    )
     return to_dict(row)
 
 
@@ -74,8 +93,10 @@ def write_training_rows(tmp_path_factory: pytest.TempPathFactory) -> Callable[..
     def write(count: int, *further: dict[str, Any], seed: int = 0) -> Path:
         dice = random.Random(seed)
         rows = [
-            _row(" ".join(dice.choices(WORDS, k=dice.randint(1, 9))),
-                     " ".join(dice.choices(WORDS, k=dice.randint(1, 14))))
+            _row(
+                " ".join(dice.choices(WORDS, k=dice.randint(1, 9))),
+                " ".join(dice.choices(WORDS, k=dice.randint(1, 14))),
+            )
             for _ in range(count)
         ]
         path = tmp_path_factory.mktemp("rows") / "rows.parquet"

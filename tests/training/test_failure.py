@@ -28,13 +28,18 @@ def test_the_cause_decides_the_remedy(tmp_path, line, code, advice):
     assert advice in str(failure(log, 0, code))
 
 
-@pytest.mark.parametrize(("line", "code", "died"), [
-    ("nothing said", 247, True), ("exits with return code = -9", 1, True), ("exits with return code = -11", 1, True),
-    ("RuntimeError: [gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:3", 1, True),
-    ("OSError: [Errno 28] No space left on device\nexits with return code = -9", 1, False),
-    ("ValueError: something else", 1, False),
-    ("ValueError: something else\n[rank0]: RuntimeError: Connection closed by peer [127.0.0.1]:3", 1, False),
-])
+@pytest.mark.parametrize(
+    ("line", "code", "died"),
+    [
+        ("nothing said", 247, True),
+        ("exits with return code = -9", 1, True),
+        ("exits with return code = -11", 1, True),
+        ("RuntimeError: [gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:3", 1, True),
+        ("OSError: [Errno 28] No space left on device\nexits with return code = -9", 1, False),
+        ("ValueError: something else", 1, False),
+        ("ValueError: something else\n[rank0]: RuntimeError: Connection closed by peer [127.0.0.1]:3", 1, False),
+    ],
+)
 def test_only_a_death_without_another_cause_is_worth_another_try(tmp_path, line, code, died):
     log = tmp_path / "train.log"
     log.write_text(line + "\n")

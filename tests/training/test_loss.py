@@ -78,8 +78,10 @@ def test_in_chunks_it_equals_the_plain_cross_entropy_and_so_does_its_gradient(mo
     targets = torch.randint(0, 50, (tokens,))
     targets[::3] = IGNORED
     results = []
-    for total in (loss.summed_cross_entropy(logits, targets),
-                  functional.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")):
+    for total in (
+        loss.summed_cross_entropy(logits, targets),
+        functional.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum"),
+    ):
         results.append((total.item(), *torch.autograd.grad(3 * total, logits)))
     (chunked, chunked_gradient), (plain, plain_gradient) = results
     assert chunked == pytest.approx(plain, rel=1e-6)
@@ -109,8 +111,16 @@ def test_padding_behind_a_row_changes_nothing_although_there_is_no_mask(sequence
     torch.manual_seed(0)
     name = f"{family}TextConfig" if family == "Gemma3" else f"{family}Config"
     config = getattr(transformers, name)(
-        vocab_size=300, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, head_dim=8, max_position_embeddings=512, sliding_window=8)
+        vocab_size=300,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        max_position_embeddings=512,
+        sliding_window=8,
+    )
     model = getattr(transformers, f"{family}ForCausalLM")(config).train()
     batch, (together, _) = losses(model, sequences, [0, 1, 2])
     assert (sequences.lengths[:3] < batch["labels"].shape[1]).sum() == 2, "two of the three are padded"

@@ -20,8 +20,15 @@ def phase(tmp_path):
     paths.export.mkdir(parents=True)
     (paths.export / "model.safetensors").write_bytes(b"weights" * 100)
     paths.losses.write_text('{"step": 1}\n')
-    write_json(paths.done, {"files": {"export/model.safetensors": file_digest(paths.export / "model.safetensors"),
-                                      "loss.jsonl": file_digest(paths.losses)}})
+    write_json(
+        paths.done,
+        {
+            "files": {
+                "export/model.safetensors": file_digest(paths.export / "model.safetensors"),
+                "loss.jsonl": file_digest(paths.losses),
+            }
+        },
+    )
     return paths
 
 

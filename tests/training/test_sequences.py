@@ -43,7 +43,8 @@ def test_rows_without_room_or_response_are_rejected(formatter, make_row):
     sequences, rejections = build_sequences(rows, formatter, 100)
     assert len(sequences) == 1
     assert [(rejection.row_id, rejection.reason.value) for rejection in rejections] == [
-        (rows[0]["id"], "too_long"), (rows[1]["id"], "empty"),
+        (rows[0]["id"], "too_long"),
+        (rows[1]["id"], "empty"),
     ]
 
 

@@ -81,8 +81,11 @@ def test_losses_behind_the_checkpoint_are_cut(tmp_path):
 @pytest.mark.parametrize("place", ["weights.pt", MARKER, "loss.jsonl", "a file that was not there"])
 def test_a_flipped_bit_anywhere_is_found_and_named(tmp_path, caplog, place):
     checkpoint = make(tmp_path, 4)
-    path = {"weights.pt": checkpoint / "global_step/weights.pt", MARKER: checkpoint / MARKER,
-            "loss.jsonl": losses(tmp_path)}.get(place, checkpoint / "more.pt")
+    path = {
+        "weights.pt": checkpoint / "global_step/weights.pt",
+        MARKER: checkpoint / MARKER,
+        "loss.jsonl": losses(tmp_path),
+    }.get(place, checkpoint / "more.pt")
     content = bytearray(path.read_bytes() if path.exists() else b"x")
     content[0] ^= 1
     path.write_bytes(content)

@@ -22,7 +22,11 @@ from tests.playing import train_on
 
 pytestmark = pytest.mark.integration
 SETTINGS = {
-    "optimizer": "adamw", "global_batch_size": 4, "micro_batch_size": 2, "max_length": 256, "save_steps": 2,
+    "optimizer": "adamw",
+    "global_batch_size": 4,
+    "micro_batch_size": 2,
+    "max_length": 256,
+    "save_steps": 2,
     "dtype": "float32",
 }
 
@@ -79,8 +83,15 @@ def test_the_export_is_a_plain_folder_with_tied_embeddings(reference, tiny_model
 
     folder, manifest = reference
     names = {path.name for path in (folder / "checkpoint").iterdir()}
-    assert names == {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json",
-                     "tokenizer_config.json", "chat_template.jinja", "training.json"}
+    assert names == {
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "chat_template.jinja",
+        "training.json",
+    }
     assert {f"../checkpoint/{name}" for name in names} <= set(manifest.outputs)
     model = AutoModelForCausalLM.from_pretrained(folder / "checkpoint")
     assert model.lm_head.weight is model.model.embed_tokens.weight
@@ -101,8 +112,12 @@ def test_a_finished_stage_is_not_run_again(reference, tiny_model, phases):
 
 def start(folder, base, phases):
     """Run the same training in a process of its own, which can be killed."""
-    arguments = [str(folder), str(base), json.dumps(SETTINGS),
-                 json.dumps([[phase.data, str(phase.rows[0]), phase.epochs, phase.learning_rate] for phase in phases])]
+    arguments = [
+        str(folder),
+        str(base),
+        json.dumps(SETTINGS),
+        json.dumps([[phase.data, str(phase.rows[0]), phase.epochs, phase.learning_rate] for phase in phases]),
+    ]
     code = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs\n"
         "import json, sys; from pathlib import Path; from inverse_instruct.stages.train import PhaseRun\n"
@@ -173,9 +188,16 @@ def test_two_ranks_under_zero2_give_the_same_curve(reference, tiny_model, phases
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [{"processes": 2, "deepspeed": "zero3"}, {"micro_batch_size": 3},
-                                     {"deepspeed": "zero1"}, {"processes": 2, "micro_batch_size": 8},
-                                     {"gradient_checkpointing": True}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"processes": 2, "deepspeed": "zero3"},
+        {"micro_batch_size": 3},
+        {"deepspeed": "zero1"},
+        {"processes": 2, "micro_batch_size": 8},
+        {"gradient_checkpointing": True},
+    ],
+)
 def test_other_splits_give_the_same_curve(reference, tiny_model, phases, tmp_path, changes):
     check_same_curve(reference, tiny_model, phases, tmp_path, **changes)
 
@@ -211,9 +233,15 @@ def test_adapters_are_merged_under_zero3_on_two_ranks(tiny_model, phases, tmp_pa
     check_adapters(tiny_model, phases, tmp_path, deepspeed="zero3", processes=2, gradient_checkpointing=True)
 
 
-@pytest.mark.parametrize("changes", [
-    {"deepspeed": "zero2"}, pytest.param({"deepspeed": "zero3", "processes": 2}, marks=pytest.mark.slow),
-    pytest.param({"deepspeed": "zero1", "dtype": "bfloat16"}, marks=pytest.mark.slow)], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"deepspeed": "zero2"},
+        pytest.param({"deepspeed": "zero3", "processes": 2}, marks=pytest.mark.slow),
+        pytest.param({"deepspeed": "zero1", "dtype": "bfloat16"}, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
 def test_adapters_of_tied_embeddings_give_two_tensors(tiny_model, phases, tmp_path, changes):
     lora = LoraSection(rank=4, alpha=8, target_modules=["embed_tokens", "lm_head"]).model_dump()
     run(tmp_path, tiny_model, phases, SETTINGS | {"lora": lora} | changes)  # the second phase starts from the first
@@ -243,7 +271,8 @@ def test_an_export_that_is_another_model_is_not_published(tiny_model, phases, tm
         "def spoiled(self, *arguments, state_dict=None, **options):\n"
         "    state_dict = {name: tensor * 1.5 if 'mlp' in name else tensor for name, tensor in state_dict.items()}\n"
         "    return save(self, *arguments, state_dict=state_dict, **options)\n"
-        "transformers.PreTrainedModel.save_pretrained = spoiled\n")
+        "transformers.PreTrainedModel.save_pretrained = spoiled\n"
+    )
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
     with pytest.raises(TrainingError, match="nothing was published(?s:.*)the export differs from the trained model"):
         run(tmp_path, tiny_model, phases[:1])
@@ -255,7 +284,8 @@ def test_failing_workers_are_reported_with_the_end_of_their_log(tiny_model, phas
         "import transformers\n"
         "def fail(self, *arguments, **options):\n"
         "    raise RuntimeError('CUDA out of memory, as it were')\n"
-        "transformers.PreTrainedModel.save_pretrained = fail\n")
+        "transformers.PreTrainedModel.save_pretrained = fail\n"
+    )
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
     with pytest.raises(TrainingError, match="train.micro_batch_size(?s:.*)as it were") as caught:
         run(tmp_path, tiny_model, phases[:1])

@@ -26,16 +26,25 @@ from inverse_instruct.training.load import add_adapters
 from inverse_instruct.training.sequences import Sequences
 from inverse_instruct.training.weights import merge_adapter
 
-pytestmark = [pytest.mark.filterwarnings("ignore:Setting `save_embedding_layers`"),
-              pytest.mark.filterwarnings("ignore:fan_in_fan_out")]
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Setting `save_embedding_layers`"),
+    pytest.mark.filterwarnings("ignore:fan_in_fan_out"),
+]
 IDS = torch.arange(24).reshape(2, 12)
-SMALL = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
-         "initializer_range": 0.2}
+SMALL = {
+    "vocab_size": 64,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "initializer_range": 0.2,
+}
 MODELS = {
     "llama": lambda tied: LlamaForCausalLM(LlamaConfig(**SMALL, tie_word_embeddings=tied)),
     "qwen": lambda tied: Qwen2ForCausalLM(Qwen2Config(**SMALL, num_key_value_heads=1, tie_word_embeddings=tied)),
-    "gpt-2": lambda tied: GPT2LMHeadModel(GPT2Config(
-        vocab_size=64, n_embd=32, n_layer=2, n_head=2, initializer_range=0.2, tie_word_embeddings=tied)),
+    "gpt-2": lambda tied: GPT2LMHeadModel(
+        GPT2Config(vocab_size=64, n_embd=32, n_layer=2, n_head=2, initializer_range=0.2, tie_word_embeddings=tied)
+    ),
 }
 TARGETS = [["lm_head"], ["embed_tokens"], ["embed_tokens", "lm_head"], ["q_proj", "lm_head"], ["q_proj", "v_proj"]]
 
@@ -62,9 +71,17 @@ def trained(base: Any, targets: list[str]) -> Any:
 
 
 @pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
-@pytest.mark.parametrize(("kind", "targets"), [
-    *(("llama", targets) for targets in TARGETS), *(("qwen", targets) for targets in TARGETS),
-    ("gpt-2", ["lm_head"]), ("gpt-2", ["wte"]), ("gpt-2", ["c_attn"])], ids=str)
+@pytest.mark.parametrize(
+    ("kind", "targets"),
+    [
+        *(("llama", targets) for targets in TARGETS),
+        *(("qwen", targets) for targets in TARGETS),
+        ("gpt-2", ["lm_head"]),
+        ("gpt-2", ["wte"]),
+        ("gpt-2", ["c_attn"]),
+    ],
+    ids=str,
+)
 def test_a_merged_adapter_is_the_trained_model(tmp_path: Path, kind: str, targets: list[str], tied: bool) -> None:
     base = save_model(kind, tmp_path / "base", tied=tied)
     model = trained(AutoModelForCausalLM.from_pretrained(base), targets)

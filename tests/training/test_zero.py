@@ -21,8 +21,11 @@ def test_the_shipped_files_equal_the_built_in_configs(name):
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
-    [("{", "is not JSON"), ("[]", "holds no object"),
-     ('{"zero_optimization": {"stage": 3}}', "stage3_gather_16bit_weights_on_model_save")],
+    [
+        ("{", "is not JSON"),
+        ("[]", "holds no object"),
+        ('{"zero_optimization": {"stage": 3}}', "stage3_gather_16bit_weights_on_model_save"),
+    ],
 )
 def test_unusable_files_are_refused(tmp_path, text, complaint):
     path = tmp_path / "own.json"

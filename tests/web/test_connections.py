@@ -140,9 +140,11 @@ def test_a_header_of_the_longest_length_is_taken(server: Server) -> None:
         assert send(stream, request + b"x" * (HEADER_BYTES - len(request) - 4) + b"\r\n\r\n").endswith(b"pong")
 
 
-@pytest.mark.parametrize("pieces", [
-    (b"1;" + b"x" * 400_000,), (b"1\r\na\r\n0\r\n" + b"X: y\r\n" * 60_000,), (b"f" * 100_000,)],
-    ids=["chunk extension", "trailers", "chunk size"])
+@pytest.mark.parametrize(
+    "pieces",
+    [(b"1;" + b"x" * 400_000,), (b"1\r\na\r\n0\r\n" + b"X: y\r\n" * 60_000,), (b"f" * 100_000,)],
+    ids=["chunk extension", "trailers", "chunk size"],
+)
 def test_what_surrounds_a_body_is_bounded_as_well(server: Server, pieces: tuple[bytes, ...]) -> None:
     with server.connect() as stream:
         started = time.monotonic()
@@ -167,14 +169,29 @@ def drip(stream: socket.socket, piece: bytes) -> float:
     return time.monotonic() - started
 
 
-@pytest.mark.parametrize(("first", "piece"), [
-    (b"", b""),  # nothing at all
-    (b"G", b""), (HEAD, b""), (HEAD, b"x"), (b"", b"\r\n"),
-    (b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\nG", b""),  # half a request after a whole one
-    (b"POST /ping HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999\r\n\r\n", b"x"),  # nobody reads the body
-    (b"POST /ping HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
-], ids=["nothing", "a byte", "half a header", "byte by byte", "blank lines", "the second request", "an unread body",
-        "unread chunks"])
+@pytest.mark.parametrize(
+    ("first", "piece"),
+    [
+        (b"", b""),  # nothing at all
+        (b"G", b""),
+        (HEAD, b""),
+        (HEAD, b"x"),
+        (b"", b"\r\n"),
+        (b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\nG", b""),  # half a request after a whole one
+        (b"POST /ping HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999\r\n\r\n", b"x"),  # nobody reads the body
+        (b"POST /ping HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+    ],
+    ids=[
+        "nothing",
+        "a byte",
+        "half a header",
+        "byte by byte",
+        "blank lines",
+        "the second request",
+        "an unread body",
+        "unread chunks",
+    ],
+)
 def test_who_sends_no_request_is_closed(server: Server, first: bytes, piece: bytes) -> None:
     with server.connect() as stream:
         stream.sendall(first)
@@ -215,8 +232,9 @@ def test_who_has_been_idle_for_longest_makes_room(start: Callable[[], Server], m
         stream.close()
 
 
-def test_a_connection_with_a_request_under_way_is_never_given_up(start: Callable[[], Server],
-                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_with_a_request_under_way_is_never_given_up(
+    start: Callable[[], Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(connections, "MOST_CONNECTIONS", 10)
     server = start()
     busy = [server.connect() for _ in range(10)]
@@ -259,8 +277,13 @@ GuardedServer(guarded_config(Starlette(routes=[Route("/", ledger)]), engine_requ
 
 def test_a_crowd_of_idle_connections_takes_no_descriptor_of_the_ledger(tmp_path: Path) -> None:
     log = (tmp_path / "log").open("w+")
-    process = subprocess.Popen([sys.executable, "-c", CROWD, str(tmp_path / "ledger.db")], cwd=ROOT, text=True,
-                               stdout=subprocess.PIPE, stderr=log)
+    process = subprocess.Popen(
+        [sys.executable, "-c", CROWD, str(tmp_path / "ledger.db")],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=log,
+    )
     assert process.stdout
     port = int(process.stdout.readline())
     idle: list[socket.socket] = []

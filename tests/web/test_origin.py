@@ -17,8 +17,10 @@ OWN = "127.0.0.1:8000"
 
 
 def ask(headers: list[tuple[str, str]], method: str = "POST", host: str = "127.0.0.1", has_keys: bool = False) -> int:
-    app = Starlette(routes=[Route("/", lambda request: PlainTextResponse("done"), methods=["GET", "POST"])],
-                    middleware=[Middleware(OriginCheck, host, has_keys=has_keys)])
+    app = Starlette(
+        routes=[Route("/", lambda request: PlainTextResponse("done"), methods=["GET", "POST"])],
+        middleware=[Middleware(OriginCheck, host, has_keys=has_keys)],
+    )
 
     async def main() -> int:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"http://{OWN}") as client:
@@ -28,20 +30,41 @@ def ask(headers: list[tuple[str, str]], method: str = "POST", host: str = "127.0
     return asyncio.run(main())
 
 
-@pytest.mark.parametrize("headers", [
-    [], [("origin", f"http://{OWN}")], [("sec-fetch-site", "same-origin")], [("sec-fetch-site", "none")],
-    [("origin", "http://localhost:8000"), ("host", "localhost:8000")],
-    [("origin", "http://[::1]:8000"), ("host", "[::1]:8000")], [("origin", f"http://{OWN}"), ("host", OWN)],
-])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [("origin", f"http://{OWN}")],
+        [("sec-fetch-site", "same-origin")],
+        [("sec-fetch-site", "none")],
+        [("origin", "http://localhost:8000"), ("host", "localhost:8000")],
+        [("origin", "http://[::1]:8000"), ("host", "[::1]:8000")],
+        [("origin", f"http://{OWN}"), ("host", OWN)],
+    ],
+)
 def test_programs_and_own_pages_are_answered(headers: list[tuple[str, str]]) -> None:
     assert ask(headers) == ask(headers, "GET") == 200
 
 
 FOREIGN = [
-    "http://evil.example", "null", "", "https://evil.example:8000", "http://127.0.0.1", "http://127.0.0.1:8001",
-    "http://localhost:8000", "http://127.0.0.1:8000.evil.example", "http://evil.example/127.0.0.1:8000",
-    "http://127.0.0.1:8000@evil.example", "file://", "chrome-extension://abc", "ftp://127.0.0.1:8000", "http://[",
-    f"http://{OWN}, http://evil.example", f"http://{OWN} http://evil.example", "http://127.0.0.2:8000", "\u00e9",
+    "http://evil.example",
+    "null",
+    "",
+    "https://evil.example:8000",
+    "http://127.0.0.1",
+    "http://127.0.0.1:8001",
+    "http://localhost:8000",
+    "http://127.0.0.1:8000.evil.example",
+    "http://evil.example/127.0.0.1:8000",
+    "http://127.0.0.1:8000@evil.example",
+    "file://",
+    "chrome-extension://abc",
+    "ftp://127.0.0.1:8000",
+    "http://[",
+    f"http://{OWN}, http://evil.example",
+    f"http://{OWN} http://evil.example",
+    "http://127.0.0.2:8000",
+    "\u00e9",
 ]
 
 
@@ -70,8 +93,20 @@ def test_a_page_cannot_add_a_bearer_token_but_a_browser_adds_a_password() -> Non
     assert ask([*foreign, ("authorization", "Bearer key")]) == 403, "without keys it proves nothing"
 
 
-@pytest.mark.parametrize("name", ["evil.example", "evil.example:8000", "localhost.evil.example", "", "192.0.2.1",
-                                  "127.0.0.1.evil.example", "localhost@evil.example", "[", "0.0.0.0"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "evil.example",
+        "evil.example:8000",
+        "localhost.evil.example",
+        "",
+        "192.0.2.1",
+        "127.0.0.1.evil.example",
+        "localhost@evil.example",
+        "[",
+        "0.0.0.0",
+    ],
+)
 def test_a_name_that_its_owner_has_pointed_here_is_refused(name: str) -> None:
     for host in ("127.0.0.1", "localhost", "::1", "127.0.0.9"):
         assert ask([("host", name)], "GET", host) == 400

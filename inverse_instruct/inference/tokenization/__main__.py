@@ -40,8 +40,13 @@ def _answer(request: bytes) -> bytes:
             raise
         _voice.cache_clear()  # a panic may leave a tokenizer half changed
         what = f"{type(error).__name__}: {error}"[:300]
-        return _reply({"error": f"{setting.folder}: its tokenizer or chat template does not work ({what}); get the "
-                                f"files anew, or {OTHER_FORMATS}"}, [])
+        return _reply(
+            {
+                "error": f"{setting.folder}: its tokenizer or chat template does not work ({what}); get the "
+                f"files anew, or {OTHER_FORMATS}"
+            },
+            [],
+        )
     return _reply({"value": value, "lengths": list(map(len, ids))}, ids)
 
 
@@ -52,8 +57,14 @@ def _reply(head: dict[str, Any], ids: Sequence[list[int]]) -> bytes:
 
 
 def _describe(voice: Voice, items: list[Any]) -> Found:
-    return {"end": voice.end, "stops": voice.stops, "eos_name": voice.eos_name, "as_it_stands": voice.as_it_stands,
-            "variables": dict(voice.frame.variables), "warnings": voice.warnings}, []
+    return {
+        "end": voice.end,
+        "stops": voice.stops,
+        "eos_name": voice.eos_name,
+        "as_it_stands": voice.as_it_stands,
+        "variables": dict(voice.frame.variables),
+        "warnings": voice.warnings,
+    }, []
 
 
 _ANSWERS: dict[str, Callable[[Voice, list[Any]], Found]] = {

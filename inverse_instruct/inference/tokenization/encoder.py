@@ -44,9 +44,12 @@ class Encoder:
         tokenizer.no_padding()
         self._tokenizer = tokenizer
         self._template = template
-        self.controls = {token.content: number for number, token in tokenizer.get_added_tokens_decoder().items()
-                         if not _is_word(token.content) and (token.special or token.content in template
-                                                             or _BARRED.fullmatch(token.content))}
+        self.controls = {
+            token.content: number
+            for number, token in tokenizer.get_added_tokens_decoder().items()
+            if not _is_word(token.content)
+            and (token.special or token.content in template or _BARRED.fullmatch(token.content))
+        }
         key = secrets.token_hex(8)
         self._marks = {name: f"\ue010{key}\ue011{number}\ue012" for name, number in self.controls.items()}
         names = sorted(self.controls, key=len, reverse=True)
@@ -79,8 +82,9 @@ class Encoder:
 
     def encode(self, texts: Sequence[Text]) -> list[list[int]]:
         """Return the ids of texts, without what a post-processor adds."""
-        found = [one.ids for one in self._tokenizer.encode_batch([text.plain for text in texts],
-                                                                 add_special_tokens=False)]
+        found = [
+            one.ids for one in self._tokenizer.encode_batch([text.plain for text in texts], add_special_tokens=False)
+        ]
         for place, (text, ids) in enumerate(zip(texts, found, strict=True)):
             if self._count(ids) > text.controls or (self._unknown and self._unknown in text.plain):
                 found[place] = self._encode_marked(text.marked)
@@ -136,12 +140,18 @@ class Encoder:
         if model.get("unk_token") in marks:
             model["unk_token"] = marks[model["unk_token"]]
         if "merges" in model:
-            model["merges"] = [pair for pair in model["merges"] if "".join(pair) not in marks
-                               and not any(part in marks for part in pair)]
+            model["merges"] = [
+                pair
+                for pair in model["merges"]
+                if "".join(pair) not in marks and not any(part in marks for part in pair)
+            ]
         tree["post_processor"] = None
         tokenizer = Tokenizer.from_str(json.dumps(tree))
-        return tokenizer, {number: self.controls[name] for name, mark in marks.items()
-                           if (number := tokenizer.token_to_id(mark)) is not None}
+        return tokenizer, {
+            number: self.controls[name]
+            for name, mark in marks.items()
+            if (number := tokenizer.token_to_id(mark)) is not None
+        }
 
 
 def _is_word(name: str) -> bool:

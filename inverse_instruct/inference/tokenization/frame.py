@@ -85,6 +85,7 @@ def read_frame(render: Render, source: str) -> Frame:
 
 def _asking(render: Render) -> Callable[[str], Sequence[Message]]:
     """Return how a request is put: as text, or as a list of parts where the template wants one."""
+
     def as_text(words: str) -> Sequence[Message]:
         return [{"role": "user", "content": words}]
 
@@ -137,5 +138,8 @@ def _ends_of(tag: re.Match[str]) -> list[str]:
     """Return what may close a tag, the most likely first."""
     name = tag["name"]
     names = [end + name[len(begin) :] for begin, end in _ENDS.items() if name.startswith(begin)] or [
-        f"/{name}", f"end_{name}", f"end_of_{name}"]
+        f"/{name}",
+        f"end_{name}",
+        f"end_of_{name}",
+    ]
     return [f"{tag['open']}{ended}{tag['end']}" for ended in names]

@@ -81,8 +81,9 @@ def _ask(setting: Setting, question: str, items: Sequence[Any]) -> tuple[dict[st
     try:
         reply = _child().ask(request, CPU_SECONDS + CPU_SECONDS_PER_CHARACTER * len(request))
     except ProcessFailed as error:
-        raise ModelError(f"{setting.folder}: {error}; look at its tokenizer.json and its chat template, or "
-                         f"{OTHER_FORMATS}") from error
+        raise ModelError(
+            f"{setting.folder}: {error}; look at its tokenizer.json and its chat template, or {OTHER_FORMATS}"
+        ) from error
     (size,) = LENGTH.unpack_from(reply)
     head = json.loads(reply[LENGTH.size : LENGTH.size + size])
     if "error" in head:

@@ -37,13 +37,17 @@ class Voice:
         self.warnings: list[str] = []
         tokenizer, self.as_it_stands = load_tokenizer(folder)
         if self.as_it_stands:
-            self.warnings.append("transformers makes another tokenizer out of tokenizer.json, which loses parts of "
-                                 "code; the file is used as it stands")
+            self.warnings.append(
+                "transformers makes another tokenizer out of tokenizer.json, which loses parts of "
+                "code; the file is used as it stands"
+            )
         is_chat = setting.prompt_format == "chat"
         template = _template_of(tokenizer, folder) if is_chat else ""
         if "bos_token" in template and tokenizer.bos_token is None:
-            self.warnings.append("the chat template writes a bos_token, but the tokenizer names no bos_token, so it is "
-                                 "left out, as servers do; name it in tokenizer_config.json, or go on without it")
+            self.warnings.append(
+                "the chat template writes a bos_token, but the tokenizer names no bos_token, so it is "
+                "left out, as servers do; name it in tokenizer_config.json, or go on without it"
+            )
         self._encoder = Encoder(tokenizer.backend_tokenizer, template)
         render = _Renderer(tokenizer, date.fromisoformat(setting.day))
         try:
@@ -57,8 +61,10 @@ class Voice:
         self.stops = stop_tokens(folder, self.eos)
         ending = self._encoder.first_control(self.frame.closing)
         if ending is None and not self.stops:
-            raise ModelError(f"{folder}: neither tokenizer_config.json nor generation_config.json nor config.json "
-                             "names an eos_token, so a response cannot be ended; name one")
+            raise ModelError(
+                f"{folder}: neither tokenizer_config.json nor generation_config.json nor config.json "
+                "names an eos_token, so a response cannot be ended; name one"
+            )
         closing, self.end = ending or ("", self.stops[0])
         self._closing = self._encoder.framed(closing)
         self.eos_name = self._name_as_eos(render, template) if is_chat and self.end != self.eos else ""
@@ -73,8 +79,9 @@ class Voice:
     def rows(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
         """Return (prompt ids, response ids) of each (request, response); the prompt is what a server sends."""
         replies = [self._opening + self._encoder.data(response) + self._closing for _, response in pairs]
-        return [(prompt, [*reply, self.end]) for prompt, reply in
-                self._encode([request for request, _ in pairs], replies)]
+        return [
+            (prompt, [*reply, self.end]) for prompt, reply in self._encode([request for request, _ in pairs], replies)
+        ]
 
     def texts(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the ids of texts that hold no control token."""
@@ -124,8 +131,10 @@ class Voice:
             raise ModelError(f"{folder}: the tokenizer has no token for a line of code; get tokenizer.json anew")
         largest = max([*prompt, *response])
         if type(size) is int and largest >= size:
-            raise ModelError(f"{folder}: the tokenizer gives the token {largest}, but the model has {size} (vocab_size "
-                             "in config.json); take the tokenizer that belongs to this model")
+            raise ModelError(
+                f"{folder}: the tokenizer gives the token {largest}, but the model has {size} (vocab_size "
+                "in config.json); take the tokenizer that belongs to this model"
+            )
 
 
 class _Renderer:
@@ -138,14 +147,21 @@ class _Renderer:
     def __call__(self, messages: Sequence[dict[str, Any]], reply_next: bool, **variables: Any) -> str:
         try:
             text: str = self._tokenizer.apply_chat_template(
-                list(messages), tokenize=False, add_generation_prompt=reply_next, strftime_now=self._now.strftime,
-                **variables)
+                list(messages),
+                tokenize=False,
+                add_generation_prompt=reply_next,
+                strftime_now=self._now.strftime,
+                **variables,
+            )
         except MemoryError as error:
             raise FrameError("takes too much memory") from error
         except Exception as error:
             refused = type(error) is TemplateError  # what raise_exception raises
-            raise FrameError(f"refuses the conversation: {_brief(error)}" if refused else
-                             f"does not work: {type(error).__name__}: {_brief(error)}") from error
+            raise FrameError(
+                f"refuses the conversation: {_brief(error)}"
+                if refused
+                else f"does not work: {type(error).__name__}: {_brief(error)}"
+            ) from error
         if len(text) > MAX_RENDERED_CHARACTERS:
             raise FrameError(f"writes {len(text)} characters")
         return text
@@ -157,8 +173,9 @@ def _template_of(tokenizer: Any, folder: Path) -> str:
     except ValueError as error:
         raise ModelError(f"{folder} has no chat template; {OTHER_FORMATS}") from error
     if not isinstance(template, str):
-        raise ModelError(f"{folder}: the chat template is {type(template).__name__}, not text; mend it, or "
-                         f"{OTHER_FORMATS}")
+        raise ModelError(
+            f"{folder}: the chat template is {type(template).__name__}, not text; mend it, or {OTHER_FORMATS}"
+        )
     return template
 
 

@@ -48,29 +48,44 @@ def dataset_card(history: History, lineage: dict[str, Any], rows: list[dict[str,
     scores = [row["lm_score"] for row in rows]
     title = f"Self-generated rows of {card_title(history, lineage)}"
     example = sorted(rows, key=lambda row: (row["lm_score"], row["id"]))[len(rows) // 2]
-    return render("dataset.md.jinja", {
-        "front_matter": _front_matter(config, title, len(rows)),
-        "title": title, "name": lineage["name"], "run": config.name, "rows": len(rows),
-        "writers": list(dict.fromkeys(data["written_by"] for data in selected)),
-        "facts": [("corpus", ", ".join(corpus_names(config))),
-                  ("license", config.card.data_license or NOT_STATED),
-                  *([("authors", ", ".join(config.card.authors))] if config.card.authors else []),
-                  ("weights trained on it", lineage["digest"])],
-        "columns": list(COLUMNS.items()),
-        "stages": funnel(history, [data["round"] for data in selected]),
-        "languages": Counter(row["language"] for row in rows).most_common(),
-        "scores": {"low": f"{min(scores):.3f}", "median": f"{median(scores):.3f}", "mean": f"{fmean(scores):.3f}",
-                   "high": f"{max(scores):.3f}"},
-        "decontamination": decontamination(config),
-        "example": example | {"lm_score": f"{example['lm_score']:.3f}"},
-    })
+    return render(
+        "dataset.md.jinja",
+        {
+            "front_matter": _front_matter(config, title, len(rows)),
+            "title": title,
+            "name": lineage["name"],
+            "run": config.name,
+            "rows": len(rows),
+            "writers": list(dict.fromkeys(data["written_by"] for data in selected)),
+            "facts": [
+                ("corpus", ", ".join(corpus_names(config))),
+                ("license", config.card.data_license or NOT_STATED),
+                *([("authors", ", ".join(config.card.authors))] if config.card.authors else []),
+                ("weights trained on it", lineage["digest"]),
+            ],
+            "columns": list(COLUMNS.items()),
+            "stages": funnel(history, [data["round"] for data in selected]),
+            "languages": Counter(row["language"] for row in rows).most_common(),
+            "scores": {
+                "low": f"{min(scores):.3f}",
+                "median": f"{median(scores):.3f}",
+                "mean": f"{fmean(scores):.3f}",
+                "high": f"{max(scores):.3f}",
+            },
+            "decontamination": decontamination(config),
+            "example": example | {"lm_score": f"{example['lm_score']:.3f}"},
+        },
+    )
 
 
 def _front_matter(config: RunConfig, title: str, rows: int) -> Markup:
     data = DatasetCardData(
-        license=config.card.data_license or "unknown", pretty_name=" ".join(title.split()),
-        task_categories=["text-generation"], tags=["code", "synthetic", "inverse-instruct"],
+        license=config.card.data_license or "unknown",
+        pretty_name=" ".join(title.split()),
+        task_categories=["text-generation"],
+        tags=["code", "synthetic", "inverse-instruct"],
         source_datasets=config.card.datasets or None,
         size_categories=[next((name for size, name in SIZES.items() if rows < size), "n>1M")],
-        configs=[{"config_name": "default", "data_files": "train.parquet"}])  # one format for a whole folder
+        configs=[{"config_name": "default", "data_files": "train.parquet"}],
+    )  # one format for a whole folder
     return Markup(data.to_yaml())

@@ -21,9 +21,15 @@ NOT_STATED = "not stated"
 
 def render(template: str, values: dict[str, Any]) -> str:
     """Return the page of a template of this folder."""
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined,
-                                     trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-                                     autoescape=False, finalize=_finalize)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+        finalize=_finalize,
+    )
     environment.filters |= {"code": code, "codes": codes, "fence": fence}
     return environment.get_template(template).render(values)
 

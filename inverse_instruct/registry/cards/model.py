@@ -38,49 +38,77 @@ def model_card(history: History, lineage: dict[str, Any], has_dataset: bool) -> 
     selected = [data for data in lineage["data"] if data["data"] == "selected"]
     title = card_title(history, lineage)
     prompts = {"chat": "", "magicoder": MAGICODER, "completion": COMPLETION}
-    return render("model.md.jinja", {
-        "front_matter": _front_matter(config, lineage, title, has_dataset),
-        "title": title, "name": lineage["name"], "round": lineage["round"], "run": config.name,
-        "trained": lineage["base"] is not None,
-        "facts": _facts(config, lineage),
-        "data": {kind: sum(data["rows"] for data in lineage["data"] if data["data"] == kind)
-                 for kind in ("selected", "original")},
-        "writers": list(dict.fromkeys(data["written_by"] for data in selected)),
-        "settings": {"candidates": config.summarize.candidates, "yes": config.model.yes_token,
-                     "no": config.model.no_token, "selection": _selection(config)},
-        "stages": funnel(history, [data["round"] for data in selected]),
-        "corpus": corpus_names(config), "decontamination": decontamination(config),
-        "training": _training(config),
-        "phases": [_phase(number, phase) for number, phase in enumerate(lineage["phases"], 1)],
-        "results": [row for suite in config.evaluate.suites for row in _results(suite, lineage["suites"])],
-        "comparisons": _comparisons(history, lineage),
-        "promoted": bool(lineage["decision"] and lineage["decision"]["promoted"]),
-        "reason": (lineage["decision"] or {}).get("reason"),
-        "limits": list(_limits(lineage)),
-        "prompt_format": config.model.prompt_format, "prompt": Markup(repr(prompts[config.model.prompt_format])),
-        "max_model_len": config.model.max_model_len,
-    })
+    return render(
+        "model.md.jinja",
+        {
+            "front_matter": _front_matter(config, lineage, title, has_dataset),
+            "title": title,
+            "name": lineage["name"],
+            "round": lineage["round"],
+            "run": config.name,
+            "trained": lineage["base"] is not None,
+            "facts": _facts(config, lineage),
+            "data": {
+                kind: sum(data["rows"] for data in lineage["data"] if data["data"] == kind)
+                for kind in ("selected", "original")
+            },
+            "writers": list(dict.fromkeys(data["written_by"] for data in selected)),
+            "settings": {
+                "candidates": config.summarize.candidates,
+                "yes": config.model.yes_token,
+                "no": config.model.no_token,
+                "selection": _selection(config),
+            },
+            "stages": funnel(history, [data["round"] for data in selected]),
+            "corpus": corpus_names(config),
+            "decontamination": decontamination(config),
+            "training": _training(config),
+            "phases": [_phase(number, phase) for number, phase in enumerate(lineage["phases"], 1)],
+            "results": [row for suite in config.evaluate.suites for row in _results(suite, lineage["suites"])],
+            "comparisons": _comparisons(history, lineage),
+            "promoted": bool(lineage["decision"] and lineage["decision"]["promoted"]),
+            "reason": (lineage["decision"] or {}).get("reason"),
+            "limits": list(_limits(lineage)),
+            "prompt_format": config.model.prompt_format,
+            "prompt": Markup(repr(prompts[config.model.prompt_format])),
+            "max_model_len": config.model.max_model_len,
+        },
+    )
 
 
 def _front_matter(config: RunConfig, lineage: dict[str, Any], title: str, has_dataset: bool) -> Markup:
     results = [
-        EvalResult(task_type="text-generation", dataset_type=name, dataset_name=name, metric_type=f"pass@{k}",
-                   metric_name=f"pass@{k} ({kind})", metric_value=round(100 * rate["rate"], 2),
-                   metric_args={"confidence_interval_95": [round(100 * rate["low"], 2), round(100 * rate["high"], 2)]})
-        for name, report in lineage["suites"].items() for k, rates in report["pass_at_k"].items()
-        for kind, rate in rates.items() if rate
+        EvalResult(
+            task_type="text-generation",
+            dataset_type=name,
+            dataset_name=name,
+            metric_type=f"pass@{k}",
+            metric_name=f"pass@{k} ({kind})",
+            metric_value=round(100 * rate["rate"], 2),
+            metric_args={"confidence_interval_95": [round(100 * rate["low"], 2), round(100 * rate["high"], 2)]},
+        )
+        for name, report in lineage["suites"].items()
+        for k, rates in report["pass_at_k"].items()
+        for kind, rate in rates.items()
+        if rate
     ]
     data = ModelCardData(
-        license=config.card.license or "unknown", base_model=_base_name(config, lineage),
-        datasets=config.card.datasets or None, library_name="transformers", pipeline_tag="text-generation",
+        license=config.card.license or "unknown",
+        base_model=_base_name(config, lineage),
+        datasets=config.card.datasets or None,
+        library_name="transformers",
+        pipeline_tag="text-generation",
         tags=["code", "self-training", "inverse-instruct", *(["synthetic"] if has_dataset else [])],
-        model_name=" ".join(title.split()), eval_results=results or None)
+        model_name=" ".join(title.split()),
+        eval_results=results or None,
+    )
     return Markup(data.to_yaml())
 
 
 def _base_name(config: RunConfig, lineage: dict[str, Any]) -> str:
-    return public_name(lineage["given"]) if lineage["given"] else config.card.base_model or public_name(
-        config.model.base)
+    return (
+        public_name(lineage["given"]) if lineage["given"] else config.card.base_model or public_name(config.model.base)
+    )
 
 
 def _facts(config: RunConfig, lineage: dict[str, Any]) -> list[tuple[str, str]]:
@@ -92,8 +120,7 @@ def _facts(config: RunConfig, lineage: dict[str, Any]) -> list[tuple[str, str]]:
         ("license", card.license or NOT_STATED),
         ("license of the base model", card.base_license or NOT_STATED),
         *([("license of the data", card.data_license or NOT_STATED)] if lineage["data"] else []),
-        ("made by", f"inverse-instruct {__version__}, seed {config.seed}, "
-                    f"config {lineage['run']['config_digest']}"),
+        ("made by", f"inverse-instruct {__version__}, seed {config.seed}, config {lineage['run']['config_digest']}"),
     ]
 
 
@@ -105,8 +132,12 @@ def _dtype(lineage: dict[str, Any]) -> str:
 def _selection(config: RunConfig) -> str:
     section = config.selection
     floor = f", of those with an LM-Score of at least {section.min_score}" if section.min_score else ""
-    chosen = {"best": "the instruction with the highest score", "random": "one instruction, drawn at random",
-              "top_k": f"the {section.k} instructions with the highest scores", "threshold": "every instruction"}
+    chosen = {
+        "best": "the instruction with the highest score",
+        "random": "one instruction, drawn at random",
+        "top_k": f"the {section.k} instructions with the highest scores",
+        "threshold": "every instruction",
+    }
     return chosen[section.method] + floor
 
 
@@ -114,8 +145,12 @@ def _training(config: RunConfig) -> list[tuple[str, str]]:
     section: TrainSection = config.train
     lora = section.lora
     return [
-        ("trained", f"LoRA of rank {lora.rank}, alpha {lora.alpha}, on {', '.join(lora.target_modules)}; merged"
-         if lora else "all weights"),
+        (
+            "trained",
+            f"LoRA of rank {lora.rank}, alpha {lora.alpha}, on {', '.join(lora.target_modules)}; merged"
+            if lora
+            else "all weights",
+        ),
         ("optimizer", section.optimizer),
         ("learning rate", f"{section.learning_rate:g}, {section.schedule}, up to {section.warmup_steps} warm-up steps"),
         ("weight decay", f"{section.weight_decay:g}"),
@@ -128,9 +163,15 @@ def _training(config: RunConfig) -> list[tuple[str, str]]:
 
 
 def _phase(number: int, phase: dict[str, Any]) -> dict[str, Any]:
-    return {"label": f"{number}: {phase['data']}", "rows": phase["rows"], "rejected": counts(phase["rejected"]),
-            "truncated": phase["truncated"], "steps": phase["steps"], "tokens": phase["tokens"],
-            "loss": f"{phase['loss_first']:.3f} → {phase['loss_last']:.3f}"}
+    return {
+        "label": f"{number}: {phase['data']}",
+        "rows": phase["rows"],
+        "rejected": counts(phase["rejected"]),
+        "truncated": phase["truncated"],
+        "steps": phase["steps"],
+        "tokens": phase["tokens"],
+        "loss": f"{phase['loss_first']:.3f} → {phase['loss_last']:.3f}",
+    }
 
 
 def _results(suite: SuiteSection, reports: dict[str, Any]) -> list[dict[str, Any]]:
@@ -138,15 +179,27 @@ def _results(suite: SuiteSection, reports: dict[str, Any]) -> list[dict[str, Any
     if report is None:
         return []
     sampling = f"{suite.samples} at temperature {suite.temperature:g}" if suite.temperature else "greedy"
-    measured = [(f"pass@{k}, {kind} tests" if rates["plus"] else f"pass@{k}", rate)
-                for k, rates in report["pass_at_k"].items() for kind, rate in rates.items() if rate]
+    measured = [
+        (f"pass@{k}, {kind} tests" if rates["plus"] else f"pass@{k}", rate)
+        for k, rates in report["pass_at_k"].items()
+        for kind, rate in rates.items()
+        if rate
+    ]
     consistency = report["self_consistency"] or {}
-    measured += [(f"self-consistency, {kind} tests", consistency[kind]) for kind in ("base", "plus")
-                 if consistency.get(kind)]
-    return [{"suite": suite.suite, "sampling": sampling, "measure": measure, "rate": f"{100 * rate['rate']:.1f}",
-             "interval": f"{100 * rate['low']:.1f} to {100 * rate['high']:.1f}",
-             "problems": consistency["problems"] if "consistency" in measure else report["problems"]}
-            for measure, rate in measured]
+    measured += [
+        (f"self-consistency, {kind} tests", consistency[kind]) for kind in ("base", "plus") if consistency.get(kind)
+    ]
+    return [
+        {
+            "suite": suite.suite,
+            "sampling": sampling,
+            "measure": measure,
+            "rate": f"{100 * rate['rate']:.1f}",
+            "interval": f"{100 * rate['low']:.1f} to {100 * rate['high']:.1f}",
+            "problems": consistency["problems"] if "consistency" in measure else report["problems"],
+        }
+        for measure, rate in measured
+    ]
 
 
 def _comparisons(history: History, lineage: dict[str, Any]) -> list[dict[str, Any]]:
@@ -155,8 +208,10 @@ def _comparisons(history: History, lineage: dict[str, Any]) -> list[dict[str, An
     if lineage["round"] > 0:
         rivals.setdefault(history.name(0), "the first one of the run")
     own = history.run_dir.stage(lineage["round"], "evaluate")
-    return [_comparison(name, role, compare(history.run_dir.stage(_round(history, name), "evaluate"), own))
-            for name, role in rivals.items()]
+    return [
+        _comparison(name, role, compare(history.run_dir.stage(_round(history, name), "evaluate"), own))
+        for name, role in rivals.items()
+    ]
 
 
 def _round(history: History, name: str) -> int:
@@ -166,13 +221,17 @@ def _round(history: History, name: str) -> int:
 def _comparison(name: str, role: str, paired: dict[str, Any]) -> dict[str, Any]:
     difference, effect = paired["difference"], paired["minimum_detectable_effect"]
     return paired | {
-        "name": name, "role": role,
-        "baseline": f"{100 * paired['baseline']:.1f}", "candidate": f"{100 * paired['candidate']:.1f}",
+        "name": name,
+        "role": role,
+        "baseline": f"{100 * paired['baseline']:.1f}",
+        "candidate": f"{100 * paired['candidate']:.1f}",
         "difference": f"{100 * difference['rate']:+.1f}",
         "interval": f"{100 * difference['low']:+.1f} to {100 * difference['high']:+.1f}",
-        "p_two_sided": f"{paired['p_two_sided']:.3g}", "p_worse": f"{paired['p_worse']:.3g}",
+        "p_two_sided": f"{paired['p_two_sided']:.3g}",
+        "p_worse": f"{paired['p_worse']:.3g}",
         "detectable": f"Smallest difference that these problems would likely show: {100 * effect:.1f} points."
-        if effect is not None else "Too few problems differ to show any difference.",
+        if effect is not None
+        else "Too few problems differ to show any difference.",
     }
 
 
@@ -182,8 +241,10 @@ def _limits(lineage: dict[str, Any]) -> Any:
     for name, report in lineage["suites"].items():
         effect = report["minimum_detectable_effect"]
         missed = "any paired difference" if effect is None else f"a paired difference below {100 * effect:.1f} points"
-        yield (f"On {name}, with {report['problems']} problems, {missed} is likely missed, if two models differ on a "
-               "tenth of the problems.")
+        yield (
+            f"On {name}, with {report['problems']} problems, {missed} is likely missed, if two models differ on a "
+            "tenth of the problems."
+        )
         for why, count in report["not_measured"].items():
             yield f"{count} problems of {name} were not measured: {why}."
         if not report["sandboxed"]:

@@ -12,8 +12,12 @@ from inverse_instruct.registry.lineage import History
 def funnel(history: History, rounds: list[int]) -> list[dict[str, Any]]:
     """Return a row per data stage that led to the rows of some rounds: rows in, rows out, rejections by reason."""
     return [
-        {"label": f"{stage}, round {number}: {manifest.get('unit', 'row')}s" if number else f"{stage}: corpus",
-         "rows_in": manifest["rows_in"], "rows_out": manifest["rows_out"], "rejected": counts(manifest["rejected"])}
+        {
+            "label": f"{stage}, round {number}: {manifest.get('unit', 'row')}s" if number else f"{stage}: corpus",
+            "rows_in": manifest["rows_in"],
+            "rows_out": manifest["rows_out"],
+            "rejected": counts(manifest["rejected"]),
+        }
         for (number, stage), manifest in history.manifests.items()
         if number in {0, *rounds} and manifest.get("unit", "row") and "phases" not in manifest["metrics"]
     ]
@@ -30,8 +34,10 @@ def decontamination(config: RunConfig) -> str:
     if not config.preprocess.benchmarks:
         return "Nothing was done to keep benchmarks out of the data."
     names = ", ".join(Path(name).name for name in config.preprocess.benchmarks)
-    return (f"Rows that hold a text or solution of these benchmarks, or share {config.preprocess.ngram} words in a row "
-            f"with one, were rejected as contaminated: {names}.")
+    return (
+        f"Rows that hold a text or solution of these benchmarks, or share {config.preprocess.ngram} words in a row "
+        f"with one, were rejected as contaminated: {names}."
+    )
 
 
 def card_title(history: History, lineage: dict[str, Any]) -> str:

@@ -16,18 +16,18 @@ from tests.inference.tokenization.made_tokenizers import CHATML, SHAPES
 TURNS = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
 ENVIRONMENT = {
     "generation tag": "{% for m in messages %}<|im_start|>{% if m.role == 'assistant' %}{% generation %}{{ m.content }}"
-                      "{% endgeneration %}{% else %}{{ m.content }}{% endif %}<|im_end|>{% endfor %}",
+    "{% endgeneration %}{% else %}{{ m.content }}{% endif %}<|im_end|>{% endfor %}",
     "break and continue": "{% for i in range(9) %}{% if i == 1 %}{% continue %}{% endif %}"
-                          "{% if i > 3 %}{% break %}{% endif %}{{ i }}{% endfor %}" + TURNS,
+    "{% if i > 3 %}{% break %}{% endif %}{{ i }}{% endfor %}" + TURNS,
     "tojson": "{{ {'b': '<é>', 'a': 1} | tojson(indent=2) }}{{ {'b': 1, 'a': 2} | tojson(sort_keys=true) }}"
-              "{{ 'é' | tojson(ensure_ascii=true) }}{{ [1] | tojson(separators=(',', ':')) }}" + TURNS,
+    "{{ 'é' | tojson(ensure_ascii=true) }}{{ [1] | tojson(separators=(',', ':')) }}" + TURNS,
     "absent variables": "{{ tools is none }} {{ documents is none }} {{ tools is defined }} {{ bos_token is defined }} "
-                        "{{ frobnicate is defined }}" + TURNS,
+    "{{ frobnicate is defined }}" + TURNS,
     "special tokens": "{{ eos_token }}{{ pad_token }}{{ bos_token }}" + TURNS,
     "trimmed blocks": "  {% if true %}\n  x\n  {% endif %}\n" + TURNS,
     "unused raise_exception": "{% if not messages %}{{ raise_exception('no') }}{% endif %}" + TURNS,
     "namespace": "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}"
-                 "{{ ns.n }}" + TURNS,
+    "{{ ns.n }}" + TURNS,
     "a system text": "<|im_start|>system\nYou help.<|im_end|>\n" + TURNS,
     "no generation prompt": TURNS,
     "white space is trimmed": "{% for m in messages %}{{ m.content | trim }}<|im_end|>{% endfor %}",
@@ -56,14 +56,20 @@ def test_templates_render_as_transformers_renders_them(folder: Path, name: str) 
 
     formatter = with_template(folder, ENVIRONMENT[name])
     expected = AutoTokenizer.from_pretrained(folder).apply_chat_template(
-        [{"role": "user", "content": "Do it."}], add_generation_prompt=True, return_dict=False)
+        [{"role": "user", "content": "Do it."}], add_generation_prompt=True, return_dict=False
+    )
     assert formatter.training_ids("Do it.", "x")[0] == expected
 
 
-@pytest.mark.parametrize("template", [
-    "{{ strftime_now('%d %b %Y') }}",
-    "{% if strftime_now is defined %}{% set d = strftime_now('%d %b %Y') %}{% endif %}{{ d }}",
-    "{% if not date_string is defined %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}{{ date_string }}"])
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ strftime_now('%d %b %Y') }}",
+        "{% if strftime_now is defined %}{% set d = strftime_now('%d %b %Y') %}{% endif %}{{ d }}",
+        "{% if not date_string is defined %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}"
+        "{{ date_string }}",
+    ],
+)
 def test_a_template_is_told_the_date_of_the_run(folder: Path, template: str) -> None:
     formatter = with_template(folder, template + TURNS)
     assert words(folder, formatter.response_prompt("x")).startswith("02 Jan 2020<|im_start|>")
@@ -73,14 +79,21 @@ def test_a_template_is_told_the_date_of_the_run(folder: Path, template: str) -> 
 
 def test_of_several_templates_the_default_one_is_taken(folder: Path) -> None:
     path = folder / "tokenizer_config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"chat_template": [
-        {"name": "tool_use", "template": "no"}, {"name": "default", "template": CHATML}]}))
+    path.write_text(
+        json.dumps(
+            json.loads(path.read_text())
+            | {"chat_template": [{"name": "tool_use", "template": "no"}, {"name": "default", "template": CHATML}]}
+        )
+    )
     assert words(folder, PromptFormatter(folder, "chat").response_prompt("x")).startswith("<|im_start|>user\nx<")
 
 
 def test_a_template_that_wants_parts_gets_parts(folder: Path) -> None:
-    formatter = with_template(folder, "{% for m in messages %}<|im_start|>{% for part in m.content %}{{ part.text }}"
-                                      "{% endfor %}<|im_end|>{% endfor %}")
+    formatter = with_template(
+        folder,
+        "{% for m in messages %}<|im_start|>{% for part in m.content %}{{ part.text }}"
+        "{% endfor %}<|im_end|>{% endfor %}",
+    )
     assert words(folder, formatter.training_ids("Do it.", "x")[0]) == "<|im_start|>Do it.<|im_end|>"
     assert formatter.training_ids("Do it.", "x")[1][-1:] == formatter.end_of_response
 
@@ -95,27 +108,40 @@ THOUGHTS = {
     "in brackets": (TURNS + REPLY + "[THINK]{% endif %}", "[THINK][/THINK]"),
     "reasoning": (TURNS + REPLY + "<reasoning>\n{% endif %}", "<reasoning>\n\n</reasoning>\n\n"),
     "with a name space": (TURNS + REPLY + "<seed:think>{% endif %}", "<seed:think></seed:think>"),
-    "begin and end": ("{# <|end_of_thought|> #}" + TURNS + REPLY + "<|begin_of_thought|>{% endif %}",
-                      "<|begin_of_thought|><|end_of_thought|>"),
-    "start and end": ("{# <|END_THINKING|> #}" + TURNS + REPLY + "<|START_THINKING|>{% endif %}",
-                      "<|START_THINKING|><|END_THINKING|>"),
+    "begin and end": (
+        "{# <|end_of_thought|> #}" + TURNS + REPLY + "<|begin_of_thought|>{% endif %}",
+        "<|begin_of_thought|><|end_of_thought|>",
+    ),
+    "start and end": (
+        "{# <|END_THINKING|> #}" + TURNS + REPLY + "<|START_THINKING|>{% endif %}",
+        "<|START_THINKING|><|END_THINKING|>",
+    ),
     "another name, with its end": ("{# </plan> #}" + TURNS + REPLY + "<plan>\n{% endif %}", "<plan>\n\n</plan>\n\n"),
     "closed already": (TURNS + REPLY + EMPTY + "{% endif %}", EMPTY),
     "only closed": (TURNS + REPLY + "</think>{% endif %}", "</think>"),
     "a switch that is on": (TURNS + REPLY + OFF + EMPTY + "{% else %}<think>\n{% endif %}{% endif %}", EMPTY),
     "a switch that is off": (TURNS + REPLY + OFF + EMPTY + "{% endif %}{% endif %}", EMPTY),
-    "another switch": (TURNS + REPLY + "{% if thinking is defined and not thinking %}</think>{% else %}<think>"
-                       "{% endif %}{% endif %}", "</think>"),
+    "another switch": (
+        TURNS + REPLY + "{% if thinking is defined and not thinking %}</think>{% else %}<think>{% endif %}{% endif %}",
+        "</think>",
+    ),
     "an empty thought before answers": (
         "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' %}" + EMPTY + "{% endif %}"
-        "{{ m.content }}<|im_end|>\n{% endfor %}" + REPLY + "{% endif %}", EMPTY),
+        "{{ m.content }}<|im_end|>\n{% endfor %}" + REPLY + "{% endif %}",
+        EMPTY,
+    ),
     "a channel before answers": (
         "{% for m in messages %}<|im_start|>{{ m.role }}"
         "{% if m.role == 'assistant' %}<|channel|>final<|message|>{% else %}\n{% endif %}{{ m.content }}<|im_end|>\n"
-        "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant{% endif %}", "<|channel|>final<|message|>"),
+        "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant{% endif %}",
+        "<|channel|>final<|message|>",
+    ),
     "thoughts are cut out of answers": (
         "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content.split('</think>')[-1] }}<|im_end|>\n{% endfor %}"
-        + REPLY + "<think>\n{% endif %}", EMPTY),
+        + REPLY
+        + "<think>\n{% endif %}",
+        EMPTY,
+    ),
 }
 
 
@@ -131,9 +157,14 @@ def test_a_reply_is_no_thought(folder: Path, name: str) -> None:
     assert formatter.single_token("Yes") == formatter.encode("Yes")[0]
 
 
-@pytest.mark.parametrize("template", [
-    TURNS + REPLY + "<|thinking|>{% endif %}",  # nothing says how that ends
-    TURNS + REPLY + "<plan>\n{% endif %}", TURNS + REPLY + "[DRAFT]{% endif %}"])
+@pytest.mark.parametrize(
+    "template",
+    [
+        TURNS + REPLY + "<|thinking|>{% endif %}",  # nothing says how that ends
+        TURNS + REPLY + "<plan>\n{% endif %}",
+        TURNS + REPLY + "[DRAFT]{% endif %}",
+    ],
+)
 def test_what_cannot_be_ended_is_refused(folder: Path, template: str) -> None:
     with pytest.raises(ModelError, match="begins the reply with .* set model.prompt_format"):
         with_template(folder, template)
@@ -154,7 +185,8 @@ def test_the_space_before_an_answer_belongs_to_its_first_word(tmp_path: Path) ->
 
 
 def test_a_tokenizer_that_transformers_breaks_is_used_as_it_stands(
-        tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = SHAPES["deepseek"](tmp_path)
     right = PromptFormatter(folder, "chat").training_ids("Add.", "def f(x):\n    return x")
     path = folder / "tokenizer_config.json"

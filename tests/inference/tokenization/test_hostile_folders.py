@@ -20,11 +20,11 @@ ECHO = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
 TEMPLATES = {
     "division by zero": "{{ 1 / 0 }}",
     "endless": "{% for i in range(99999) %}{% for j in range(99999) %}{% for k in range(99999) %}{% endfor %}"
-               "{% endfor %}{% endfor %}",
+    "{% endfor %}{% endfor %}",
     "one endless operation": "{{ (10 ** 10 ** 8) % 7 }}",
     "memory": "{{ 'a' * 10 ** 11 }}",
     "memory bit by bit": "{% set n = namespace(x='a' * 1000) %}{% for i in range(60) %}{% set n.x = n.x + n.x %}"
-                         "{% endfor %}",
+    "{% endfor %}",
     "much text": "{% for i in range(99999) %}{{ 'a' * 1000 }}{% endfor %}",
     "huge range": "{% for i in range(10 ** 9) %}{% endfor %}",
     "recursion": "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
@@ -90,8 +90,9 @@ def change(**values: Any) -> Callable[[Path], None]:
 
 
 def write(name: str, content: str | bytes) -> Callable[[Path], None]:
-    return lambda folder: None if (folder / name).write_bytes(
-        content.encode() if isinstance(content, str) else content) else None
+    return lambda folder: (
+        None if (folder / name).write_bytes(content.encode() if isinstance(content, str) else content) else None
+    )
 
 
 def nested(depth: int) -> dict[str, Any]:
@@ -110,13 +111,26 @@ TOKENIZERS: dict[str, Callable[[Path], None]] = {
     "empty": write("tokenizer.json", ""),
     "deep normalizer": change(normalizer=nested(300)),
     "a panic while it is loaded": change(normalizer={"type": "Precompiled", "precompiled_charsmap": "AAAA"}),
-    "a panic in the merges": change(model={"type": "BPE", "vocab": {"a": 0, "aa": 1}, "merges": [["a", "a"]],
-                                           "continuing_subword_prefix": "####"}),
+    "a panic in the merges": change(
+        model={"type": "BPE", "vocab": {"a": 0, "aa": 1}, "merges": [["a", "a"]], "continuing_subword_prefix": "####"}
+    ),
     "a panic at every text": change(normalizer={"type": "Replace", "pattern": {"String": ""}, "content": "x"}),
-    "a text without end": change(normalizer={"type": "Sequence", "normalizers": [
-        {"type": "Replace", "pattern": {"String": letter}, "content": "x" * 10_000} for letter in ("e", "x", "x")]}),
-    "ids beyond reason": change(model={"type": "BPE", "merges": [], "vocab": {
-        letter: 2**32 - 1 - place for place, letter in enumerate("abcdefghijklmnopqrstuvwxyz")}}),
+    "a text without end": change(
+        normalizer={
+            "type": "Sequence",
+            "normalizers": [
+                {"type": "Replace", "pattern": {"String": letter}, "content": "x" * 10_000}
+                for letter in ("e", "x", "x")
+            ],
+        }
+    ),
+    "ids beyond reason": change(
+        model={
+            "type": "BPE",
+            "merges": [],
+            "vocab": {letter: 2**32 - 1 - place for place, letter in enumerate("abcdefghijklmnopqrstuvwxyz")},
+        }
+    ),
     "no vocabulary": change(model={"type": "WordLevel", "vocab": {}, "unk_token": "<unk>"}),
     "an unknown model": change(model={"type": "Frobnicate"}),
     "a config that is a list": write("config.json", "[]"),
@@ -184,9 +198,16 @@ def test_code_that_comes_with_a_model_is_not_run(folder: Path) -> None:
 
 
 def test_one_text_that_breaks_a_tokenizer_costs_that_text_alone(folder: Path) -> None:
-    set_in(folder / "tokenizer.json", pre_tokenizer={"type": "Sequence", "pretokenizers": [
-        {"type": "Split", "pattern": {"Regex": "(x+x+)+y"}, "behavior": "Isolated", "invert": False},
-        {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True, "trim_offsets": True}]})
+    set_in(
+        folder / "tokenizer.json",
+        pre_tokenizer={
+            "type": "Sequence",
+            "pretokenizers": [
+                {"type": "Split", "pattern": {"Regex": "(x+x+)+y"}, "behavior": "Isolated", "invert": False},
+                {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True, "trim_offsets": True},
+            ],
+        },
+    )
     formatter = PromptFormatter(folder, "chat")
     with pytest.raises(TextError, match="retry-limit"):
         formatter.training_rows([("good", "good"), ("bad", "x" * 60)])
@@ -201,10 +222,18 @@ def test_one_text_that_breaks_a_tokenizer_costs_that_text_alone(folder: Path) ->
 
 def test_left_over_truncation_and_padding_change_nothing(folder: Path) -> None:
     expected = PromptFormatter(folder, "chat").response_prompt("x" * 50)
-    set_in(folder / "tokenizer.json", truncation={"direction": "Right", "max_length": 5, "strategy": "LongestFirst",
-                                                  "stride": 0},
-           padding={"strategy": {"Fixed": 10**12}, "direction": "Right", "pad_to_multiple_of": 0, "pad_id": 0,
-                    "pad_type_id": 0, "pad_token": "x"})
+    set_in(
+        folder / "tokenizer.json",
+        truncation={"direction": "Right", "max_length": 5, "strategy": "LongestFirst", "stride": 0},
+        padding={
+            "strategy": {"Fixed": 10**12},
+            "direction": "Right",
+            "pad_to_multiple_of": 0,
+            "pad_id": 0,
+            "pad_type_id": 0,
+            "pad_token": "x",
+        },
+    )
     assert PromptFormatter(folder, "chat").response_prompt("x" * 50) == expected
 
 

@@ -13,11 +13,56 @@ from inverse_instruct.inference.prompts import PromptFormatter
 from inverse_instruct.inference.tokenization.frame import COMPLETION, MAGICODER
 from tests.inference.tokenization.made_tokenizers import SHAPES
 
-PIECES = ["def f(x):\n    return x\n", " ", "\n", "\n\n", "\t", "    ", "Yes", "é", "日", "a", "1 + 1", "<h1>", "'s",
-          "  x", ",", "<|", "|>", "<s", "▁", "''", "x = {}", "[", "I", "<h1>title</h1>", "\r\n"]
-CONTROL = ["<s>", "</s>", "<|im_end|>\n<|im_start|>system", "<|endoftext|>", "[INST]", "[/INST]", "<|eot_id|>", "<unk>",
-           "<bos>", "<end_of_turn>", "<｜end▁of▁sentence｜>", "<|EOT|>", "▁<PRE>", "<|end|>", "<|begin_of_text|>",
-           "<b>", "<tool_call>", "<|fim_prefix|>", "<a>", "<fim_prefix>", "<|sep|>"]
+PIECES = [
+    "def f(x):\n    return x\n",
+    " ",
+    "\n",
+    "\n\n",
+    "\t",
+    "    ",
+    "Yes",
+    "é",
+    "日",
+    "a",
+    "1 + 1",
+    "<h1>",
+    "'s",
+    "  x",
+    ",",
+    "<|",
+    "|>",
+    "<s",
+    "▁",
+    "''",
+    "x = {}",
+    "[",
+    "I",
+    "<h1>title</h1>",
+    "\r\n",
+]
+CONTROL = [
+    "<s>",
+    "</s>",
+    "<|im_end|>\n<|im_start|>system",
+    "<|endoftext|>",
+    "[INST]",
+    "[/INST]",
+    "<|eot_id|>",
+    "<unk>",
+    "<bos>",
+    "<end_of_turn>",
+    "<｜end▁of▁sentence｜>",
+    "<|EOT|>",
+    "▁<PRE>",
+    "<|end|>",
+    "<|begin_of_text|>",
+    "<b>",
+    "<tool_call>",
+    "<|fim_prefix|>",
+    "<a>",
+    "<fim_prefix>",
+    "<|sep|>",
+]
 FORMATS = {"magicoder": MAGICODER, "completion": COMPLETION}
 WORDS = st.lists(st.sampled_from(PIECES), max_size=8).map("".join).filter(str.strip)
 ATTACKS = st.lists(st.sampled_from(PIECES + CONTROL), max_size=8).map("".join).filter(str.strip)
@@ -64,7 +109,8 @@ def test_a_row_is_that_of_apply_chat_template(made: tuple[Path, Any], request: s
 @given(request=WORDS)
 @pytest.mark.parametrize("prompt_format", FORMATS)
 def test_other_formats_are_what_the_tokenizer_makes_of_the_text(
-        made: tuple[Path, Any], prompt_format: str, request: str) -> None:
+    made: tuple[Path, Any], prompt_format: str, request: str
+) -> None:
     folder, tokenizer = made
     text = FORMATS[prompt_format].replace("{content}", request.strip())
     assert PromptFormatter(folder, prompt_format).response_prompt(request) == tokenizer(text).input_ids
@@ -73,8 +119,9 @@ def test_other_formats_are_what_the_tokenizer_makes_of_the_text(
 @some
 @given(request=ATTACKS, beginning=ATTACKS, response=ATTACKS)
 @pytest.mark.parametrize("prompt_format", ["chat", *FORMATS])
-def test_words_of_data_are_never_control_tokens(made: tuple[Path, Any], prompt_format: str, request: str,
-                                                beginning: str, response: str) -> None:
+def test_words_of_data_are_never_control_tokens(
+    made: tuple[Path, Any], prompt_format: str, request: str, beginning: str, response: str
+) -> None:
     folder, tokenizer = made
     formatter = PromptFormatter(folder, prompt_format)
     added = tokenizer.backend_tokenizer.get_added_tokens_decoder()

@@ -54,8 +54,10 @@ class Llama:
     def _attend(self, name: str, x: np.ndarray) -> np.ndarray:
         heads, length = self.config["num_attention_heads"], len(x)
         size = self.config["head_dim"]
-        q, k, v = (np.transpose((x @ self.weights[f"{name}{part}_proj.weight"].T).reshape(length, -1, size), (1, 0, 2))
-                   for part in "qkv")
+        q, k, v = (
+            np.transpose((x @ self.weights[f"{name}{part}_proj.weight"].T).reshape(length, -1, size), (1, 0, 2))
+            for part in "qkv"
+        )
         k, v = (np.repeat(part, heads // len(part), axis=0) for part in (k, v))
         scores = self._rotate(q) @ self._rotate(k).transpose(0, 2, 1) / np.sqrt(size)
         scores = np.where(np.tri(length, dtype=bool), scores, -np.inf)
@@ -84,16 +86,20 @@ class Engine:
             many = isinstance(body["prompt"][0], list)
             choices = self._label_choices(body) if many else [self._choice(body)]
         tokens = sum(map(len, body["prompt"])) if many else len(body["prompt"])
-        return {"model": self.name, "choices": choices, "usage": {
-            "prompt_tokens": tokens, "completion_tokens": sum(choice.pop("tokens", 1) for choice in choices)}}
+        return {
+            "model": self.name,
+            "choices": choices,
+            "usage": {"prompt_tokens": tokens, "completion_tokens": sum(choice.pop("tokens", 1) for choice in choices)},
+        }
 
     def _label_choices(self, body: dict[str, Any]) -> list[dict[str, Any]]:
         choices = []
         for index, prompt in enumerate(body["prompt"]):
             row = self.llama.logprobs(prompt)
             found = {f"token_id:{label}": float(row[label]) for label in body["logprob_token_ids"]}
-            choices.append({"index": index, "text": "", "finish_reason": "length",
-                            "logprobs": {"top_logprobs": [found]}})
+            choices.append(
+                {"index": index, "text": "", "finish_reason": "length", "logprobs": {"top_logprobs": [found]}}
+            )
         return choices
 
     def _choice(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -113,7 +119,7 @@ class Engine:
             text = self.llama.tokenizer.decode(new)
             ends = [text.index(stop) for stop in body["stop"] if stop in text]
             if ends:
-                text, reason = text[:min(ends)], "stop"
+                text, reason = text[: min(ends)], "stop"
                 break
         return {"index": 0, "text": text, "finish_reason": reason, "tokens": len(new)}
 
