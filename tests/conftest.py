@@ -9,6 +9,17 @@ import pytest
 
 from inverse_instruct.inference.models import model_store
 
+WITH_PROCESSES = ("commands", "dashboard", "faults", "gateway", "integration", "loop_service", "recipes", "training")
+"""Folders whose tests start servers, trainers, browsers or whole runs."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `unit` what needs no engine, no network and no training."""
+    for item in items:
+        others = any(item.get_closest_marker(name) for name in ("integration", "slow", "gpu"))
+        if not others and item.path.relative_to(Path(__file__).parent).parts[0] not in WITH_PROCESSES:
+            item.add_marker("unit")
+
 
 @pytest.fixture(scope="session")
 def smollm() -> Path:
