@@ -131,7 +131,7 @@ def test_two_processes_on_one_run(whole_run: Run, tmp_path: Path) -> None:
     run = whole_run.copy(tmp_path / "run")
     with RunDir(run.folder).lock():
         run.start()
-        assert run.wait() == 1
+        assert run.wait() == 2
     assert f"is in use by pid {os.getpid()} on {socket.gethostname()}" in run.log.read_text()
     (run.folder / "lock").write_text("pid 1 on another-host")  # what a killed process leaves: the kernel holds no lock
     run.finish()
