@@ -22,6 +22,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from inverse_instruct.config.sections import RunConfig, benchmark_path
 from inverse_instruct.corpus.benchmark_code import CodeIndex
 from inverse_instruct.corpus.benchmark_prose import ProseIndex
 from inverse_instruct.corpus.benchmark_references import References, references
@@ -29,6 +30,7 @@ from inverse_instruct.corpus.row_files import read_records
 from inverse_instruct.corpus.shingles import words
 from inverse_instruct.corpus.telling import Telling
 from inverse_instruct.errors import CorpusError
+from inverse_instruct.source_code.contents import content_of
 
 _PROSE_BITS = 21.0
 _CODE_BITS = 48.0
@@ -67,6 +69,11 @@ class BenchmarkIndex:
             proof[task] += bits / _CODE_BITS
         task = max(proof, key=proof.__getitem__, default="")
         return task if proof[task] >= 1 else self._prose.run(parts)
+
+
+def benchmark_digests(config: RunConfig) -> list[str]:
+    """Return what tells the content of each benchmark that a run keeps out: other texts keep out other rows."""
+    return [content_of(str(benchmark_path(name))) for name in config.preprocess.benchmarks]
 
 
 def _idioms(name: str, end: str) -> list[str]:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from inverse_instruct.config.sections import benchmark_path
-from inverse_instruct.corpus.decontamination import BenchmarkIndex
+from inverse_instruct.corpus.decontamination import BenchmarkIndex, benchmark_digests
 from inverse_instruct.corpus.deduplication import ExactDuplicates, NearDuplicates
 from inverse_instruct.corpus.extraction import Code, NotCode, extract, extract_plain
 from inverse_instruct.corpus.readers import STAGE, check_there, read_source
@@ -33,10 +33,9 @@ from inverse_instruct.records import Reason, Rejection, Snippet, SourceRow, Trai
 from inverse_instruct.source_code.parser_process import ParserFailed
 from inverse_instruct.stages.estimate import Cost, Estimate
 from inverse_instruct.stages.stage import Rows, Stage
-from inverse_instruct.store.files import file_digest
 
 if TYPE_CHECKING:
-    from inverse_instruct.config.sections import CorpusSource, PreprocessSection, RunConfig
+    from inverse_instruct.config.sections import CorpusSource, PreprocessSection
     from inverse_instruct.stages.room import Room
 
 SNIPPETS = "snippets.parquet"
@@ -183,10 +182,6 @@ class _Sieve:
         )
 
 
-def _outside(config: RunConfig) -> list[str]:
-    return [file_digest(benchmark_path(name)) for name in config.preprocess.benchmarks if name == "mini"]
-
-
 def _cost(estimate: Estimate) -> Cost:
     return Cost(estimate.rows, estimate.tokens, estimate.rows / ROWS_PER_SECOND)
 
@@ -198,7 +193,7 @@ PREPROCESS = Stage(
     unit="snippet",
     writes=Rows(SNIPPETS, Snippet),
     sections=("corpus",),
-    outside=_outside,
+    outside=benchmark_digests,
     cost=_cost,
     version=2,
     if_empty=IF_EMPTY,

@@ -11,8 +11,8 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 
-from inverse_instruct.config.sections import RunConfig, SelectionSection, benchmark_path
-from inverse_instruct.corpus.decontamination import BenchmarkIndex
+from inverse_instruct.config.sections import SelectionSection, benchmark_path
+from inverse_instruct.corpus.decontamination import BenchmarkIndex, benchmark_digests
 from inverse_instruct.records import (
     Candidate,
     Reason,
@@ -25,7 +25,6 @@ from inverse_instruct.records import (
 )
 from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Input, Rows, Stage, When
-from inverse_instruct.store.files import file_digest
 
 
 def select(room: Room) -> None:
@@ -113,10 +112,6 @@ def _training_row(snippet: Snippet, candidate: Candidate, pair: ScoredPair, roun
     )
 
 
-def _outside(config: RunConfig) -> list[str]:
-    return [file_digest(benchmark_path(name)) for name in config.preprocess.benchmarks if name == "mini"]
-
-
 _SNIPPETS = Rows("snippets.parquet", Snippet)
 _SELECTED = Rows("selected.parquet", TrainingRow)
 
@@ -133,7 +128,7 @@ SELECT = Stage(
         "earlier": Input("selection", _SELECTED, When.EARLIER),
     },
     sections=("preprocess.benchmarks", "preprocess.ngram"),
-    outside=_outside,
+    outside=benchmark_digests,
     version=2,
     command="select",
     if_empty="look at the candidates, and start another --run-dir with a lower selection.min_score or other prompts",

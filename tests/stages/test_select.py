@@ -11,9 +11,10 @@ import pytest
 
 from inverse_instruct.config.sections import SelectionSection
 from inverse_instruct.records import Candidate, ScoredPair, Snippet, TrainingRow
+from inverse_instruct.stages.keys import make_key
 from inverse_instruct.stages.select import SELECT, choose
 from inverse_instruct.store.rows import read_rows
-from tests.playing import play_stage
+from tests.playing import play_stage, room_of
 
 
 def pair(snippet: str, candidate: str, score: float) -> ScoredPair:
@@ -90,3 +91,13 @@ def test_rows_carry_their_lineage_and_nothing_vanishes(tmp_path: Path) -> None:
     rejections = {row["row_id"]: row for row in read_rows(tmp_path / "first" / "rejections.parquet")}
     assert rejections["d"]["reason"] == "contaminated" and "B/1" in str(rejections["d"]["detail"])
     assert [row["candidate_id"] for row in run("second", [TrainingRow(**first)])] == ["f"]
+
+
+def test_another_text_of_a_benchmark_is_another_key(tmp_path: Path) -> None:
+    benchmark = tmp_path / "bench.jsonl"
+    config = room_of(SELECT, tmp_path, preprocess={"benchmarks": [str(benchmark), "mini"]}).config
+    keys = []
+    for text in ("one task", "another task"):
+        benchmark.write_text(json.dumps({"text": text}))
+        keys.append(make_key(SELECT, config, [], None))
+    assert keys[0] != keys[1]
