@@ -17,8 +17,12 @@ class SpoilingLoop(Loop):
     """A loop whose files are damaged a number of times."""
 
     def __init__(self, times: int) -> None:
-        self._server = None
         self.times, self.played = times, 0
+        self.stopped = 0
+        self._engines = self
+
+    def stop(self) -> None:
+        self.stopped += 1
 
     def _play_rounds(self) -> None:
         self.played += 1
@@ -29,7 +33,7 @@ class SpoilingLoop(Loop):
 def test_damage_is_mended_a_few_times_and_no_more(caplog: pytest.LogCaptureFixture) -> None:
     loop = SpoilingLoop(MAX_REBUILDS)
     loop.play()
-    assert loop.played == MAX_REBUILDS + 1
+    assert loop.played == loop.stopped == MAX_REBUILDS + 1
     assert caplog.text.count("x.parquet is not as it was written: the stages are gone through again") == MAX_REBUILDS
     loop = SpoilingLoop(MAX_REBUILDS + 1)
     with pytest.raises(DamagedFileError):
