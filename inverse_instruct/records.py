@@ -106,6 +106,25 @@ class ScoredPair:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """A training row in the making: what a model has written of it so far, and what it was written from."""
+
+    id: str  # digest of what it is made of
+    parents: list[str]  # ids of the rows that it was made from: of a corpus, or earlier drafts
+    task: str  # what kind of row: an intent of an edit, or one of several tasks
+    instruction: str
+    input: str  # what the instruction is about, such as the code before an edit; "" if nothing
+    response: str
+    language: str
+    k: int  # 0-based number among those of the same parents
+    seed: int
+    model: str  # digest of the weights that wrote it; "" for what a person wrote
+    prompt: str  # digest of the prompt template
+    lm_score: float | None = None  # in [0, 1], once it is judged
+    detail: str = ""  # what was found out about it, for a person: steps and reasons of a judge
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingRow:
     """What is trained on, and everything needed to follow it back to its source."""
 
@@ -115,7 +134,7 @@ class TrainingRow:
     language: str
     round: int  # 0 for the original corpus
     snippet_id: str
-    candidate_id: str
+    candidate_id: str  # of the `Candidate` or the `Draft` that it was made of
     lm_score: float | None
     row_id: str
     source: str
@@ -133,7 +152,7 @@ class Rejection:
     detail: str = ""
 
 
-Record = SourceRow | Snippet | Candidate | ScoredPair | TrainingRow | Rejection
+Record = SourceRow | Snippet | Candidate | ScoredPair | Draft | TrainingRow | Rejection
 
 
 def to_dict(record: Record) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from inverse_instruct.dashboard.row_file import Floats, Mask, Numbers, RowFile
 from inverse_instruct.store.run_dir import RunDir
-from inverse_instruct.store.seeds import candidate_seed
+from inverse_instruct.store.seeds import sampling_seed
 
 SELECTED = "selected"
 UNDECIDED = "undecided"
@@ -112,7 +112,7 @@ class CandidateIndex:
                 "score": None,
                 "text": row["detail"],
                 "detail": "",
-                "seed": candidate_seed(self._run_seed, self._round, snippet_id, int(k)),
+                "seed": sampling_seed(self._run_seed, self._round, snippet_id, int(k)),
             }
         decision = int(self._decision[self._row[entry]])
         return {

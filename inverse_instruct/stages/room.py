@@ -30,6 +30,7 @@ from inverse_instruct.store.journal import Journal
 from inverse_instruct.store.manifest import Manifest, write_manifest
 from inverse_instruct.store.progress import Progress
 from inverse_instruct.store.rows import RowWriter, count_rows, iterate_rows
+from inverse_instruct.store.seeds import sampling_seed
 
 REJECTIONS = "rejections.parquet"
 
@@ -184,6 +185,10 @@ class Room:
         """The model that the stage has declared to ask."""
         assert self.asked is not None, f"{self.stage.name} has not declared a model to ask"
         return self.asked
+
+    def seed(self, *of: str | int) -> int:
+        """Return the seed of what is sampled for these; order, concurrency and restarts change nothing."""
+        return sampling_seed(self.place.seed, self.place.round, *of)
 
     @cached_property
     def _journal(self) -> Journal:

@@ -22,7 +22,6 @@ from inverse_instruct.records import Candidate, Reason, Rejection, Snippet, dige
 from inverse_instruct.stages.estimate import INSTRUCTION_TOKENS, Cost, Estimate
 from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Groups, Input, Model, Outcome, Rows, Stage, When
-from inverse_instruct.store.seeds import candidate_seed
 
 MIN_WORDS = 4  # an instruction with fewer says nothing
 MIN_LINE_CHARACTERS = 10  # shorter lines of code, such as "else:", may stand in an instruction
@@ -65,7 +64,7 @@ class Summarizer:
         return Outcome(*review(snippet, replies, self._section.max_leaked_lines))
 
     def _draft(self, snippet: Snippet, k: int) -> Candidate:
-        seed = candidate_seed(self._room.place.seed, self._room.place.round, snippet.id, k)
+        seed = self._room.seed(snippet.id, k)
         prefix = f"{random.Random(seed).choice(self._section.prefixes)} {LANGUAGE_NAMES[snippet.language]}"
         return Candidate(
             id="",

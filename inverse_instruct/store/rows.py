@@ -17,7 +17,7 @@ from types import NoneType, TracebackType
 from typing import IO, TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 from inverse_instruct.errors import RunDirError
-from inverse_instruct.records import Candidate, Record, Rejection, ScoredPair, Snippet, TrainingRow, to_dict
+from inverse_instruct.records import Candidate, Draft, Record, Rejection, ScoredPair, Snippet, TrainingRow, to_dict
 from inverse_instruct.store.files import atomic_write
 
 if TYPE_CHECKING:
@@ -27,17 +27,19 @@ _GROUP_ROWS = 10_000
 _READ_ROWS = 1_000
 _GROUP_CHARACTERS = 64 << 20
 Row = TypeVar("Row", bound=Record)
-_FLAT: tuple[type[Record], ...] = (Snippet, Candidate, ScoredPair, TrainingRow, Rejection)
+_FLAT: tuple[type[Record], ...] = (Snippet, Candidate, ScoredPair, Draft, TrainingRow, Rejection)
 
 
 def record_schema(record: type[Record]) -> pa.Schema:
-    """Return the Parquet columns of a record with flat fields."""
+    """Return the Parquet columns of a record, whose fields are plain values or lists of texts."""
     import pyarrow as pa
 
     columns = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
     hints = get_type_hints(record)
 
     def column(hint: Any) -> pa.Field:
+        if hint == list[str]:
+            return pa.list_(pa.string())
         options = [kind for kind in get_args(hint) or (hint,) if kind is not NoneType]
         return next(columns[plain] for plain in columns if issubclass(options[0], plain))
 
@@ -112,6 +114,8 @@ def _told_by_fields(rows: list[dict[str, Any]]) -> pa.Schema | None:
 
 
 def _encodable(value: Any) -> Any:
+    if isinstance(value, list):
+        return list(map(_encodable, value))
     return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
 
 

@@ -13,7 +13,7 @@ from inverse_instruct.dashboard.rows import RowQuery, read_page
 from inverse_instruct.errors import RequestError
 from inverse_instruct.store.manifest import read_manifest
 from inverse_instruct.store.rows import write_rows
-from inverse_instruct.store.seeds import candidate_seed
+from inverse_instruct.store.seeds import sampling_seed
 
 from .conftest import CANDIDATES, HOSTILE, SNIPPETS
 
@@ -51,7 +51,7 @@ def test_a_candidate_tells_where_it_came_from_and_why_it_was_rejected(whole_run:
     assert chosen["outcome"] in ("selected", "below_minimum")
     assert other["detail"].startswith("rank 2 of 2") or "< 0.2" in other["detail"]
     assert (third["outcome"], third["stage"], third["score"]) == ("cut_off", "summarize", None)
-    assert third["seed"] == candidate_seed(0, 1, row["id"], 2)
+    assert third["seed"] == sampling_seed(0, 1, row["id"], 2)
     assert "and so on" in third["text"]
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from inverse_instruct.records import Candidate, Reason, Rejection, ScoredPair, Snippet, TrainingRow, to_dict
+from inverse_instruct.records import Candidate, Draft, Reason, Rejection, ScoredPair, Snippet, TrainingRow, to_dict
 from inverse_instruct.store import rows as row_files
-from inverse_instruct.store.rows import RowWriter, read_rows, record_schema, write_rows
+from inverse_instruct.store.rows import RowWriter, iterate_rows, read_rows, record_schema, write_rows
 
 ROW = TrainingRow("id", "i", "r", "python", 0, "", "", None, "row", "file", 1, "")
 
@@ -18,7 +18,7 @@ def types(path: Path) -> dict[str, str]:
     return {field.name: str(field.type) for field in pq.read_schema(path)}
 
 
-@pytest.mark.parametrize("record", [Snippet, Candidate, ScoredPair, TrainingRow, Rejection])
+@pytest.mark.parametrize("record", [Snippet, Candidate, ScoredPair, Draft, TrainingRow, Rejection])
 def test_an_empty_file_keeps_its_types(tmp_path: Path, record: type):
     path = tmp_path / "x.parquet"
     assert write_rows(path, [], record) == 0
@@ -31,6 +31,15 @@ def test_columns_of_nulls_keep_their_types(tmp_path: Path):
     assert write_rows(path, (to_dict(row) for row in [ROW])) == 1
     assert types(path)["lm_score"] == "double" and types(path)["round"] == "int64"
     assert read_rows(path) == [to_dict(ROW)]
+
+
+def test_a_list_of_ids_comes_back(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    drafts = [
+        Draft("d", parents, "fix", "i", "code", "r", "python", 0, 7, "m", "p") for parents in (["a", "b\ud800"], [])
+    ]
+    write_rows(path, map(to_dict, drafts), Draft)
+    assert [draft.parents for draft in iterate_rows(path, Draft)] == [["a", "b?"], []]
 
 
 def test_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
