@@ -39,7 +39,7 @@ def record_schema(record: type[Record]) -> pa.Schema:
 
     def column(hint: Any) -> pa.Field:
         if hint == list[str]:
-            return pa.list_(pa.string())
+            return pa.list_(pa.field("element", pa.string()))  # as Parquet calls it
         options = [kind for kind in get_args(hint) or (hint,) if kind is not NoneType]
         return next(columns[plain] for plain in columns if issubclass(options[0], plain))
 
