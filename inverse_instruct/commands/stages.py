@@ -82,7 +82,7 @@ def _on_files(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
     stage = stages_by_command()[arguments.stage]
     if stage.name == "train":
         return _train(stage, config, arguments)
-    inputs = _INPUTS.get(stage.name, _written)(stage, arguments)
+    inputs = _INPUTS.get(stage.verb, _written)(stage, arguments)
     contents = [f"{name} {digest(*(json.dumps(to_dict(row)) for row in rows))}" for name, rows in inputs.items()]
     return _play(stage, config, arguments.output, inputs, contents)
 
@@ -160,6 +160,6 @@ _INPUTS: dict[str, Callable[[Stage, argparse.Namespace], Mapping[str, Sequence[R
     "preprocess": lambda stage, arguments: {},
     "summarize": _snippets,
     "score": _pairs,
-    "selection": _scored,
+    "select": _scored,
 }
-"""Stage -> how its command reads its inputs, where that is not by the options of their names."""
+"""Command -> how it reads its inputs, where that is not by the options of their names."""

@@ -26,8 +26,14 @@ from inverse_instruct.records import digest
 logger = logging.getLogger(__name__)
 
 TEMPLATES = Path(__file__).with_name("templates")
-VALUES = {"summarize": ("code", "language"), "score": ("code", "instruction", "language", "no", "yes")}
-"""Stage -> what its template is given."""
+DRAFT = ("input", "instruction", "language", "response", "task")
+VALUES = {
+    "summarize": ("code", "language"),
+    "score": ("code", "instruction", "language", "no", "yes"),
+    "draft-instruction": DRAFT,
+    "draft-response": DRAFT,
+}
+"""Template -> what it is given."""
 TOKENIZER_FILES = {".json", ".jinja", ".model"}
 """Endings of the files that decide how a model is spoken to."""
 
