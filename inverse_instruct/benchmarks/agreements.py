@@ -54,5 +54,5 @@ async def find_agreements(
             await thread.finish()
     except (SandboxUnavailable, BenchmarkError) as error:
         raise StageError(f"{suite.name}: {error}") from error
-    rows = [journal.rows[key] for key in keys.values()]
+    rows = [journal[key] for key in keys.values()]
     return [Agreement(**{name: value for name, value in row.items() if name != "key"}) for row in rows]

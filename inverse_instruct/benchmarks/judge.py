@@ -102,7 +102,7 @@ class Judge:
         return [reading for reading, verdict in zip(readings, verdicts, strict=True) if verdict is None]
 
     def _verdict(self, sample: Sample) -> Verdict | None:
-        row = self._journal.rows.get(self._key(sample))
+        row = self._journal.get(self._key(sample))
         return Verdict(**{name: value for name, value in row.items() if name != "key"}) if row else None
 
     def _key(self, sample: Sample) -> str:

@@ -271,7 +271,7 @@ class Examination:
             )
             self.tokens["prompt"] += reply.prompt_tokens
             self.tokens["completion"] += reply.completion_tokens
-        return str(self._replies.rows[key]["text"])
+        return str(self._replies[key]["text"])
 
     def _is_consistency_asked(self, source: Asker | Sequence[Sample]) -> bool:
         return (

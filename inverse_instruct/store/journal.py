@@ -1,9 +1,9 @@
 """An append-only JSONL file of finished work, keyed by content; survives kill -9 and damage.
 
-Enters: rows with a key. Leaves: one line for each, which ends with the digest of the rest. A torn last line is what a
-kill leaves behind. Any other line that is not as it was written is named. The work of both is done again, that of the
-lines after them is kept. Opening a journal changes nothing on disk. Not guaranteed: lines of the last seconds before a
-power cut; they are with the operating system, not yet on the disk.
+Enters: rows with a key. Leaves: one line for each, which ends with the digest of the rest; memory grows with the keys
+alone. A torn last line is what a kill leaves behind. Any other line that is not as it was written is named. The work of
+both is done again, that of the lines after them is kept. Opening a journal changes nothing on disk. Not guaranteed:
+lines of the last seconds before a power cut; they are with the operating system, not yet on the disk.
 """
 
 from __future__ import annotations
@@ -12,40 +12,43 @@ import errno
 import json
 import logging
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from inverse_instruct.errors import RunDirError
+from inverse_instruct.errors import DamagedFileError, RunDirError
 from inverse_instruct.records import digest
 from inverse_instruct.store.files import atomic_write
 
 logger = logging.getLogger(__name__)
 
 
-class Journal:
-    """One journal; `rows` holds what is done, by key."""
+class Journal(Mapping[str, dict[str, Any]]):
+    """One journal, as a mapping of what is done; the keys are in memory, the rows stay in the file."""
 
     def __init__(self, path: Path) -> None:
         """Read what is already in the journal; the file need not be there yet."""
         self.path = path
-        self.rows: dict[str, dict[str, Any]] = {}
+        self._places: dict[str, tuple[int, int]] = {}  # key -> where its line begins and how long it is, in bytes
         self._is_whole = True
+        self._reader: IO[bytes] | None = None
         self._stream: IO[bytes] | None = None
         self._size = 0  # bytes of whole lines
         if path.exists():
             self._load()
 
     def _load(self) -> None:
-        damaged = []
+        damaged, start = [], 0
         with self.path.open("rb") as stream:
             for number, line in enumerate(stream, start=1):
                 row = _read_line(line)
                 if row is not None:
-                    self.rows[row["key"]] = row
-                    continue
-                self._is_whole = False
-                if line.endswith(b"\n"):
-                    damaged.append(number)
+                    self._places[row["key"]] = start, len(line)
+                else:
+                    self._is_whole = False
+                    if line.endswith(b"\n"):
+                        damaged.append(number)
+                start += len(line)
         if damaged:
             logger.warning(
                 "%s is damaged in %s %s: the digest of what is there is not the one that was written; that "
@@ -55,13 +58,35 @@ class Journal:
                 ", ".join(map(str, damaged[:20])) + (" and more" if len(damaged) > 20 else ""),
             )
 
-    def __contains__(self, key: str) -> bool:
-        """Tell whether the work of this key is already done."""
-        return key in self.rows
+    def __contains__(self, key: object) -> bool:
+        """Tell whether the work of this key is already done; the file is not read."""
+        return key in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the keys of what is done."""
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        """Return how much is done."""
+        return len(self._places)
 
     def __getitem__(self, key: str) -> dict[str, Any]:
-        """Return what was recorded of the work of this key."""
-        return self.rows[key]
+        """Return what was recorded of the work of this key.
+
+        Raises:
+            KeyError: it is not done.
+            DamagedFileError: its line has changed since the journal was opened.
+        """
+        row = _read_line(self._line(key))
+        if row is None or row["key"] != key:
+            raise DamagedFileError(f"{self.path} is not as it was written")
+        return row
+
+    def _line(self, key: str) -> bytes:
+        start, length = self._places[key]
+        if self._reader is None:
+            self._reader = self.path.open("rb", buffering=0)
+        return os.pread(self._reader.fileno(), length, start)
 
     def append(self, key: str, row: dict[str, Any]) -> None:
         """Record one finished piece of work; with the operating system before this returns.
@@ -81,22 +106,37 @@ class Journal:
                 f"{self.path}: cannot be written ({error.strerror}); free some space and run again, "
                 "nothing that was recorded is lost"
             ) from error
+        self._places[key] = self._size, len(line)
         self._size += len(line)
-        self.rows[key] = {name: value for name, value in json.loads(line).items() if name != "digest"}
 
     def _open(self) -> IO[bytes]:
         if not self._is_whole:
-            with atomic_write(self.path, "wb") as stream:
-                stream.writelines(map(_write_line, self.rows.values()))
+            self._rewrite()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._stream = self.path.open("ab", buffering=0)
         self._size = self._stream.tell()
         return self._stream
 
+    def _rewrite(self) -> None:
+        """Leave out the lines that are damaged."""
+        places, start = {}, 0
+        with atomic_write(self.path, "wb") as stream:
+            for key in self._places:
+                line = self._line(key)
+                stream.write(line)
+                places[key] = start, len(line)
+                start += len(line)
+        self._places = places
+        if self._reader:
+            self._reader.close()
+            self._reader = None
+
     def close(self) -> None:
         """Close the file; `append` must not be called afterwards."""
-        if self._stream:
-            self._stream.close()
+        for stream in (self._stream, self._reader):
+            if stream:
+                stream.close()
+        self._reader = None
 
 
 def _write_line(row: dict[str, Any]) -> bytes:

@@ -90,7 +90,7 @@ def test_every_writer_leaves_the_old_file_or_the_new_one(disk: SmallDisk, name: 
     disk.leave(7 * MIB)
     WRITERS[name](folder)  # what there is of it is taken up, or replaced
     if name == "journal":
-        assert len(Journal(folder / "journal.jsonl").rows) == 2000
+        assert len(Journal(folder / "journal.jsonl")) == 2000
 
 
 def test_a_read_only_disk_is_a_clear_error(disk: SmallDisk) -> None:

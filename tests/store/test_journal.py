@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from inverse_instruct.errors import RunDirError
+from inverse_instruct.errors import DamagedFileError, RunDirError
 from inverse_instruct.store.journal import Journal
 
 ROWS = {"a": {"n": 1, "x": 0.1}, "b": {"text": "ü\u2028'\"", "y": float("-inf")}, "c": {"n": None, "list": [1, "2"]}}
@@ -24,7 +24,7 @@ def write(path: Path) -> bytes:
 
 def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
     write(tmp_path / "j.jsonl")
-    assert Journal(tmp_path / "j.jsonl").rows == {key: {"key": key, **row} for key, row in ROWS.items()}
+    assert dict(Journal(tmp_path / "j.jsonl")) == {key: {"key": key, **row} for key, row in ROWS.items()}
 
 
 def test_a_torn_last_line_is_dropped_without_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -34,7 +34,7 @@ def test_a_torn_last_line_is_dropped_without_a_word(tmp_path: Path, caplog: pyte
     for size in range(kept, len(whole)):
         path.write_bytes(whole[:size])
         journal = Journal(path)
-        assert set(journal.rows) == {"a", "b"}
+        assert set(journal) == {"a", "b"}
         assert path.read_bytes() == whole[:size], "opening changes nothing"
         journal.append("c", ROWS["c"])
         journal.close()
@@ -57,12 +57,33 @@ def test_every_flipped_bit_is_found_named_and_redone(tmp_path: Path, caplog: pyt
                 assert "lines 2, 3" in caplog.text
             else:
                 assert f"{path} is damaged in line 2:" in caplog.text
-            assert set(found.rows) == {"a", "c"}, "what is whole is kept"
+            assert set(found) == {"a", "c"}, "what is whole is kept"
     found.append("b", ROWS["b"])
     found.close()
-    assert {key: row for key, row in Journal(path).rows.items()} == {
-        key: {"key": key, **row} for key, row in ROWS.items()
-    }
+    assert dict(Journal(path)) == {key: {"key": key, **row} for key, row in ROWS.items()}
+
+
+def test_what_changes_while_it_is_open_is_found_when_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "j.jsonl"
+    whole = write(path)
+    journal = Journal(path)
+    path.write_bytes(whole.replace(b"0.1", b"0.2"))
+    with pytest.raises(DamagedFileError, match="j.jsonl is not as it was written"):
+        journal["a"]
+    assert journal["b"]["text"] == ROWS["b"]["text"]
+
+
+def test_memory_grows_with_the_keys_alone(tmp_path: Path) -> None:
+    import tracemalloc
+
+    path = tmp_path / "j.jsonl"
+    journal = Journal(path)
+    tracemalloc.start()
+    for number in range(1000):
+        journal.append(str(number), {"text": "x" * 10_000})
+    assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    tracemalloc.stop()
+    assert len(Journal(path)) == 1000 and journal["999"]["text"] == "x" * 10_000
 
 
 @pytest.mark.parametrize(
@@ -73,15 +94,15 @@ def test_garbage_between_lines_is_named(tmp_path: Path, garbage: bytes, caplog: 
     path = tmp_path / "j.jsonl"
     first, *others = write(path).splitlines(keepends=True)
     path.write_bytes(b"".join([first, garbage, *others]))
-    assert set(Journal(path).rows) == set(ROWS)
+    assert set(Journal(path)) == set(ROWS)
     assert "line 2:" in caplog.text
 
 
 def test_half_a_surrogate_pair_does_no_harm(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j.jsonl")
     journal.append("a", {"text": "\ud800"})
-    assert journal.rows["a"]["text"] == "?"
-    assert Journal(tmp_path / "j.jsonl").rows == journal.rows
+    assert journal["a"]["text"] == "?"
+    assert dict(Journal(tmp_path / "j.jsonl")) == dict(journal)
 
 
 def test_a_full_disk_stops_clearly_and_leaves_whole_lines(tmp_path: Path) -> None:
@@ -104,7 +125,7 @@ def test_a_full_disk_stops_clearly_and_leaves_whole_lines(tmp_path: Path) -> Non
         signal.signal(signal.SIGXFSZ, handler)
     assert path.stat().st_size == size and path.read_bytes().startswith(whole)
     journal.append("e", {"n": "x" * 100})
-    assert set(Journal(path).rows) == {*ROWS, "d", "e"}
+    assert set(Journal(path)) == {*ROWS, "d", "e"}
 
 
 def test_a_journal_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
