@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from inverse_instruct.config.identity import HOW
-from inverse_instruct.config.outside import ADDRESS, COMMAND, FILE, KEYS, LISTEN, PROGRAM, Outside, Text
+from inverse_instruct.config.outside import COMMAND, KEYS, LISTEN, Text
+from inverse_instruct.config.section import Address, Benchmark, DeepSpeed, File, Model, Program, Section
 from inverse_instruct.source_code.languages import LANGUAGES
 from inverse_instruct.system.root import ROOT
 
@@ -28,19 +29,7 @@ FORBIDDEN_ARGUMENTS = {
 }
 """Of vLLM's command line -> what to do instead."""
 
-Model = Annotated[str, Outside("file", ours=("smollm2-135m",))]
-Benchmark = Annotated[str, Outside("file", ours=("mini",))]
-DeepSpeed = Annotated[str, Outside("program", ours=("zero1", "zero2", "zero3"))]
-File = Annotated[str, FILE]
-Program = Annotated[str, PROGRAM]
-Address = Annotated[str, ADDRESS]
 CorpusFormat = Literal["auto", "alpaca", "instruction_response", "sharegpt", "messages", "code"]
-
-
-class Section(BaseModel):
-    """A part of the config: unknown keys are errors, and each field's doc line is part of the schema."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, frozen=True, allow_inf_nan=False)
 
 
 def check_urls(urls: list[str]) -> list[str]:
