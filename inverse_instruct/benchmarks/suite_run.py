@@ -47,6 +47,7 @@ from inverse_instruct.records import Reason, digest
 from inverse_instruct.store.files import write_json
 from inverse_instruct.store.journal import Journal
 from inverse_instruct.store.rows import write_rows
+from inverse_instruct.store.seeds import benchmark_seed
 from inverse_instruct.system.hub import hub_problem
 
 ASKED_AT_ONCE = 256
@@ -254,7 +255,7 @@ class Examination:
         return Answer(readings, instruction, again)
 
     async def _ask(self, asker: Asker, task: str, number: int, kind: str, prompt: Prompt, sampling: Sampling) -> str:
-        seed = int(digest(self._seed, self.suite.name, task, number, kind)[:8], 16) >> 1
+        seed = benchmark_seed(self._seed, self.suite.name, task, number, kind)
         key = digest(task, number, kind, asker.key(prompt, sampling), seed)
         if key not in self._replies:
             reply = await asker.ask(prompt, sampling, seed)

@@ -25,6 +25,7 @@ from inverse_instruct.records import (
 )
 from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Input, Rows, Stage, When
+from inverse_instruct.store.seeds import choice_seed
 
 
 def select(room: Room) -> None:
@@ -84,7 +85,7 @@ def choose(
             case "threshold":
                 kept = ranked
             case "random":
-                generator = random.Random(int(digest(seed, round_number, snippet_id), 16))
+                generator = random.Random(choice_seed(seed, round_number, snippet_id))
                 kept = [generator.choice(sorted(ranked, key=lambda pair: pair.candidate_id))]
         chosen += kept
         for rank, pair in enumerate(ranked):

@@ -24,7 +24,7 @@ from inverse_instruct.config.sections import TrainSection
 from inverse_instruct.errors import ConfigError, ModelError, StageError, WorkerLostError
 from inverse_instruct.inference.prompts import PromptFormatter
 from inverse_instruct.inference.stop_tokens import Ending
-from inverse_instruct.records import TrainingRow, digest, to_dict
+from inverse_instruct.records import TrainingRow, to_dict
 from inverse_instruct.stages.estimate import Cost, Estimate
 from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Input, Model, Rows, Stage, When
@@ -32,6 +32,7 @@ from inverse_instruct.store.files import file_digest, write_json
 from inverse_instruct.store.losses import read_losses
 from inverse_instruct.store.progress import Progress
 from inverse_instruct.store.rows import read_rows, write_rows
+from inverse_instruct.store.seeds import phase_seed
 from inverse_instruct.system.machine import gpu_count
 from inverse_instruct.system.supervisor import start_supervised, stop_supervised
 from inverse_instruct.training.batches import BatchPlan
@@ -227,7 +228,7 @@ class _Run:
         ranks: int,
         resume: Path | None,
     ) -> None:
-        seed = int(digest(self.seed, "train", number), 16) % 2**31
+        seed = phase_seed(self.seed, number)
         job = Job(
             self.config,
             base.resolve(),

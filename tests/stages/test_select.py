@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import random
+from collections.abc import Sequence
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -35,18 +36,62 @@ PAIRS = [pair("s1", "a", 0.2), pair("s1", "b", 0.9), pair("s1", "c", 0.9), pair(
 )
 def test_methods(options: dict[str, object], expected: list[str]) -> None:
     section = SelectionSection.model_validate(options)
-    for seed in range(5):
-        shuffled = random.Random(seed).sample(PAIRS, len(PAIRS))
-        chosen, rejected = choose(section, shuffled, seed=0, round_number=1)
+    rejections = set()
+    for order in permutations(PAIRS):  # every one, so that those of equal scores come either way round
+        chosen, rejected = choose(section, order, seed=0, round_number=1)
         assert [row.candidate_id for row in chosen] == expected
         assert len(chosen) + len(rejected) == len(PAIRS)
+        rejections.add(frozenset(rejected))
+    assert len(rejections) == 1, "why a pair is rejected is told alike, whatever the order"
 
 
-def test_random_is_seeded_and_not_the_best_every_time() -> None:
-    section = SelectionSection(method="random")
-    picks = [tuple(row.candidate_id for row in choose(section, PAIRS, seed, 1)[0]) for seed in range(20)]
-    assert picks[3] == tuple(row.candidate_id for row in choose(section, PAIRS[::-1], 3, 1)[0])
-    assert len(set(picks)) > 2
+def picks(pairs: Sequence[ScoredPair], seed: int, round_number: int) -> tuple[str, ...]:
+    chosen, _ = choose(SelectionSection(method="random"), pairs, seed, round_number)
+    return tuple(row.candidate_id for row in chosen)
+
+
+def test_a_random_choice_is_the_same_in_every_order() -> None:
+    assert {picks(order, 3, 1) for order in permutations(PAIRS)} == {picks(PAIRS, 3, 1)}
+
+
+def test_a_random_choice_depends_on_seed_round_and_snippet() -> None:
+    many = [pair(f"s{n}", f"{n}{name}", score) for n in range(20) for name, score in (("a", 0.2), ("b", 0.9))]
+    assert {name[-1] for name in picks(many, 0, 1)} == {"a", "b"}, "one choice for all snippets is none"
+    assert len({picks(many, seed, 1) for seed in range(5)}) == 5
+    assert len({picks(many, 0, number) for number in range(5)}) == 5
+
+
+def test_the_minimum_itself_is_enough() -> None:
+    chosen, _ = choose(SelectionSection(method="threshold", min_score=0.2), [pair("s", "a", 0.2)], 0, 1)
+    assert [row.candidate_id for row in chosen] == ["a"]
+
+
+def selected(folder: Path, pairs: list[ScoredPair], code: str = "x = {}", **options: Any) -> list[str]:
+    """Return the ids of the candidates that the stage selects; their instructions are alike."""
+    ids = sorted({each.snippet_id for each in pairs})
+    inputs = {
+        "snippets": [Snippet(name, code.format(name), "python", "", name, "corpus.jsonl", 1) for name in ids],
+        "candidates": [Candidate(row.candidate_id, row.snippet_id, 0, "", "Do.", 0, "m", "p", 1, 1) for row in pairs],
+        "scores": pairs,
+        "earlier": [],
+    }
+    play_stage(SELECT, folder, inputs, **options)
+    return [row["candidate_id"] for row in read_rows(folder / "selected.parquet")]
+
+
+def test_a_random_choice_is_drawn_with_the_seed_of_the_run_and_the_round(tmp_path: Path) -> None:
+    many = [pair(f"s{n}", f"{n}{name}", 0.5) for n in range(20) for name in "ab"]
+    for seed, number in ((0, 1), (4, 1), (4, 3)):
+        names = selected(tmp_path / f"{seed}-{number}", many, seed=seed, number=number, selection={"method": "random"})
+        assert tuple(names) == picks(many, seed, number)
+
+
+def test_a_row_that_two_snippets_give_is_one_row(tmp_path: Path) -> None:
+    pairs = [pair("s1", "a", 0.2), pair("s2", "b", 0.9)]
+    assert selected(tmp_path / "alike", pairs, code="x = 1") == ["a"]
+    [rejected] = read_rows(tmp_path / "alike" / "rejections.parquet")
+    assert (rejected["row_id"], rejected["reason"]) == ("b", "exact_duplicate")
+    assert selected(tmp_path / "others", pairs) == ["a", "b"]
 
 
 def test_rows_carry_their_lineage_and_nothing_vanishes(tmp_path: Path) -> None:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+from typing import Any
+
 from inverse_instruct.records import Candidate, Reason, Rejection, Snippet
-from inverse_instruct.stages.summarize import leaks_code, repeats_itself, review
+from inverse_instruct.stages.summarize import SUMMARIZE, leaks_code, repeats_itself, review
+from inverse_instruct.store.rows import read_rows
+from inverse_instruct.store.seeds import candidate_seed
+from tests.playing import play_asking, room_of
+from tests.stages.spelled import NotingClient, model_of
 
 CODE = """def total_price(items, tax):
     subtotal = sum(item.price for item in items)
@@ -54,3 +62,30 @@ def test_ordinary_lists_do_not_count_as_repeating() -> None:
     assert not repeats_itself(text)
     assert repeats_itself("Print the sum of it.\n" * 3)
     assert repeats_itself("the sum of the " * 12)
+
+
+def asked_seeds(folder: Path, **place: Any) -> list[int]:
+    """Return the seeds with which two snippets' three candidates are asked for, in the order of the rows."""
+    client = NotingClient(reply=lambda prompt, seed: f" function that adds {seed} to each number.")
+    snippets = [SNIPPET, Snippet("t", CODE.replace("total", "whole"), "python", "", "r", "f", 9)]
+    room = room_of(
+        SUMMARIZE,
+        folder,
+        {"snippets": snippets},
+        asked=model_of(client),
+        summarize={"candidates": 3, "max_new_tokens": 64},
+        **place,
+    )
+    asyncio.run(play_asking(room))
+    rows = read_rows(folder / "candidates.parquet")
+    assert [(row["snippet_id"], row["k"]) for row in rows] == [(name, k) for name in "st" for k in range(3)]
+    assert all(f"adds {row['seed']} to" in row["instruction"] for row in rows), "the seed of the row is what was asked"
+    return [row["seed"] for row in rows]
+
+
+def test_each_candidate_is_drawn_with_a_seed_of_its_run_round_snippet_and_number(tmp_path: Path) -> None:
+    seeds = asked_seeds(tmp_path / "first", seed=5, number=2)
+    assert seeds == [candidate_seed(5, 2, name, k) for name in "st" for k in range(3)]
+    assert len(set(seeds)) == 6
+    assert not {*seeds} & {*asked_seeds(tmp_path / "round", seed=5, number=3)}
+    assert not {*seeds} & {*asked_seeds(tmp_path / "run", seed=6, number=2)}
