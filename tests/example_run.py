@@ -22,6 +22,7 @@ from inverse_instruct.loop.pinned_config import pin_config
 from inverse_instruct.records import Candidate, Reason, Rejection, ScoredPair, Snippet, digest, to_dict
 from inverse_instruct.stages.decide import DECIDE
 from inverse_instruct.stages.evaluate import EVALUATE, Evaluation
+from inverse_instruct.stages.room import Source
 from inverse_instruct.stages.select import SELECT
 from inverse_instruct.store.ledger import Checkpoint, Ledger
 from inverse_instruct.store.manifest import Manifest, write_manifest
@@ -107,7 +108,7 @@ def _write_rows(ledger: Ledger, run_dir: RunDir, config: RunConfig, number: int,
     lost = Rejection(snippets[0].id, "summarize", Reason.CUT_OFF)
     _finish(ledger, run_dir, number, "summarize", "candidates.parquet", candidates, lost)
     _finish(ledger, run_dir, number, "score", "scores.parquet", pairs)
-    inputs = {"snippets": snippets, "candidates": candidates, "scores": pairs, "earlier": []}
+    inputs: dict[str, Source] = {"snippets": snippets, "candidates": candidates, "scores": pairs, "earlier": []}
     ledger.finish_stage(
         number,
         play_stage(SELECT, run_dir.stage(number, "selection"), inputs, number=number, selection=config.selection),

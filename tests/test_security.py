@@ -190,7 +190,8 @@ def test_the_key_for_endpoints_is_for_them_alone(tmp_path: Path, monkeypatch: py
 
     async def keys_of(section: InferenceSection, own: VllmServer | None) -> str | None:
         async with connect(section, own) as client:
-            return client._http.headers.get("authorization")
+            headers: dict[str, str] = dict(client._http.headers)
+            return headers.get("authorization")
 
     given = InferenceSection(endpoints=["http://127.0.0.1:9"])
     assert asyncio.run(keys_of(given, None)) == "Bearer the-key"

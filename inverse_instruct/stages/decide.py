@@ -7,6 +7,7 @@ can be told from luck, and the decision says how clear it was.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 from evaluation import compare_paired
@@ -31,7 +32,7 @@ class Decision:
     p_worse: float | None = None  # None: there was nothing to compare with
 
 
-def decide(section: PromoteSection, candidate: dict[str, float], promoted: dict[str, float] | None) -> Decision:
+def decide(section: PromoteSection, candidate: Mapping[str, float], promoted: Mapping[str, float] | None) -> Decision:
     """Compare two checkpoints problem by problem (exact McNemar, one-sided).
 
     Args:

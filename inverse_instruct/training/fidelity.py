@@ -14,7 +14,6 @@ import torch
 from accelerate import cpu_offload
 
 from inverse_instruct.errors import TrainingError
-from inverse_instruct.training.job import Job
 from inverse_instruct.training.load import load_base
 from inverse_instruct.training.trainer import ResponseTrainer, collate
 
@@ -33,13 +32,15 @@ def logits_of_trained(trainer: ResponseTrainer) -> torch.Tensor:
     return found
 
 
-def check_export(folder: Path, job: Job, dtype: torch.dtype, trainer: ResponseTrainer, expected: torch.Tensor) -> float:
+def check_export(
+    folder: Path, dtype: torch.dtype, trainer: ResponseTrainer, expected: torch.Tensor, *, trust_remote_code: bool
+) -> float:
     """Compare an export with what the trained model said; return the difference as a share of the size of the logits.
 
     Raises:
         TrainingError: it is larger than `TOLERANCE`.
     """
-    model = load_base(folder, dtype, trust_remote_code=job.trust_remote_code).eval()
+    model = load_base(folder, dtype, trust_remote_code=trust_remote_code).eval()
     device = trainer.args.device
     if device.type != "cpu":
         cpu_offload(model, execution_device=device)  # layer by layer, as the trained model still fills the device

@@ -63,7 +63,7 @@ def export(trainer: ResponseTrainer, job: Job, dtype: torch.dtype) -> float:
         _merge(adapter, temporary, job, dtype)
     _copy_tokenizer(job.base, temporary)
     name_end(temporary, job.ending)
-    difference = check_export(temporary, job, dtype, trainer, expected)
+    difference = check_export(temporary, dtype, trainer, expected, trust_remote_code=job.trust_remote_code)
     temporary.rename(job.phase.export)
     return difference
 

@@ -108,7 +108,7 @@ def test_dump_and_load_agree_and_paths_become_absolute(tmp_path: Path) -> None:
 
 
 def test_every_field_has_a_doc_line() -> None:
-    sections = [RunConfig, *Section.__subclasses__()]
+    sections: list[type[Section]] = [RunConfig, *Section.__subclasses__()]
     assert len(sections) > 10
     bare = [
         f"{section.__name__}.{name}"

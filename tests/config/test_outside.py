@@ -13,7 +13,8 @@ from inverse_instruct.config.outside import change_outside, marks, outside_value
 from inverse_instruct.config.sections import RunConfig, Section
 from inverse_instruct.inference.models import FETCHABLE
 
-FIELDS = [(section, name) for section in [RunConfig, *Section.__subclasses__()] for name in section.model_fields]
+SECTIONS: list[type[Section]] = [RunConfig, *Section.__subclasses__()]
+FIELDS = [(section, name) for section in SECTIONS for name in section.model_fields]
 EVERYTHING: dict[str, Any] = {
     "name": "x",
     "model": {"base": "b", "start": "s", "trust_remote_code": True},

@@ -107,7 +107,7 @@ def index(folder: Path, *rows: dict[str, Any], ngram: int = 13) -> BenchmarkInde
 
 
 @pytest.mark.parametrize("layout", sorted(LAYOUTS))
-def test_prose_and_solutions_of_every_layout_are_found(tmp_path: Path, layout: str):
+def test_prose_and_solutions_of_every_layout_are_found(tmp_path: Path, layout: str) -> None:
     row, task, texts = LAYOUTS[layout]
     benchmarks = index(tmp_path, row)
     for text in texts:
@@ -117,7 +117,7 @@ def test_prose_and_solutions_of_every_layout_are_found(tmp_path: Path, layout: s
     assert benchmarks.match("") is None
 
 
-def test_a_run_of_words_is_enough(tmp_path: Path):
+def test_a_run_of_words_is_enough(tmp_path: Path) -> None:
     benchmarks = index(tmp_path, LAYOUTS["humaneval"][0])
     some = PROSE.split()
     assert benchmarks.match("So " + " ".join(some[2:15]) + " now") == "HumanEval/12"
@@ -157,9 +157,9 @@ EVERYDAY_PROSE = [
 
 
 @pytest.mark.parametrize("line", EVERYDAY_CODE + EVERYDAY_PROSE)
-def test_what_is_written_every_day_is_no_proof_though_it_is_a_whole_reference(tmp_path: Path, line: str):
+def test_what_is_written_every_day_is_no_proof_though_it_is_a_whole_reference(tmp_path: Path, line: str) -> None:
     if line in EVERYDAY_CODE:
-        rows = [
+        rows: list[dict[str, Any]] = [
             {"task_id": 1, "text": "Do it.", "code": line},
             {"prompt": "Problem:\n", "reference_code": line},
             {"task_id": "T/1", "prompt": 'def f():\n    """Do it."""\n', "canonical_solution": line},
@@ -207,7 +207,7 @@ COPIES = {
 
 
 @pytest.mark.parametrize("copy", COPIES.values(), ids=COPIES)
-def test_a_copy_in_disguise_is_found(tmp_path: Path, copy: str):
+def test_a_copy_in_disguise_is_found(tmp_path: Path, copy: str) -> None:
     for row in (
         {"task_id": "T/1", "text": "Ports.", "code": SOLUTION},
         {"task_id": "T/1", "prompt": SOLUTION},
@@ -216,7 +216,7 @@ def test_a_copy_in_disguise_is_found(tmp_path: Path, copy: str):
         assert index(tmp_path, row, LAYOUTS["mbpp"][0]).match(f"Here you are:\n```\n{copy}\n```") == "T/1"
 
 
-def test_names_must_stand_where_the_reference_has_one_and_the_same(tmp_path: Path):
+def test_names_must_stand_where_the_reference_has_one_and_the_same(tmp_path: Path) -> None:
     benchmarks = index(tmp_path, {"task_id": "T/1", "text": "Ports.", "code": SOLUTION})
     numbers = itertools.count()
     unlike = re.sub(
@@ -225,7 +225,7 @@ def test_names_must_stand_where_the_reference_has_one_and_the_same(tmp_path: Pat
     assert benchmarks.match(unlike) is None
 
 
-def test_text_and_solution_count_together(tmp_path: Path):
+def test_text_and_solution_count_together(tmp_path: Path) -> None:
     text = "Return the share of even numbers."
     code = "    return sum(n % 2 == 0 for n in numbers) / len(numbers)\n"
     benchmarks = index(tmp_path, {"task_id": "T/1", "text": text, "code": code})
@@ -238,7 +238,7 @@ def test_text_and_solution_count_together(tmp_path: Path):
     "text",
     ["0, " * 30_000, "a = b\n" * 20_000, "(" * 50_000, "x" * 100_000, "/*" * 30_000, '"""' * 30_001, "# " * 50_000],
 )
-def test_repetitive_rows_take_no_longer(tmp_path: Path, text: str):
+def test_repetitive_rows_take_no_longer(tmp_path: Path, text: str) -> None:
     zeros = {"task_id": "T/2", "text": "Zeros.", "code": f"a = [{'0, ' * 3000}]\n"}
     benchmarks = index(tmp_path, {"task_id": "T/1", "text": "Ports.", "code": SOLUTION}, zeros)
     started = time.monotonic()
@@ -246,7 +246,7 @@ def test_repetitive_rows_take_no_longer(tmp_path: Path, text: str):
     assert time.monotonic() - started < 3
 
 
-def test_short_references_do_not_count(tmp_path: Path):
+def test_short_references_do_not_count(tmp_path: Path) -> None:
     row = {
         "task_id": "T/1",
         "prompt": 'def add(a, b):\n    """Add two numbers."""\n',
@@ -257,7 +257,7 @@ def test_short_references_do_not_count(tmp_path: Path):
     assert benchmarks.match(row["prompt"]) is None, "anybody may have written it"
 
 
-def test_boilerplate_and_numbers_do_not_count(tmp_path: Path):
+def test_boilerplate_and_numbers_do_not_count(tmp_path: Path) -> None:
     start = "Read the following story about a small purple parrot with care and then answer one question on"
     rows = [
         {"task_id": f"T/{n}", "text": f"{start} topic number {n}, which is all about subject {n}"} for n in range(12)
@@ -269,7 +269,7 @@ def test_boilerplate_and_numbers_do_not_count(tmp_path: Path):
     assert benchmarks.match(rows[3]["text"]) == "T/3"
 
 
-def test_common_phrases_do_not_count(tmp_path: Path):
+def test_common_phrases_do_not_count(tmp_path: Path) -> None:
     phrase = "write a function that takes a list of numbers as input and returns"
     rare = ["purple parrots", "copper coins", "tall towers", "wet socks"]
     rows = [
@@ -279,7 +279,7 @@ def test_common_phrases_do_not_count(tmp_path: Path):
     assert index(tmp_path, *rows).match(phrase) is None
 
 
-def test_several_benchmarks_and_none(tmp_path: Path):
+def test_several_benchmarks_and_none(tmp_path: Path) -> None:
     assert BenchmarkIndex([], 13).match(PROSE) is None
     files = []
     for name in ("mbpp", "editeval"):
@@ -288,7 +288,7 @@ def test_several_benchmarks_and_none(tmp_path: Path):
     assert BenchmarkIndex(files, 13).match(PROSE) == "mbpp/4"
 
 
-def test_what_is_no_benchmark_is_refused(tmp_path: Path):
+def test_what_is_no_benchmark_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="no such file"):
         BenchmarkIndex([tmp_path / "x.jsonl"], 13)
     (tmp_path / "y.jsonl").write_text('{"a": 1}\n')

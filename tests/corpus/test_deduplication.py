@@ -13,7 +13,7 @@ from inverse_instruct.corpus.shingles import window_hashes
 CODE = "def count_words(sentence):\n    words = sentence.split()\n    total = len(words)\n    return total\n"
 
 
-def test_exact_duplicates_differ_in_white_space_only():
+def test_exact_duplicates_differ_in_white_space_only() -> None:
     seen = ExactDuplicates()
     assert seen.find_or_add("a", CODE) is None
     assert seen.find_or_add("b", CODE.replace("    ", "\t")) == "a"
@@ -21,14 +21,14 @@ def test_exact_duplicates_differ_in_white_space_only():
     assert seen.find_or_add("d", CODE) == "a"
 
 
-def test_texts_are_kept_apart():
+def test_texts_are_kept_apart() -> None:
     seen = ExactDuplicates()
     assert seen.find_or_add("a", "x y", "z") is None
     assert seen.find_or_add("b", "x", "y z") is None
     assert seen.find_or_add("c", "x  y", "z\n") == "a"
 
 
-def test_near_duplicates_name_the_first():
+def test_near_duplicates_name_the_first() -> None:
     seen = NearDuplicates(0.6)
     assert seen.find_or_add("a", CODE) is None
     assert seen.find_or_add("b", CODE + "# done\n") == "a"
@@ -41,7 +41,7 @@ def words(rng: random.Random, count: int) -> list[str]:
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.5, 0.75, 0.9, 1.0])
-def test_nothing_below_the_threshold_and_nearly_all_above_it(threshold: float):
+def test_nothing_below_the_threshold_and_nearly_all_above_it(threshold: float) -> None:
     rng = random.Random(1)
     found = wanted = 0
     for changed in range(0, 60, 2):
@@ -57,7 +57,7 @@ def test_nothing_below_the_threshold_and_nearly_all_above_it(threshold: float):
     assert wanted - 1 <= found <= wanted
 
 
-def test_the_first_of_several_near_duplicates_wins():
+def test_the_first_of_several_near_duplicates_wins() -> None:
     seen = NearDuplicates(0.5)
     base = words(random.Random(2), 40)
     places = [seen.find_or_add(str(n), " ".join([*base, *words(random.Random(n), 40)])) for n in range(3, 9)]
@@ -66,19 +66,19 @@ def test_the_first_of_several_near_duplicates_wins():
 
 
 @pytest.mark.parametrize("code", ["", "x", "a b", "a b c d e", "\ud800 x y z w"])
-def test_tiny_snippets(code: str):
+def test_tiny_snippets(code: str) -> None:
     seen = NearDuplicates(0.75)
     assert seen.find_or_add("a", code) is None
     assert seen.find_or_add("b", code) == "a"
 
 
-def test_hashes_do_not_change_between_versions():
+def test_hashes_do_not_change_between_versions() -> None:
     assert window_hashes(["a", "b", "c"], 2).tolist() == window_hashes(["z", "a", "b", "c"], 2).tolist()[1:]
     assert window_hashes(["def", "f"], 2).tolist() == [5760117092368011806]
     assert window_hashes(["a"], 2).size == 0
 
 
-def test_buckets_that_settled_find_the_same(monkeypatch: pytest.MonkeyPatch):
+def test_buckets_that_settled_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(3)
     texts = [" ".join(words(rng, 30)) for _ in range(60)]
     texts += [f"{text} {' '.join(words(rng, 2))}" for text in texts] + texts[::7]

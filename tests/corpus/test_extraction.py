@@ -52,7 +52,7 @@ def found(response: str) -> Code | NotCode:
         f"<think></think>\n\n```python\n{F}\n```\nOr\n```python\n{G}\n```",
     ],
 )
-def test_the_first_block_is_the_snippet(response: str):
+def test_the_first_block_is_the_snippet(response: str) -> None:
     assert found(response) == Code(F, "python")
 
 
@@ -81,12 +81,12 @@ def test_the_first_block_is_the_snippet(response: str):
         (f"```python\n{F}\n```\n</think>\nI cannot do it.", Reason.NO_CODE),
     ],
 )
-def test_what_is_no_snippet_has_its_reason(response: str, reason: Reason):
+def test_what_is_no_snippet_has_its_reason(response: str, reason: Reason) -> None:
     result = found(response)
     assert isinstance(result, NotCode) and result.reason is reason and result.detail
 
 
-def test_marks_of_a_thought_within_code_are_code():
+def test_marks_of_a_thought_within_code_are_code() -> None:
     code = 'def answer(x):\n    """Drop what is between <think> and </think>."""\n    return x.split("</think>")[-1]'
     for response in (f"```python\n{code}\n```", f"The `</think>` tag:\n```python\n{code}\n```", code):
         assert found(response) == Code(code, "python")
@@ -94,28 +94,28 @@ def test_marks_of_a_thought_within_code_are_code():
     assert found(f"```html\n{page}\n```") == NotCode(Reason.UNSUPPORTED_LANGUAGE, "html")
 
 
-def test_a_fence_inside_a_longer_one_is_content():
+def test_a_fence_inside_a_longer_one_is_content() -> None:
     block = first_block(f"````markdown\n```python\n{F}\n```\n````")
     assert block is not None and (block.label, block.closed) == ("markdown", True) and "```python" in block.text
 
 
-def test_a_closing_fence_has_no_label():
+def test_a_closing_fence_has_no_label() -> None:
     block = first_block(f"```python\n{F}\n```python\n{G}\n```")
     assert block is not None and block.text == f"{F}\n```python\n{G}\n"
 
 
-def test_languages_that_are_left_out():
+def test_languages_that_are_left_out() -> None:
     for response in (f"```python\n{F}\n```", f"```\n{F}\n```", F):
         assert extract(response, ["go"], 1000) == NotCode(Reason.UNSUPPORTED_LANGUAGE, "python")
 
 
-def test_what_the_corpus_says_decides_where_the_text_does_not():
+def test_what_the_corpus_says_decides_where_the_text_does_not() -> None:
     shared = "int add(int a, int b) { return a + b; }"
     assert extract(shared, LANGUAGES, 1000) == Code(shared, "c")
     assert extract(f"```\n{shared}\n```", LANGUAGES, 1000, "cpp") == Code(shared, "cpp")
 
 
-def test_plain_code_may_hold_a_fence_in_its_docstring():
+def test_plain_code_may_hold_a_fence_in_its_docstring() -> None:
     code = 'def f():\n    """Do it.\n\n    ```\n    f()\n    ```\n    """\n    return 1'
     assert extract_plain(code, LANGUAGES, 1000, "python") == Code(code, "python")
     assert extract_plain(code, LANGUAGES, 1000) == Code(code, "python")
@@ -129,7 +129,7 @@ PIECES = st.sampled_from(["```", "~~~", "````", "python", "\n", "\r\n", "  ", F,
 
 @settings(max_examples=200, deadline=None)
 @given(st.one_of(st.text(max_size=300), st.lists(PIECES, max_size=20).map("".join)))
-def test_no_response_is_too_odd(response: str):
+def test_no_response_is_too_odd(response: str) -> None:
     for result in (found(response), extract_plain(response, LANGUAGES, 1000)):
         assert isinstance(result, NotCode) or (result.text.strip() and result.language in LANGUAGES)
 
@@ -150,7 +150,7 @@ def test_no_response_is_too_odd(response: str):
         "a = " * 5000,
     ],
 )
-def test_repetitive_responses_take_no_longer(response: str):
+def test_repetitive_responses_take_no_longer(response: str) -> None:
     started = time.monotonic()
     assert isinstance(extract(response, LANGUAGES, 20_000), NotCode)
     assert time.monotonic() - started < 5

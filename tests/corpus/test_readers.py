@@ -88,7 +88,7 @@ LAYOUTS = [
 
 @pytest.mark.parametrize(("row", "layout", "instruction"), LAYOUTS)
 @pytest.mark.parametrize("name", ["c.jsonl", "c.jsonl.gz", "c.json", "c.json.gz", "c.parquet"])
-def test_layouts_in_files(tmp_path: Path, row: dict[str, Any], layout: str, instruction: str, name: str):
+def test_layouts_in_files(tmp_path: Path, row: dict[str, Any], layout: str, instruction: str, name: str) -> None:
     path = tmp_path / name
     if name.endswith(".parquet"):
         pq.write_table(pa.Table.from_pylist([row, row]), path)
@@ -103,7 +103,7 @@ def test_layouts_in_files(tmp_path: Path, row: dict[str, Any], layout: str, inst
         assert [(r.source, r.line) for r in rows if isinstance(r, SourceRow)] == [(name, 1), (name, 2)]
 
 
-def test_a_language_field_is_read_and_ids_differ_by_place(tmp_path: Path):
+def test_a_language_field_is_read_and_ids_differ_by_place(tmp_path: Path) -> None:
     rows = read(jsonl(tmp_path / "c.jsonl", *[{"problem": "p", "solution": "s", "lang": "JS"}] * 2))
     assert [row.language for row in rows if isinstance(row, SourceRow)] == ["javascript"] * 2
     assert len({row.id for row in rows if isinstance(row, SourceRow)}) == 2
@@ -128,7 +128,7 @@ GOOD = {"instruction": "i", "output": "o"}
         (json.dumps({"instruction": "i", "input": 4, "output": "o"}), "is int"),
     ],
 )
-def test_a_broken_row_is_a_rejection(tmp_path: Path, line: str, says: str):
+def test_a_broken_row_is_a_rejection(tmp_path: Path, line: str, says: str) -> None:
     rows = read(jsonl(tmp_path / "c.jsonl", GOOD, line, "", GOOD))
     assert [type(row) for row in rows] == [SourceRow, Rejection, SourceRow]
     broken = rows[1]
@@ -137,7 +137,7 @@ def test_a_broken_row_is_a_rejection(tmp_path: Path, line: str, says: str):
     assert isinstance(rows[2], SourceRow) and rows[2].line == 4
 
 
-def test_other_encodings(tmp_path: Path):
+def test_other_encodings(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
     good = json.dumps(GOOD).encode()
     path.write_bytes(b"\xef\xbb\xbf" + good + b"\r\n" + b'{"instruction": "\xff", "output": "o"}\n' + good)
@@ -155,18 +155,18 @@ def test_other_encodings(tmp_path: Path):
         ("instruction_response", {"instruction": "a"}),
     ],
 )
-def test_broken_rows_of_the_other_layouts(tmp_path: Path, layout: str, row: dict[str, Any]):
+def test_broken_rows_of_the_other_layouts(tmp_path: Path, layout: str, row: dict[str, Any]) -> None:
     [broken] = read(jsonl(tmp_path / "c.jsonl", row), format=layout)
     assert isinstance(broken, Rejection) and broken.reason is Reason.MALFORMED
 
 
-def test_broken_text_in_parquet(tmp_path: Path):
+def test_broken_text_in_parquet(tmp_path: Path) -> None:
     broken = pa.array([b"o", b"\xff", b"o"]).cast(pa.binary()).view(pa.string())
     pq.write_table(pa.table({"instruction": ["i"] * 3, "output": broken}), tmp_path / "c.parquet")
     assert [type(row) for row in read(tmp_path / "c.parquet")] == [SourceRow, Rejection, SourceRow]
 
 
-def test_limit_counts_broken_rows_too(tmp_path: Path):
+def test_limit_counts_broken_rows_too(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "c.jsonl", GOOD, "{", GOOD, GOOD)
     assert len(read(path, limit=2)) == 2
 
@@ -184,24 +184,24 @@ def test_limit_counts_broken_rows_too(tmp_path: Path):
         ("c.csv", b"a,b", "is not a corpus file"),
     ],
 )
-def test_what_cannot_be_read_at_all_says_how_to_go_on(tmp_path: Path, name: str, content: bytes, says: str):
+def test_what_cannot_be_read_at_all_says_how_to_go_on(tmp_path: Path, name: str, content: bytes, says: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(CorpusError, match=says) as raised:
         read(tmp_path / name)
     assert name in str(raised.value)
 
 
-def test_a_file_of_broken_lines_is_rejected_line_by_line(tmp_path: Path):
+def test_a_file_of_broken_lines_is_rejected_line_by_line(tmp_path: Path) -> None:
     assert [type(row) for row in read(jsonl(tmp_path / "c.jsonl", "{", "{"))] == [Rejection] * 2
 
 
-def test_a_path_that_is_not_there(tmp_path: Path):
+def test_a_path_that_is_not_there(tmp_path: Path) -> None:
     for path in ("c.jsonl", "a/b/c", "c.parquet"):
         with pytest.raises(CorpusError, match="no such file"):
             read(tmp_path / path)
 
 
-def test_a_folder_of_source_code(tmp_path: Path):
+def test_a_folder_of_source_code(tmp_path: Path) -> None:
     (tmp_path / "pkg").mkdir()
     (tmp_path / "pkg/a.py").write_text("import os\n\n\ndef f():\n    return os.sep\n\n\nclass A:\n    x = 1\n")
     (tmp_path / "pkg/b.go").write_bytes(b"\xff\xfe")
@@ -262,14 +262,14 @@ def test_a_fingerprint_changes_with_what_is_read_and_with_nothing_else(tmp_path:
     assert fingerprint(Path("owner/name")) == ""
 
 
-def test_folders_that_are_no_corpus(tmp_path: Path):
+def test_folders_that_are_no_corpus(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="holds no source file"):
         read(tmp_path)
     with pytest.raises(CorpusError, match="format: code"):
         read(tmp_path, format="alpaca")
 
 
-def test_a_hub_data_set_is_streamed(monkeypatch: pytest.MonkeyPatch):
+def test_a_hub_data_set_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     import datasets
 
     def load_dataset(name: str, split: str, streaming: bool) -> Any:
@@ -280,7 +280,7 @@ def test_a_hub_data_set_is_streamed(monkeypatch: pytest.MonkeyPatch):
     assert pairs(read("someone/rows", split="dev", limit=2)) == [("i", "o")] * 2
 
 
-def test_a_hub_data_set_that_is_not_there(monkeypatch: pytest.MonkeyPatch):
+def test_a_hub_data_set_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     import datasets
 
     def load_dataset(*_: Any, **__: Any) -> Any:
@@ -303,7 +303,7 @@ LINES = st.one_of(st.binary(max_size=40), ROWS)
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(LINES, max_size=8), st.sampled_from(["auto", "alpaca", "sharegpt", "messages", "code"]))
-def test_every_line_is_a_row_or_a_rejection(tmp_path: Path, lines: list[bytes], layout: str):
+def test_every_line_is_a_row_or_a_rejection(tmp_path: Path, lines: list[bytes], layout: str) -> None:
     path = tmp_path / "c.jsonl"
     path.write_bytes(b"\n".join(lines))
     written = sum(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from inverse_instruct.records import Candidate, Reason, Rejection, ScoredPair, Snippet, digest, to_dict
+from inverse_instruct.stages.room import Source
 from inverse_instruct.stages.select import SELECT
 from inverse_instruct.store.ledger import Checkpoint, Ledger
 from inverse_instruct.store.manifest import Manifest, write_manifest
@@ -124,7 +125,7 @@ class RunWriter:
             {"together_with": "summarize"},
         )
         folder = self.run_dir.stage(round_number, "selection")
-        inputs = {"snippets": self.snippets, "candidates": written, "scores": pairs, "earlier": []}
+        inputs: dict[str, Source] = {"snippets": self.snippets, "candidates": written, "scores": pairs, "earlier": []}
         manifest = play_stage(SELECT, folder, inputs, number=round_number, selection={"min_score": 0.2})
         self.ledger.finish_stage(round_number, manifest)
 
@@ -240,4 +241,5 @@ def growing_run(tmp_path: Path) -> RunWriter:
 def read_embedded(page: str) -> dict[str, Any]:
     """Return the data inside a report."""
     start = page.index('id="report-data">') + len('id="report-data">')
-    return json.loads(page[start : page.index("</script>", start)])
+    data: dict[str, Any] = json.loads(page[start : page.index("</script>", start)])
+    return data

@@ -27,7 +27,7 @@ def client(whole_run: Path) -> TestClient:
     """The routes as another server mounts them."""
 
     def find_run(request: Request) -> Path:
-        return whole_run.parent / request.path_params["run"]
+        return whole_run.parent / str(request.path_params["run"])
 
     return TestClient(Starlette(routes=[Mount("/dashboard/{run}", routes=routes(find_run))]), "http://here/dashboard/")
 

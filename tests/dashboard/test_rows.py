@@ -15,7 +15,7 @@ from inverse_instruct.store.manifest import read_manifest
 from inverse_instruct.store.rows import write_rows
 from inverse_instruct.store.seeds import sampling_seed
 
-from .conftest import CANDIDATES, HOSTILE, SNIPPETS
+from .conftest import CANDIDATES, HOSTILE, SNIPPETS, RunWriter
 
 
 def every(path: Path, query: RowQuery) -> list[dict[str, Any]]:
@@ -101,7 +101,7 @@ def test_the_corpus_with_what_was_rejected_of_it(whole_run: Path) -> None:
     assert read_page(whole_run, RowQuery(0, search="solve task 3."))["matched"] == 1
 
 
-def test_a_round_whose_files_are_not_written_yet(growing_run) -> None:
+def test_a_round_whose_files_are_not_written_yet(growing_run: RunWriter) -> None:
     assert read_page(growing_run.run_dir.path, RowQuery(0))["total"] == 0
     growing_run.preprocess()
     page = read_page(growing_run.run_dir.path, RowQuery(1))

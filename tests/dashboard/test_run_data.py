@@ -10,6 +10,7 @@ import pytest
 from inverse_instruct.dashboard.page import to_json
 from inverse_instruct.dashboard.run_data import collect_run
 from inverse_instruct.errors import RunDirError
+from tests.dashboard.conftest import RunWriter
 
 
 def test_funnel_accounts_for_every_row(whole_run: Path) -> None:
@@ -52,7 +53,7 @@ def test_time_of_a_round_counts_what_ran_at_once_only_once(whole_run: Path) -> N
     assert row["seconds"] == pytest.approx(61 + 90 + 30, abs=1)  # summarize and score took 61 seconds together
 
 
-def test_curves_have_a_point_per_step_and_long_ones_are_thinned(growing_run) -> None:
+def test_curves_have_a_point_per_step_and_long_ones_are_thinned(growing_run: RunWriter) -> None:
     growing_run.preprocess()
     growing_run.train(1, steps=5000)
     curve = collect_run(growing_run.run_dir.path)["curves"][0]
@@ -72,7 +73,7 @@ def test_a_run_that_has_only_begun(begun_run: Path) -> None:
     assert run["funnel"] == run["scores"] == run["curves"] == run["costs"] == []
 
 
-def test_time_left_is_told_from_what_is_done(growing_run) -> None:
+def test_time_left_is_told_from_what_is_done(growing_run: RunWriter) -> None:
     growing_run.ledger.start_stage(1, "summarize", 40)
     with growing_run.run_dir.lock():
         growing_run.ledger.advance(1, "summarize", 10, 40)

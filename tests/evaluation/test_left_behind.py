@@ -92,7 +92,7 @@ def test_no_earlier_program_is_in_the_memory_of_the_next(sandbox: Sandbox) -> No
     for _ in range(6):
         run_program(sandbox, earlier + "# mark_of_an_earlier_program\n", "f", [["earlier_program"]])
         script = Script(earlier + "# mark_of_an_earlier_program\n", "assert f('') == 'mark_of_an_'", 4.0)
-        assert [result.reason for _, result in sandbox.run_scripts([0], lambda _, script=script: script)] == [None]
+        assert [result.reason for _, result in sandbox.run_scripts([script], lambda script: script)] == [None]
     for _ in range(2):
         assert run_program(sandbox, SEARCH, "f", [[1]], 20.0)[0].value == [True, False]
         [(_, result)] = sandbox.run_scripts([0], lambda _: Script(SEARCH, "assert f(1) == [True, False]", 20.0))

@@ -98,7 +98,7 @@ class Built:
             with theirs, stdin:
                 process = subprocess.Popen(
                     recipe.running,
-                    stdin=stdin,
+                    stdin=stdin.fileno(),
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                     env=environment,

@@ -1,5 +1,7 @@
 """However a right program is written, and whatever is said around it, it passes once it is taken out of the reply."""
 
+from __future__ import annotations
+
 import os
 from itertools import cycle
 from pathlib import Path
@@ -8,6 +10,7 @@ import pytest
 
 from evaluation import Execution, Sample, Sandbox, extract_code, run_program
 from evaluation.suites import SUITES
+from evaluation.suites.evalplus import EvalPlusSuite
 from tests.evaluation.program_forms import PROGRAM_FORMS, REPLY_FORMS
 
 PROGRAM = "from typing import List\n\n\ndef total(numbers: List[int]) -> int:\n    return sum(numbers)\n"
@@ -44,6 +47,7 @@ def test_the_answer_in_a_reply_is_found(sandbox: Sandbox, name: str) -> None:
 @pytest.mark.parametrize("name", ["humaneval_plus", "mbpp_plus"])
 def test_canonical_solutions_pass_in_every_form(name: str, tmp_path: Path) -> None:
     suite = SUITES[name](DATA)
+    assert isinstance(suite, EvalPlusSuite)
     tasks = cycle(task for task in suite.task_ids if int(task.rpartition("/")[2]) not in SLOW)
     samples = []
     for number, (form, task) in enumerate(zip([*PROGRAM_FORMS.values(), *REPLY_FORMS.values()], tasks, strict=False)):

@@ -1,5 +1,7 @@
 """On the published files every canonical solution passes, base and plus; nothing else in its place does."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 
 from evaluation import Execution, Sample
 from evaluation.suites import SUITES
+from evaluation.suites.evalplus import EvalPlusSuite
 
 DATA = os.environ.get("INVERSE_INSTRUCT_TEST_DATA")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not DATA, reason="INVERSE_INSTRUCT_TEST_DATA names no folder")]
@@ -26,6 +29,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not DATA, reason="INVERSE_INS
 def test_canonical_solutions_pass(name: str, file: str, version: str, tasks: int, tmp_path: Path) -> None:
     [path] = Path(str(DATA)).rglob(f"{file}.jsonl.gz")
     suite = SUITES[name](str(path))
+    assert isinstance(suite, EvalPlusSuite)
     assert suite.version.startswith(version) and len(suite.task_ids) == tasks
     right = [Sample(task, 0, item.prompt + item.canonical_solution) for task, item in suite.problems.items()]
     empty = [

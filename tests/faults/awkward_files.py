@@ -126,7 +126,7 @@ PARQUET = [
     Awkward("dates_beyond_reason.parquet", parquet(**alpaca_table(3), when=DATES), kept=1, rejected={"malformed": 2}),
     Awkward("same_name_twice.parquet", same_name_twice, kept=1),
     Awkward(
-        "columns_by_the_thousand.parquet", parquet(**alpaca_table(), **{f"c{n}": [n, n] for n in range(2000)}), kept=2
+        "columns_by_the_thousand.parquet", parquet(**alpaca_table() | {f"c{n}": [n, n] for n in range(2000)}), kept=2
     ),
     Awkward("one_mb_100_times_in_50_kb.parquet", long_text_many_times, rejected={"too_long": 100}),
 ]
@@ -159,9 +159,7 @@ KINDS = [
     Awkward("link_to_endless_zeros.jsonl", linked("/dev/zero"), error="not a regular file"),
     Awkward("link_to_nothing.jsonl", linked("nowhere"), error="no such file"),
     Awkward("link_to_itself.jsonl", linked("{name}"), error="no such file"),
-    Awkward(
-        "locked.jsonl", lambda path: (lines(row(1))(path), path.chmod(0)), error="Permission denied", unprivileged=True
-    ),
+    Awkward("locked.jsonl", locked(lines(row(1))), error="Permission denied", unprivileged=True),
     Awkward("table.csv", content("a,b"), error="not a corpus file"),
     Awkward("x" * 300 + ".jsonl", lambda path: None, error="File name too long"),
 ]
@@ -173,8 +171,14 @@ def with_good(**files: bytes | str) -> Callable[[Path], object]:
     return folder(good__py=SOURCE, **files)
 
 
-def and_then(first: Callable[[Path], object], then: Callable[[Path], object]) -> Callable[[Path], object]:
-    return lambda path: (first(path), then(path))
+def and_then(*makers: Callable[[Path], object]) -> Callable[[Path], object]:
+    """Return what does one after the other with the same path."""
+
+    def make(path: Path) -> None:
+        for maker in makers:
+            maker(path)
+
+    return make
 
 
 def odd_names(path: Path) -> None:
@@ -218,17 +222,17 @@ FOLDERS = [
         "link_out_of_the_folder",
         and_then(
             with_good(),
-            lambda path: (
-                (path / "passwd.py").symlink_to("/etc/passwd"),
-                (path / "etc").symlink_to("/usr/lib/python3"),
-            ),
+            lambda path: (path / "passwd.py").symlink_to("/etc/passwd"),
+            lambda path: (path / "etc").symlink_to("/usr/lib/python3"),
         ),
         kept=1,
     ),
     Awkward(
         "link_loop",
         and_then(
-            with_good(), lambda path: ((path / "loop").symlink_to(path), (path / "self.py").symlink_to("self.py"))
+            with_good(),
+            lambda path: (path / "loop").symlink_to(path),
+            lambda path: (path / "self.py").symlink_to("self.py"),
         ),
         kept=1,
     ),
@@ -245,7 +249,7 @@ FOLDERS = [
     ),
     Awkward(
         "folder_locked",
-        lambda path: (path.mkdir(), (path / "locked").mkdir(0)),
+        and_then(Path.mkdir, lambda path: (path / "locked").mkdir(0)),
         error="cannot be listed",
         unprivileged=True,
     ),

@@ -156,6 +156,9 @@ JSON = [
 
 NOT_TEXT: tuple[Any, ...] = (None, 3, 2.5, True, ["a"], {"a": 1})
 
+NO_INSTANCES: tuple[Any, ...] = ([], [3], [{}], "x")
+ODD_LANGUAGES: tuple[Any, ...] = (7, "klingon", "PYTHON", "x" * 100_000, None, [], "\ud800")
+
 FIELDS = [
     Awkward(
         "alpaca_wrong_types.jsonl",
@@ -178,7 +181,7 @@ FIELDS = [
     Awkward(
         "alpaca_instances.jsonl",
         lines(
-            *({"instruction": "i", "instances": bad} for bad in ([], [3], [{}], "x")),
+            *({"instruction": "i", "instances": bad} for bad in NO_INSTANCES),
             {"instruction": "i", "instances": [{"output": fenced(code(1))}]},
         ),
         format="alpaca",
@@ -230,12 +233,7 @@ FIELDS = [
     ),
     Awkward(
         "odd_languages.jsonl",
-        lines(
-            *(
-                row(number, language=name)
-                for number, name in enumerate((7, "klingon", "PYTHON", "x" * 100_000, None, [], "\ud800"))
-            )
-        ),
+        lines(*(row(number, language=name) for number, name in enumerate(ODD_LANGUAGES))),
         kept=7,
     ),
     Awkward("two_layouts.jsonl", lines(row(1), turns(("human", "a"), ("gpt", "b"))), kept=1, rejected={"malformed": 1}),

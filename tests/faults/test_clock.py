@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import itertools
+import time
 from pathlib import Path
 
 import pytest
 
-from inverse_instruct.store import ledger as ledger_module
 from inverse_instruct.store.ledger import Checkpoint, Ledger
 from inverse_instruct.store.manifest import Manifest
 from inverse_instruct.system.root import ROOT
@@ -40,7 +40,7 @@ def test_the_time_of_day_is_only_written_down() -> None:
 
 def test_a_ledger_keeps_the_order_of_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = itertools.count(1_000_000, -3600)  # an hour back with every look at it
-    monkeypatch.setattr(ledger_module.time, "time", lambda: float(next(clock)))
+    monkeypatch.setattr(time, "time", lambda: float(next(clock)))
     stages = ["preprocess", "evaluate", "promote"]
     with Ledger(tmp_path / "ledger.db", create=True) as ledger:
         for stage in stages:

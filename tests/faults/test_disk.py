@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,18 +61,15 @@ def _preprocess(folder: Path) -> None:
     preprocess([source], PreprocessSection(near_duplicate_threshold=1.0), folder)
 
 
-WRITERS: dict[str, Callable[[Path], None]] = {
+WRITERS: dict[str, Callable[[Path], object]] = {
     "journal": _write_journal,
     "ledger": _write_ledger,
     "manifest": _write_manifest,
-    "rows": lambda folder: write_rows(folder / "rows.jsonl", ({"n": "x" * 100} for _ in range(2000))) and None,
-    "parquet": lambda folder: (
-        write_rows(
-            folder / "rows.parquet",
-            ({"row_id": str(n), "stage": "x", "reason": str(hash(str(n)) ** 5), "detail": ""} for n in range(5000)),
-            Rejection,
-        )
-        and None
+    "rows": lambda folder: write_rows(folder / "rows.jsonl", ({"n": "x" * 100} for _ in range(2000))),
+    "parquet": lambda folder: write_rows(
+        folder / "rows.parquet",
+        ({"row_id": str(n), "stage": "x", "reason": str(hash(str(n)) ** 5), "detail": ""} for n in range(5000)),
+        Rejection,
     ),
     "preprocess": _preprocess,
 }
@@ -122,7 +120,8 @@ def test_a_run_whose_disk_is_full_again_and_again_ends_with_the_same_result(whol
     with small_disk(tmp_path / "disk", 400 * MIB, "run/ballast") as disk:
         run = Run(whole_run.config, disk.path / "run", log_folder=tmp_path)
         run.folder.mkdir()
-        room, stops = 112 * 1024, []
+        room = 112 * 1024
+        stops: list[Any] = []
         while True:
             disk.leave(room)
             run.log.unlink(missing_ok=True)

@@ -98,7 +98,7 @@ BYTES = {
 
 def read_all(path: Path, layout: str) -> None:
     try:
-        rows = list(read_source(CorpusSource(path=str(path), format=layout)))  # type: ignore[arg-type]
+        rows = list(read_source(CorpusSource(path=str(path), format=layout)))
     except CorpusError as error:
         assert str(path) in str(error)
         return

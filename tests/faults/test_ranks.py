@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def ranks() -> list[int]:
 def start(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Manifest]:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     names = ("id", "language", "snippet_id", "candidate_id", "row_id", "source", "model")
-    rows = [
+    rows: list[dict[str, Any]] = [
         dict.fromkeys(names, "x")
         | {
             "instruction": f"Add {n}.",

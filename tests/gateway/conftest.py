@@ -71,7 +71,7 @@ class Gateway:
         """Wait until `/ready` says something; return it."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            status = self.http.get("/ready").json()
+            status: dict[str, Any] = self.http.get("/ready").json()
             if what(status):
                 return status
             time.sleep(0.05)

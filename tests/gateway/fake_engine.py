@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -99,7 +100,7 @@ class Engine:
         await asyncio.sleep(float(wanted.get("delay", 0)))
         self.counted += 1
 
-    async def stream(self, body: dict, wanted: dict[str, str], chat: bool) -> AsyncIterator[str]:
+    async def stream(self, body: dict[str, Any], wanted: dict[str, str], chat: bool) -> AsyncIterator[str]:
         total = int(wanted.get("tokens", 3))
         try:
             for number in range(total):

@@ -23,7 +23,7 @@ def test_what_an_engine_reads_as_a_number_is_one(shared_gateway: Gateway, field:
         assert check_error(reply, 400)["param"] in ("n", field), reply.text
 
 
-SPELLED = {
+SPELLED: dict[str, tuple[str, object]] = {
     "n": ('"7"', 7),
     "best_of": ("2.0", 2),
     "max_tokens": ('"1e1"', None),

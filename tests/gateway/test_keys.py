@@ -31,7 +31,7 @@ def test_only_who_has_a_key_is_answered(start_gateway: Callable[..., Gateway], t
         "Bearer x",
         "Bearer team:a",
     ):
-        reply = gateway.http.get("/v1/models", headers={"authorization": value.encode("latin-1")})
+        reply = gateway.http.get("/v1/models", headers={b"authorization": value.encode("latin-1")})
         assert reply.status_code == 401 and reply.json()["error"]["code"] == "invalid_api_key", value
     assert gateway.ask().status_code == 401
     for path, status in (("/health", 200), ("/ready", 200), ("/metrics", 200), ("/engines/0/metrics", 401)):

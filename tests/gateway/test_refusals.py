@@ -11,7 +11,7 @@ from inverse_instruct.config.config_file import load_config
 from inverse_instruct.gateway.deployment import Deployer
 from inverse_instruct.gateway.refusals import in_our_words
 from inverse_instruct.store.ledger import Checkpoint
-from tests.gateway.runs import ROOT
+from inverse_instruct.system.root import ROOT
 
 SAID = {  # by vLLM
     '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set': "serve.tool_call_parser",

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,9 @@ def test_no_request_fails_or_is_cut_and_each_stream_ends_on_the_model_that_began
     with ThreadPoolExecutor(8) as pool:
         clients = [pool.submit(client) for _ in range(8)]
         for act, name in (
-            (lambda: promote(gateway.run_dir, 1), "round-01"),
-            (lambda: promote(gateway.run_dir, 2), "round-02"),
-            (lambda: roll_back(gateway.run_dir), "round-01"),
+            (partial(promote, gateway.run_dir, 1), "round-01"),
+            (partial(promote, gateway.run_dir, 2), "round-02"),
+            (partial(roll_back, gateway.run_dir), "round-01"),
         ):
             act()
             gateway.wait_for(name)
@@ -82,8 +83,8 @@ def truncate(folder: Path) -> None:
     os.truncate(folder / "model.safetensors", 50)
 
 
-def fault(name: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / "fault").write_text(name) and None
+def fault(name: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / "fault").write_text(name)
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,11 @@ import pytest
 from inverse_instruct.store.rows import write_rows
 from tests.gpu.harness import GIB, on_device
 from tests.gpu.shapes import CODER_1_3B, CODER_6_7B, ON_CPU, TINY, Shape
+from tests.training.conftest import MakeRow
 from tests.training.conftest import make_row as make_row
 
+Figures = Callable[..., None]
+WriteRandomRows = Callable[[int, int, int], Path]
 MEMORY_FOLDER = Path("/dev/shm")
 
 
@@ -36,7 +39,7 @@ def device() -> dict[str, Any]:
 
 
 @pytest.fixture
-def figures(request: pytest.FixtureRequest) -> Iterator[Callable[..., None]]:
+def figures(request: pytest.FixtureRequest) -> Iterator[Figures]:
     """A function that prints figures in one line and appends them to the file of figures."""
 
     def put_down(**values: Any) -> None:
@@ -84,9 +87,7 @@ def coder_6_7b(scratch: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def write_random_rows(
-    tmp_path_factory: pytest.TempPathFactory, make_row: Callable[[str, str], dict[str, Any]]
-) -> Callable[..., Path]:
+def write_random_rows(tmp_path_factory: pytest.TempPathFactory, make_row: MakeRow) -> WriteRandomRows:
     """A function that writes rows of random letters whose sequences have so many tokens, the template's among them."""
 
     def write(count: int, shortest: int, longest: int) -> Path:

@@ -158,11 +158,12 @@ def optimizer_steps(elements: int) -> list[dict[str, Any]]:
     weights = torch.nn.Parameter(torch.randn(elements, device=DEVICE))
     weights.grad = torch.randn(elements, device=DEVICE)
     results = []
-    for name, make in {
+    makers: dict[str, Callable[[], Any]] = {
         "adafactor": lambda: Adafactor([weights], lr=1e-3, scale_parameter=False, relative_step=False),
         "adamw": lambda: torch.optim.AdamW([weights], lr=1e-3),
         "adamw fused": lambda: torch.optim.AdamW([weights], lr=1e-3, fused=True),
-    }.items():
+    }
+    for name, make in makers.items():
         optimizer = make()
         optimizer.step()
         before = start_counting()
@@ -227,7 +228,7 @@ def start_counting() -> int:
     torch.cuda.synchronize()
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
-    return torch.cuda.memory_allocated()
+    return int(torch.cuda.memory_allocated())
 
 
 def peak_bytes(before: int) -> int | None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import shutil
 import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.gpu.conftest import Figures, WriteRandomRows
 from tests.gpu.harness import GIB, Training, device_memory, free_bytes, on_device, watch
-from tests.gpu.shapes import CODER_1_3B, CODER_6_7B, ON_CPU
+from tests.gpu.shapes import CODER_1_3B, CODER_6_7B, ON_CPU, Shape
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(2000 if ON_CPU else 300)]
+Peak = dict[str, float]
 LENGTH = 128 if ON_CPU else 1024
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "global_batch_size": 32,
     "micro_batch_size": 8,
     "max_length": LENGTH,
@@ -28,32 +33,33 @@ MiB = 2**20
 
 
 @pytest.fixture(scope="module")
-def peak(device):
+def peak(device: dict[str, Any]) -> Peak:
     """The device's own ceilings: bf16 matrix products and copies of random data."""
-    return on_device("measure_peak", size=256 if ON_CPU else 8192)
+    found: Peak = on_device("measure_peak", size=256 if ON_CPU else 8192)
+    return found
 
 
 @pytest.fixture
-def on_disk(tmp_path):
+def on_disk(tmp_path: Path) -> Iterator[Path]:
     """A folder for a training, removed at once: these are large."""
     yield tmp_path / "train"
     shutil.rmtree(tmp_path, ignore_errors=True)
 
 
 @pytest.fixture
-def output(scratch):
+def output(scratch: Path) -> Iterator[Path]:
     """The same beside the models, where no disk is waited for."""
     yield scratch / "output" / "train"
     shutil.rmtree(scratch / "output", ignore_errors=True)
 
 
-def test_the_ceilings_of_the_device(peak, tmp_path, figures):
+def test_the_ceilings_of_the_device(peak: Peak, tmp_path: Path, figures: Figures) -> None:
     seconds = on_device("write_file", path=str(tmp_path / "file"), size=64 * MiB if ON_CPU else 2 * GIB)["seconds"]
     (tmp_path / "file").unlink()
     figures(**peak, disk_gib_per_second=(64 * MiB if ON_CPU else 2 * GIB) / GIB / seconds)
 
 
-def speed(training, shape, peak, *, all_weights):
+def speed(training: Training, shape: Shape, peak: Peak, *, all_weights: bool) -> dict[str, Any]:
     """Return tokens per second over the steps, and what that is of the device's peak; the first two steps warm up."""
     lines = [line for line in training.lines()[2:]]
     tokens = sum(line["tokens"] for line in lines)
@@ -68,7 +74,7 @@ def speed(training, shape, peak, *, all_weights):
     }
 
 
-def memory(training, used, expected):
+def memory(training: Training, used: list[int], expected: int) -> dict[str, Any]:
     """Return what tensors took at most, what the device did, and what weights, gradients and states alone must take."""
     measured = training.figures()["peak_memory_bytes"]
     return {
@@ -79,7 +85,15 @@ def memory(training, used, expected):
 
 
 @pytest.mark.parametrize(("stage", "optimizer"), [("zero2", "adafactor"), ("zero2", "adamw"), ("zero3", "adafactor")])
-def test_all_weights_of_1_3b(coder_1_3b, write_random_rows, output, peak, figures, stage, optimizer):
+def test_all_weights_of_1_3b(
+    coder_1_3b: Path,
+    write_random_rows: WriteRandomRows,
+    output: Path,
+    peak: Peak,
+    figures: Figures,
+    stage: str,
+    optimizer: str,
+) -> None:
     rows = write_random_rows(STEPS * SETTINGS["global_batch_size"], LENGTH // 2, LENGTH)
     training = Training(output, coder_1_3b, rows, SETTINGS | {"deepspeed": stage, "optimizer": optimizer})
     with device_memory() as used:
@@ -93,7 +107,9 @@ def test_all_weights_of_1_3b(coder_1_3b, write_random_rows, output, peak, figure
         assert found["of_peak"] > (0.1 if stage == "zero3" else 0.2)
 
 
-def test_a_step_checkpoint_of_1_3b(coder_1_3b, write_random_rows, on_disk, figures):
+def test_a_step_checkpoint_of_1_3b(
+    coder_1_3b: Path, write_random_rows: WriteRandomRows, on_disk: Path, figures: Figures
+) -> None:
     """Kill the training when its first checkpoint is whole, and again at the first step after it went on from there."""
     rows = write_random_rows(STEPS * SETTINGS["global_batch_size"], LENGTH // 2, LENGTH)
     training = Training(on_disk, coder_1_3b, rows, SETTINGS | {"save_steps": 2})
@@ -109,7 +125,9 @@ def test_a_step_checkpoint_of_1_3b(coder_1_3b, write_random_rows, on_disk, figur
     assert first.saved_bytes[2] > CODER_1_3B.parameters * (2 + 4 + STATE_BYTES["adafactor"])
 
 
-def test_adapters_of_6_7b(coder_6_7b, write_random_rows, output, peak, figures):
+def test_adapters_of_6_7b(
+    coder_6_7b: Path, write_random_rows: WriteRandomRows, output: Path, peak: Peak, figures: Figures
+) -> None:
     rows = write_random_rows(5 * SETTINGS["global_batch_size"], LENGTH // 2, LENGTH)
     training = Training(output, coder_6_7b, rows, SETTINGS | {"micro_batch_size": 4, "lora": {}})
     with device_memory() as used:
@@ -121,7 +139,9 @@ def test_adapters_of_6_7b(coder_6_7b, write_random_rows, output, peak, figures):
         assert found["of_peak"] > 0.2
 
 
-def test_out_of_memory_ends_with_the_remedy_and_frees_the_device(coder_1_3b, write_random_rows, output, peak, figures):
+def test_out_of_memory_ends_with_the_remedy_and_frees_the_device(
+    coder_1_3b: Path, write_random_rows: WriteRandomRows, output: Path, peak: Peak, figures: Figures
+) -> None:
     length = 512 if ON_CPU else LENGTH
     rows = write_random_rows(ROWS_TOO_MANY, length, length)
     too_much = SETTINGS | {"global_batch_size": ROWS_TOO_MANY, "micro_batch_size": ROWS_TOO_MANY, "max_length": length}

@@ -8,25 +8,33 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from inverse_instruct.inference.prompts import PromptFormatter
 from inverse_instruct.store.rows import read_rows
+from inverse_instruct.system.root import ROOT
 from inverse_instruct.training.batches import BatchPlan
 from inverse_instruct.training.sequences import build_sequences
-from tests.gpu.harness import ROOT, Training, free_bytes, hide_compiler, on_device
+from tests.gpu.conftest import Figures, WriteRandomRows
+from tests.gpu.harness import Training, free_bytes, hide_compiler, on_device
 from tests.gpu.shapes import ON_CPU
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(2000 if ON_CPU else 300)]
+MakeTraining = Callable[[str, str, str], Training]
+Curves = tuple[int, dict[tuple[str, str], list[float]]]
+"""The seed, and the losses by stage and optimizer."""
 OPTIMIZERS = ("adafactor", "adamw")
 STAGES = ("zero1", "zero2", "zero3")
 EPOCHS = 2 if ON_CPU else 4
 SETTINGS = {"global_batch_size": 16, "micro_batch_size": 4, "max_length": 160, "save_steps": 5}
 
 
-def test_deepspeed_imports_without_a_compiler(tmp_path, figures, device):
+def test_deepspeed_imports_without_a_compiler(tmp_path: Path, figures: Figures, device: dict[str, Any]) -> None:
     code = (
         "import json, os, shutil, deepspeed, torch\n"
         "from deepspeed.accelerator import get_accelerator\n"
@@ -49,16 +57,16 @@ def test_deepspeed_imports_without_a_compiler(tmp_path, figures, device):
 
 
 @pytest.fixture(scope="module")
-def rows(write_random_rows):
+def rows(write_random_rows: WriteRandomRows) -> Path:
     return write_random_rows(160, 64, 160)
 
 
 @pytest.fixture(scope="module")
-def make_training(tiny, rows, tmp_path_factory):
+def make_training(tiny: Path, rows: Path, tmp_path_factory: pytest.TempPathFactory) -> MakeTraining:
     """A function that makes a training of the tiny model, in a folder of its own, where no compiler is found."""
     folder = tmp_path_factory.mktemp("stages")
 
-    def make(name, stage, optimizer):
+    def make(name: str, stage: str, optimizer: str) -> Training:
         return Training(
             folder / name,
             tiny,
@@ -72,7 +80,7 @@ def make_training(tiny, rows, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def curves(make_training):
+def curves(make_training: MakeTraining) -> Curves:
     """The losses of all stages with all optimizers; the trainings share the device."""
     trainings = {
         (stage, optimizer): make_training(f"{stage}-{optimizer}", stage, optimizer)
@@ -86,7 +94,9 @@ def curves(make_training):
     return seeds.pop(), dict(zip(trainings, (result["losses"] for result in results), strict=True))
 
 
-def test_the_first_loss_is_that_of_a_plain_forward_pass(curves, tiny, rows, tmp_path, figures):
+def test_the_first_loss_is_that_of_a_plain_forward_pass(
+    curves: Curves, tiny: Path, rows: Path, tmp_path: Path, figures: Figures
+) -> None:
     seed, losses = curves
     sequences, rejections = build_sequences(read_rows(rows), PromptFormatter(tiny, "chat"), SETTINGS["max_length"])
     assert not rejections
@@ -109,7 +119,7 @@ def test_the_first_loss_is_that_of_a_plain_forward_pass(curves, tiny, rows, tmp_
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_the_stages_give_one_curve(curves, optimizer, figures):
+def test_the_stages_give_one_curve(curves: Curves, optimizer: str, figures: Figures) -> None:
     one, *others = (curves[1][stage, optimizer] for stage in STAGES)
     differences = {
         stage: max(abs(a - b) for a, b in zip(one, other, strict=True))
@@ -121,7 +131,9 @@ def test_the_stages_give_one_curve(curves, optimizer, figures):
 
 
 @pytest.mark.parametrize(("stage", "optimizer"), [("zero2", "adamw"), ("zero3", "adafactor")])
-def test_killed_it_frees_the_device_and_goes_on_to_the_same_losses(curves, make_training, stage, optimizer, figures):
+def test_killed_it_frees_the_device_and_goes_on_to_the_same_losses(
+    curves: Curves, make_training: MakeTraining, stage: str, optimizer: str, figures: Figures
+) -> None:
     uninterrupted = curves[1][stage, optimizer]
     training = make_training(f"killed-{stage}-{optimizer}", stage, optimizer)
     free = free_bytes()

@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -47,7 +47,8 @@ class Fake:
     """Answers with the given replies in turn, the last one for ever."""
 
     def __init__(self, *replies: Reply, delay: float = 0.0) -> None:
-        self.replies, self.bodies, self.delay = list(replies), [], delay  # type: ignore[var-annotated]
+        self.replies, self.delay = list(replies), delay
+        self.bodies: list[dict[str, Any]] = []
         self.busy = self.most_busy = 0
         self._lock = threading.Lock()
         fake = self
@@ -210,7 +211,7 @@ def test_label_logprobs_come_in_the_order_of_the_prompts(fake: Callable[..., Fak
     assert server.bodies[0]["logprob_token_ids"] == [5, 6] and server.bodies[0]["max_tokens"] == 1
 
 
-ASKING = {
+ASKING: dict[str, tuple[Callable[[InferenceClient], Awaitable[Any]], Reply, dict[str, Any]]] = {
     "complete": (complete, OK, {"temperature": 0.0}),
     "sampled": (
         lambda client: client.complete([1], Sampling(5, 0.8, 0.9, 1.1), seed=7),

@@ -33,7 +33,9 @@ def set_in(path: Path, **values: Any) -> None:
 def token_id(folder: Path, name: str) -> int:
     from tokenizers import Tokenizer
 
-    return int(Tokenizer.from_file(str(folder / "tokenizer.json")).token_to_id(name))
+    found = Tokenizer.from_file(str(folder / "tokenizer.json")).token_to_id(name)
+    assert found is not None, name
+    return found
 
 
 def _eos_list(folder: Path) -> None:

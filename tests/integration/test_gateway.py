@@ -15,6 +15,7 @@ import httpx
 import openai
 import psutil
 import pytest
+from openai.types.chat import ChatCompletionFunctionToolParam, ChatCompletionMessageParam
 
 from inverse_instruct.store.ledger import Ledger
 from tests.gateway.runs import events, make_run, promote, promoted, roll_back
@@ -51,7 +52,7 @@ def test_served_asked_and_swapped_in_place(smollm: Path, tmp_path: Path, monkeyp
     with served(run_dir, tmp_path / "serve.log") as serving:
         serving.wait_for("round-00")
         with serving.client() as client:
-            question = [{"role": "user", "content": "Say hello."}]
+            question: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Say hello."}]
             chat = client.chat.completions.create(model="current", messages=question, max_tokens=8)
             assert chat.model == "round-00" and chat.choices[0].message.content and chat.usage
             chunks = list(
@@ -66,7 +67,8 @@ def test_served_asked_and_swapped_in_place(smollm: Path, tmp_path: Path, monkeyp
                 json={"model": "current", "prompt": "a", "n": "2", "max_tokens": 2.0},
             )
             assert [choice["index"] for choice in spelled.json()["choices"]] == [0, 1]
-            tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+            parameters: dict[str, object] = {"type": "object", "properties": {}}
+            tool = ChatCompletionFunctionToolParam(type="function", function={"name": "f", "parameters": parameters})
             with pytest.raises(openai.BadRequestError, match="set serve.tool_call_parser"):
                 client.chat.completions.create(model="current", messages=question, tools=[tool])
             with pytest.raises(openai.BadRequestError, match="context length"):

@@ -12,7 +12,7 @@ from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.prompts import PromptFormatter, PromptTemplate
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.records import Candidate, Snippet
-from inverse_instruct.stages.room import Asked
+from inverse_instruct.stages.room import Asked, Source
 from inverse_instruct.stages.score import SCORE, lm_score
 from inverse_instruct.store.rows import read_rows
 from tests.playing import play_asking, room_of
@@ -54,7 +54,7 @@ def test_scores_equal_those_of_transformers(smollm: Path, tmp_path: Path) -> Non
         await server.wait_ready()
         async with InferenceClient([server.url], server.name, concurrency=16, timeout_seconds=300) as client:
             for name, (template, groups) in batches.items():
-                inputs = {
+                inputs: dict[str, Source] = {
                     "snippets": [snippet for snippet, _ in groups],
                     "candidates": [candidate for _, group in groups for candidate in group],
                 }

@@ -16,9 +16,10 @@ import pytest
 
 from inverse_instruct.store.run_dir import RunDir
 from inverse_instruct.system.machine import free_port
+from inverse_instruct.system.root import ROOT
 from inverse_instruct.system.supervisor import descendants
 from tests.integration.serving import Answer, Load, Served, under_load
-from tests.integration.test_loop import ROOT, result, write_config
+from tests.integration.test_loop import result, write_config
 
 pytestmark = pytest.mark.integration
 CLIENTS = 4

@@ -414,7 +414,7 @@ def test_gpus_are_counted(tmp_path: Path, world: dict[str, Any], monkeypatch: py
 )
 def test_a_library_that_is_not_installed(module: Any, name: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "find_spec", lambda wanted: None)
-    section = RunConfig(name="x", model={"base": "b"}, corpus=[{"path": "c"}])  # type: ignore[arg-type]
+    section = RunConfig(name="x", model={"base": "b"}, corpus=[{"path": "c"}])
     assert words in "".join(module.machine_problems(section.inference if name == "vllm" else section.train))
 
 

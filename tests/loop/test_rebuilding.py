@@ -8,9 +8,20 @@ from pathlib import Path
 import pytest
 
 from inverse_instruct.errors import DamagedFileError
+from inverse_instruct.loop.engines import Engines
 from inverse_instruct.loop.rounds import MAX_REBUILDS, Loop
 from inverse_instruct.store.event_log import warnings_as_events
 from inverse_instruct.store.ledger import Ledger
+
+
+class CountingEngines(Engines):
+    """Engines that count how often they are stopped."""
+
+    def __init__(self) -> None:
+        self.stopped = 0
+
+    def stop(self) -> None:
+        self.stopped += 1
 
 
 class SpoilingLoop(Loop):
@@ -18,11 +29,7 @@ class SpoilingLoop(Loop):
 
     def __init__(self, times: int) -> None:
         self.times, self.played = times, 0
-        self.stopped = 0
-        self._engines = self
-
-    def stop(self) -> None:
-        self.stopped += 1
+        self._engines = self.engines = CountingEngines()
 
     def _play_rounds(self) -> None:
         self.played += 1
@@ -33,7 +40,7 @@ class SpoilingLoop(Loop):
 def test_damage_is_mended_a_few_times_and_no_more(caplog: pytest.LogCaptureFixture) -> None:
     loop = SpoilingLoop(MAX_REBUILDS)
     loop.play()
-    assert loop.played == loop.stopped == MAX_REBUILDS + 1
+    assert loop.played == loop.engines.stopped == MAX_REBUILDS + 1
     assert caplog.text.count("x.parquet is not as it was written: the stages are gone through again") == MAX_REBUILDS
     loop = SpoilingLoop(MAX_REBUILDS + 1)
     with pytest.raises(DamagedFileError):

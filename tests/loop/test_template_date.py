@@ -27,8 +27,8 @@ def test_the_day_of_the_first_start_is_pinned(tmp_path: Path, monkeypatch: pytes
 
     class Tomorrow(date):
         @classmethod
-        def today(cls) -> date:
-            return date(2999, 1, 1)
+        def today(cls) -> Tomorrow:
+            return cls(2999, 1, 1)
 
     monkeypatch.setattr("inverse_instruct.loop.pinned_config.date", Tomorrow)
     again = pin_config(config(), run_dir)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def refused(allowed: Allowed, **sections: Any) -> list[str]:
     return [problem.split(":")[0] for problem in problems if not problem.startswith("corpus.0.path: mine ")]
 
 
-FILES = {  # every field that names a file
+FILES: dict[str, Callable[[str], dict[str, Any]]] = {  # every field that names a file
     "corpus.0.path": lambda path: {"corpus": [{"path": path}]},
     "model.base": lambda path: {"model": {"base": path}},
     "model.start": lambda path: {"model": {"base": "smollm2-135m", "start": path}},

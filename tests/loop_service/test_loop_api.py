@@ -200,7 +200,7 @@ def test_engines_rest_while_a_run_trains(
     service.wait(lambda: len(service.pauses.read_text().splitlines()) == 3, 10)
 
 
-BAD_CONFIGS: dict[str, tuple[dict[str, Any], list[str]]] = {
+BAD_CONFIGS: dict[str, tuple[dict[Any, Any], list[str]]] = {
     "all at once": ({"seed": -1, "trane": {}, "corpus": []}, ["seed", "trane", "did you mean 'train'", "corpus"]),
     "the world": (
         {"corpus": [{"path": "/nowhere/x.jsonl"}], "train": {"deepspeed": "/nowhere.json"}},

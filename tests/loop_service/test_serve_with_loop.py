@@ -16,8 +16,9 @@ import yaml
 
 from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.system.machine import free_port
+from inverse_instruct.system.root import ROOT
 from inverse_instruct.system.supervisor import descendants
-from tests.loop_service.conftest import ROOT, config
+from tests.loop_service.conftest import config
 
 pytestmark = pytest.mark.timeout(180)
 KEY = {"authorization": "Bearer opensesame"}

@@ -157,10 +157,10 @@ def test_a_new_version_of_a_stage_runs_it_again_and_nothing_for_equal_rows(
             return Together(renewed(step.first), renewed(step.second))
         return replace(step, version=step.version + 1) if step is old else step
 
-    fields = {name: renewed(getattr(recipe, name)) for name in ("train", "evaluate", "decide")}
-    steps = {name: tuple(map(renewed, getattr(recipe, name))) for name in ("corpus", "data")}
+    fields: dict[str, Any] = {name: renewed(getattr(recipe, name)) for name in ("train", "evaluate", "decide")}
+    fields |= {name: tuple(map(renewed, getattr(recipe, name))) for name in ("corpus", "data")}
     before = results(finished[0] / "run")
-    again(finished, tmp_path, recipe=replace(recipe, **fields, **steps))
+    again(finished, tmp_path, recipe=replace(recipe, **fields))
     partners = {
         stage.name
         for step in recipe.data

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -122,19 +122,21 @@ def test_datasets_loads_every_layout(
         rows = load_dataset(str(folder), split="train", cache_dir=str(tmp_path))
     else:
         rows = load_dataset("json", data_files=str(folder / name), split="train", cache_dir=str(tmp_path))
-    said = {
+    layouts: dict[str, Callable[[dict[str, Any]], tuple[str, ...]]] = {
         "train.parquet": lambda row: (row["instruction"], row["response"]),
         "alpaca.jsonl": lambda row: (row["instruction"], row["output"]),
         "sharegpt.jsonl": lambda row: tuple(turn["value"] for turn in row["conversations"]),
         "messages.jsonl": lambda row: tuple(turn["content"] for turn in row["messages"]),
-    }[name]
+    }
+    said = layouts[name]
     assert [said(row) for row in rows] == [
         (row["instruction"], row["response"]) for row in read_rows(folder / "train.parquet")
     ]
     assert len(rows) == 12 and said(rows[0])[0].startswith(HOSTILE)
     if name != "train.parquet":  # our own reader tells the layout too
-        (source,) = [row for row in read_source(CorpusSource(path=str(folder / name))) if row.line == 1]
-        assert isinstance(source, SourceRow) and source.instruction == said(rows[0])[0]
+        found = list(read_source(CorpusSource(path=str(folder / name))))
+        [source] = [row for row in found if isinstance(row, SourceRow) and row.line == 1]
+        assert source.instruction == said(rows[0])[0]
 
 
 def test_the_code_in_the_cards_runs_as_it_stands(

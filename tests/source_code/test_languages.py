@@ -32,18 +32,18 @@ SAMPLES = {
 }
 
 
-def test_there_is_a_sample_of_every_language():
+def test_there_is_a_sample_of_every_language() -> None:
     assert set(SAMPLES) == set(LANGUAGES)
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
-def test_a_sample_parses_is_detected_and_breaks_when_broken(language: str):
+def test_a_sample_parses_is_detected_and_breaks_when_broken(language: str) -> None:
     assert parses(SAMPLES[language], language)
     assert detect_language(SAMPLES[language]) == language
     assert not parses(SAMPLES[language] + "\n)]} ((", language)
 
 
-def test_files():
+def test_files() -> None:
     assert language_of_file(PurePath("a/b.RS")) == "rust"
     assert language_of_file(PurePath("Makefile")) is None
 
@@ -79,7 +79,7 @@ def test_files():
         "",
     ],
 )
-def test_prose_data_and_markup_are_not_code(text: str):
+def test_prose_data_and_markup_are_not_code(text: str) -> None:
     assert detect_language(text) is None
 
 
@@ -98,17 +98,17 @@ def test_prose_data_and_markup_are_not_code(text: str):
         ("let mut x = vec![1];\nx.push(2);", "rust"),
     ],
 )
-def test_short_code_is_code(text: str, language: str):
+def test_short_code_is_code(text: str, language: str) -> None:
     assert detect_language(text) == language
 
 
-def test_code_with_prose_around_it_is_not_code_as_a_whole():
+def test_code_with_prose_around_it_is_not_code_as_a_whole() -> None:
     assert detect_language("Here it is:\ndef f(x):\n    return x\nThat is all.") is None
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=200))
-def test_any_text_can_be_looked_at(text: str):
+def test_any_text_can_be_looked_at(text: str) -> None:
     assert detect_language(text) in {None, *likely_languages(text)}
 
 
@@ -143,7 +143,7 @@ def test_any_text_can_be_looked_at(text: str):
         "this.",
     ],
 )
-def test_repetitive_text_takes_no_longer(piece: str):
+def test_repetitive_text_takes_no_longer(piece: str) -> None:
     started = time.monotonic()
     foreign_language(piece * (20_000 // len(piece)), "ruby")
     foreign_language((piece * 100 + "\n") * (20_000 // len(piece * 100)), "go")
@@ -160,11 +160,11 @@ def test_repetitive_text_takes_no_longer(piece: str):
         ("/usr/bin/env Rscript", None),
     ],
 )
-def test_a_shebang_decides(shebang: str, language: str | None):
+def test_a_shebang_decides(shebang: str, language: str | None) -> None:
     assert detect_language(f"#!{shebang}\nx = 5\nprint(x)\n" if language != "bash" else f"#!{shebang}\nls") == language
 
 
-def test_importing_the_table_loads_no_grammar():
+def test_importing_the_table_loads_no_grammar() -> None:
     code = (
         "import sys, inverse_instruct.source_code.languages\n"
         "print([m for m in sys.modules if m.startswith('tree_sitter')])"

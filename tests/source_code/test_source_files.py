@@ -50,7 +50,7 @@ ONE_OF_EACH = {
 }
 
 
-def test_python_imports_and_comments_come_along():
+def test_python_imports_and_comments_come_along() -> None:
     assert definitions(PYTHON, "python") == [
         Definition(
             "from math import sqrt, pi as PI\n\n\n# the root\n# of x\n@cache\ndef root(x):\n"
@@ -66,25 +66,25 @@ def test_python_imports_and_comments_come_along():
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
-def test_every_language_has_definitions_that_parse(language: str):
+def test_every_language_has_definitions_that_parse(language: str) -> None:
     found = definitions(ONE_OF_EACH[language], language)
     assert found and all(parses(definition.code, language) for definition in found)
     assert any(definition.code.lstrip().startswith(("#", "/", "from")) for definition in found)
 
 
-def test_each_kind_counts_once():
+def test_each_kind_counts_once() -> None:
     assert [d.line for d in definitions(ONE_OF_EACH["c"], "c")] == [1, 4]
     assert [d.line for d in definitions(ONE_OF_EACH["cpp"], "cpp")] == [2, 5]
     assert [d.line for d in definitions(ONE_OF_EACH["javascript"], "javascript")] == [1, 3]
     assert definitions(ONE_OF_EACH["cpp"], "cpp")[0].code == "// add\nint add(int a) { return a; }"
 
 
-def test_a_broken_definition_is_left_out():
+def test_a_broken_definition_is_left_out() -> None:
     assert [d.line for d in definitions("def f(:\n    return 1\n\n\ndef g():\n    return 1\n", "python")] in ([5], [])
     assert definitions("", "python") == []
 
 
-def test_folders_of_others_are_skipped(tmp_path: Path):
+def test_folders_of_others_are_skipped(tmp_path: Path) -> None:
     for name in ("b.py", "a/x.go", "node_modules/n.js", ".git/h.py", "readme.md", "a/deep/y.rs"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")

@@ -41,6 +41,14 @@ def test_no_difference_and_a_gain_are_promoted() -> None:
     assert decide(PromoteSection(), verdicts(20), verdicts(0)).promoted
 
 
+def test_rates_of_several_samples_count_by_their_direction() -> None:
+    rates = {task: number / 20 for number, task in enumerate(TASKS)}
+    lower = rates | {task: rates[task] - 0.01 for task in TASKS[10:15]}
+    decision = decide(PromoteSection(), lower, rates)
+    assert not decision.promoted and decision.lost == tuple(TASKS[10:15]) and decision.p_worse == 1 / 32
+    assert decide(PromoteSection(), rates, lower).gained == tuple(TASKS[10:15])
+
+
 def test_the_level_is_config() -> None:
     assert not decide(PromoteSection(alpha=0.1), verdicts(6), verdicts(10)).promoted
 

@@ -39,7 +39,7 @@ def fenced(code: str, label: str = "python") -> str:
     return f"Here:\n```{label}\n{code}\n```\nBye."
 
 
-def test_a_snippet_and_its_training_row(tmp_path: Path):
+def test_a_snippet_and_its_training_row(tmp_path: Path) -> None:
     manifest = run(tmp_path, ("Add it up", fenced(F)))
     [snippet] = read_rows(tmp_path / "out/snippets.parquet")
     [row] = read_rows(tmp_path / "out/original.parquet")
@@ -51,7 +51,7 @@ def test_a_snippet_and_its_training_row(tmp_path: Path):
     assert manifest.metrics["languages"] == {"python": 1} and manifest.metrics["rows_per_second"] > 0
 
 
-def test_every_reason(tmp_path: Path):
+def test_every_reason(tmp_path: Path) -> None:
     benchmark = tmp_path / "b.jsonl"
     benchmark.write_text(json.dumps(TASK))
     manifest = run(
@@ -101,7 +101,7 @@ def test_every_reason(tmp_path: Path):
     assert manifest.metrics["original_rows"] == 10 == len(read_rows(tmp_path / "out/original.parquet"))
 
 
-def test_a_contaminated_response_counts_too(tmp_path: Path):
+def test_a_contaminated_response_counts_too(tmp_path: Path) -> None:
     benchmark = tmp_path / "b.jsonl"
     benchmark.write_text(json.dumps(TASK))
     rows = ("a", fenced(OTHER)), ("b", TASK["prompt"] + "\n" + fenced(F))
@@ -109,7 +109,7 @@ def test_a_contaminated_response_counts_too(tmp_path: Path):
     assert manifest.rejected == {"contaminated": 1} and manifest.metrics["original_rows"] == 1
 
 
-def test_plain_code_gives_snippets_but_nothing_to_train_on(tmp_path: Path):
+def test_plain_code_gives_snippets_but_nothing_to_train_on(tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
     (tmp_path / "src/a.py").write_text(F + "\n\n\n" + OTHER + "\n")
     manifest = preprocess([CorpusSource(path=str(tmp_path / "src"))], PreprocessSection(), tmp_path / "out")
@@ -117,7 +117,7 @@ def test_plain_code_gives_snippets_but_nothing_to_train_on(tmp_path: Path):
     assert read_rows(tmp_path / "out/original.parquet") == []
 
 
-def test_duplicates_over_several_sources(tmp_path: Path):
+def test_duplicates_over_several_sources(tmp_path: Path) -> None:
     for name in ("a.jsonl", "b.jsonl"):
         (tmp_path / name).write_text(json.dumps({"instruction": "i", "response": fenced(F)}))
     sources = [CorpusSource(path=str(tmp_path / name)) for name in ("a.jsonl", "b.jsonl")]
@@ -125,13 +125,13 @@ def test_duplicates_over_several_sources(tmp_path: Path):
     assert manifest.rejected == {"exact_duplicate": 1} and manifest.metrics["original_rows"] == 1
 
 
-def test_the_same_corpus_gives_the_same_files(tmp_path: Path):
+def test_the_same_corpus_gives_the_same_files(tmp_path: Path) -> None:
     rows = [("a", fenced(F)), ("b", "no"), ("c", fenced(OTHER))]
     first, second = run(tmp_path / "1", *rows), run(tmp_path / "2", *rows)
     assert first.outputs == second.outputs
 
 
-def test_a_corpus_without_code_is_an_error_with_the_reasons(tmp_path: Path):
+def test_a_corpus_without_code_is_an_error_with_the_reasons(tmp_path: Path) -> None:
     with pytest.raises(StageError, match=r"none of 3 rows .*no_code 2, malformed 1.*format") as raised:
         run(tmp_path, ("a", "no"), ("b", "no"), "{")
     rejections = tmp_path / "out/rejections.parquet"
@@ -140,13 +140,13 @@ def test_a_corpus_without_code_is_an_error_with_the_reasons(tmp_path: Path):
         run(tmp_path, ("a", "no"), ("b", "no"), "{")
 
 
-def test_a_failing_source_leaves_nothing_behind(tmp_path: Path):
+def test_a_failing_source_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(CorpusError):
         preprocess([CorpusSource(path=str(tmp_path / "x.jsonl"))], PreprocessSection(), tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_the_quickstart_corpus(tmp_path: Path):
+def test_the_quickstart_corpus(tmp_path: Path) -> None:
     corpus = CorpusSource(path=str(ROOT / "configs/quickstart/corpus.jsonl"))
     config = PreprocessSection(benchmarks=[str(ROOT / "evaluation/mini/problems.jsonl")])
     manifest = preprocess([corpus], config, tmp_path)
@@ -169,7 +169,7 @@ TEST_DATA = os.environ.get("INVERSE_INSTRUCT_TEST_DATA")
 
 
 @pytest.mark.skipif(not TEST_DATA, reason="INVERSE_INSTRUCT_TEST_DATA names no folder of corpora and benchmarks")
-def test_real_corpora(tmp_path: Path):
+def test_real_corpora(tmp_path: Path) -> None:
     data = Path(TEST_DATA or "")
     benchmarks = [str(path) for path in sorted(data.glob("benchmarks/*/*.jsonl.gz"))]
     corpora = [path for path in sorted(data.glob("corpora/*.gz")) if ".txt" not in path.name]

@@ -12,6 +12,7 @@ import pytest
 from inverse_instruct.errors import ModelError, RequestError
 from inverse_instruct.inference.prompts import PromptTemplate
 from inverse_instruct.records import Candidate, Reason, Snippet
+from inverse_instruct.stages.room import Source
 from inverse_instruct.stages.score import SCORE, Judge, lm_score
 from inverse_instruct.stages.stage import Outcome
 from inverse_instruct.store.manifest import Manifest
@@ -38,7 +39,7 @@ def score(
     **say: Any,
 ) -> tuple[Manifest, dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
     """Return the manifest, and the scores and the rejections by candidate."""
-    inputs = {"snippets": SNIPPETS, "candidates": candidates}
+    inputs: dict[str, Source] = {"snippets": SNIPPETS, "candidates": candidates}
     [manifest] = asyncio.run(play_asking(room_of(SCORE, folder, inputs, asked=model_of(client, max_model_len), **say)))
     scores = {row["candidate_id"]: row for row in read_rows(folder / "scores.parquet")}
     return manifest, scores, {row["row_id"]: row for row in read_rows(folder / "rejections.parquet")}

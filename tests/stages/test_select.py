@@ -13,6 +13,7 @@ import pytest
 from inverse_instruct.config.sections import SelectionSection
 from inverse_instruct.records import Candidate, ScoredPair, Snippet, TrainingRow
 from inverse_instruct.stages.keys import make_key
+from inverse_instruct.stages.room import Source
 from inverse_instruct.stages.select import SELECT, choose
 from inverse_instruct.store.rows import read_rows
 from tests.playing import play_stage, room_of
@@ -69,7 +70,7 @@ def test_the_minimum_itself_is_enough() -> None:
 def selected(folder: Path, pairs: list[ScoredPair], code: str = "x = {}", **options: Any) -> list[str]:
     """Return the ids of the candidates that the stage selects; their instructions are alike."""
     ids = sorted({each.snippet_id for each in pairs})
-    inputs = {
+    inputs: dict[str, Source] = {
         "snippets": [Snippet(name, code.format(name), "python", "", name, "corpus.jsonl", 1) for name in ids],
         "candidates": [Candidate(row.candidate_id, row.snippet_id, 0, "", "Do.", 0, "m", "p", 1, 1) for row in pairs],
         "scores": pairs,
@@ -123,7 +124,12 @@ def test_rows_carry_their_lineage_and_nothing_vanishes(tmp_path: Path) -> None:
     pairs = [*PAIRS, pair("s3", "f", 0.7)]
 
     def run(folder: str, earlier: list[TrainingRow]) -> list[dict[str, Any]]:
-        inputs = {"snippets": snippets, "candidates": candidates, "scores": pairs, "earlier": earlier}
+        inputs: dict[str, Source] = {
+            "snippets": snippets,
+            "candidates": candidates,
+            "scores": pairs,
+            "earlier": earlier,
+        }
         manifest = play_stage(SELECT, tmp_path / folder, inputs, number=2, preprocess={"benchmarks": [str(benchmark)]})
         assert manifest.rows_in == 6 == manifest.rows_out + sum(manifest.rejected.values())
         return read_rows(tmp_path / folder / "selected.parquet")

@@ -9,7 +9,7 @@ from typing import Any
 from inverse_instruct.records import Candidate, Reason, Rejection, Snippet
 from inverse_instruct.stages.summarize import SUMMARIZE, leaks_code, repeats_itself, review
 from inverse_instruct.store.rows import read_rows
-from inverse_instruct.store.seeds import candidate_seed
+from inverse_instruct.store.seeds import sampling_seed
 from tests.playing import play_asking, room_of
 from tests.stages.spelled import NotingClient, model_of
 
@@ -85,7 +85,7 @@ def asked_seeds(folder: Path, **place: Any) -> list[int]:
 
 def test_each_candidate_is_drawn_with_a_seed_of_its_run_round_snippet_and_number(tmp_path: Path) -> None:
     seeds = asked_seeds(tmp_path / "first", seed=5, number=2)
-    assert seeds == [candidate_seed(5, 2, name, k) for name in "st" for k in range(3)]
+    assert seeds == [sampling_seed(5, 2, name, k) for name in "st" for k in range(3)]
     assert len(set(seeds)) == 6
     assert not {*seeds} & {*asked_seeds(tmp_path / "round", seed=5, number=3)}
     assert not {*seeds} & {*asked_seeds(tmp_path / "run", seed=6, number=2)}

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from inverse_instruct.errors import DamagedFileError, RunDirError
 from inverse_instruct.store.journal import Journal
 
-ROWS = {"a": {"n": 1, "x": 0.1}, "b": {"text": "ü\u2028'\"", "y": float("-inf")}, "c": {"n": None, "list": [1, "2"]}}
+ROWS: dict[str, dict[str, Any]] = {
+    "a": {"n": 1, "x": 0.1},
+    "b": {"text": "ü\u2028'\"", "y": float("-inf")},
+    "c": {"n": None, "list": [1, "2"]},
+}
 
 
 def write(path: Path) -> bytes:

@@ -16,6 +16,8 @@ TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+MakeRow = Callable[[str, str], dict[str, Any]]
+WriteRows = Callable[..., Path]
 WORDS = ["add", "number", "list", "string", "reverse", "sort", "count", "print", "file", "parse", "loop", "return"]
 
 
@@ -81,13 +83,13 @@ def _row(instruction: str, response: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def make_row() -> Callable[[str, str], dict[str, Any]]:
+def make_row() -> MakeRow:
     """A function from instruction and response to a row as it lies on disk."""
     return _row
 
 
 @pytest.fixture(scope="session")
-def write_training_rows(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+def write_training_rows(tmp_path_factory: pytest.TempPathFactory) -> WriteRows:
     """A function that writes so many rows of very different lengths, and further given ones, into a file."""
 
     def write(count: int, *further: dict[str, Any], seed: int = 0) -> Path:

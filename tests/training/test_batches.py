@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,12 +12,12 @@ from inverse_instruct.training.batches import BatchPlan, warmup_steps
 LENGTHS = np.array([5, 60, 7, 33, 12, 8, 90, 41, 3, 28, 17])
 
 
-def plan(**changes) -> BatchPlan:
-    values = {"global_batch_size": 4, "micro_batch_size": 2, "ranks": 1, "epochs": 2, "seed": 7}
+def plan(**changes: Any) -> BatchPlan:
+    values: dict[str, Any] = {"global_batch_size": 4, "micro_batch_size": 2, "ranks": 1, "epochs": 2, "seed": 7}
     return BatchPlan(LENGTHS, **values | changes)
 
 
-def test_each_epoch_has_every_row_once_in_another_order():
+def test_each_epoch_has_every_row_once_in_another_order() -> None:
     batches = plan()
     assert batches.steps == 6
     epochs = [[row for step in steps for row in batches.rows(step)] for steps in (range(3), range(3, 6))]
@@ -26,7 +28,7 @@ def test_each_epoch_has_every_row_once_in_another_order():
 
 @pytest.mark.parametrize("ranks", [1, 2, 3])
 @pytest.mark.parametrize("micro", [1, 2, 3, 8])
-def test_ranks_and_micro_batches_share_the_same_rows(ranks, micro):
+def test_ranks_and_micro_batches_share_the_same_rows(ranks: int, micro: int) -> None:
     batches = plan(ranks=ranks, micro_batch_size=micro)
     for step in range(batches.steps):
         shares = [batches.micro_batches(step, rank) for rank in range(ranks)]
@@ -35,21 +37,21 @@ def test_ranks_and_micro_batches_share_the_same_rows(ranks, micro):
         assert sorted(row for share in shares for rows in share for row in rows) == sorted(plan().rows(step))
 
 
-def test_rows_of_a_micro_batch_are_of_similar_length():
+def test_rows_of_a_micro_batch_are_of_similar_length() -> None:
     first, second = plan().micro_batches(0, 0)
     assert LENGTHS[first].min() >= LENGTHS[second].max()
 
 
-def test_few_rows_make_one_step_per_epoch():
+def test_few_rows_make_one_step_per_epoch() -> None:
     batches = plan(global_batch_size=512, epochs=3)
     assert (batches.steps, batches.rows_per_step, batches.accumulation_steps) == (3, 11, 6)
 
 
 @pytest.mark.parametrize(("epochs", "steps"), [(0.1, 1), (0.5, 2), (1, 3), (1.4, 5), (0.3333333333333333, 1)])
-def test_fractions_of_an_epoch_round_up(epochs, steps):
+def test_fractions_of_an_epoch_round_up(epochs: float, steps: int) -> None:
     assert plan(epochs=epochs).steps == steps
 
 
 @pytest.mark.parametrize(("wanted", "steps", "expected"), [(15, 214, 15), (15, 40, 4), (15, 8, 0), (0, 100, 0)])
-def test_warm_up_is_at_most_a_tenth(wanted, steps, expected):
+def test_warm_up_is_at_most_a_tenth(wanted: int, steps: int, expected: int) -> None:
     assert warmup_steps(wanted, steps) == expected

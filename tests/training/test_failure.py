@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from inverse_instruct.errors import WorkerLostError
@@ -22,7 +24,7 @@ from inverse_instruct.training.failure import failure
         ("ValueError: something else", 1, "the log says why"),
     ],
 )
-def test_the_cause_decides_the_remedy(tmp_path, line, code, advice):
+def test_the_cause_decides_the_remedy(tmp_path: Path, line: str, code: int, advice: str) -> None:
     log = tmp_path / "train.log"
     log.write_text(line + "\n")
     assert advice in str(failure(log, 0, code))
@@ -40,13 +42,15 @@ def test_the_cause_decides_the_remedy(tmp_path, line, code, advice):
         ("ValueError: something else\n[rank0]: RuntimeError: Connection closed by peer [127.0.0.1]:3", 1, False),
     ],
 )
-def test_only_a_death_without_another_cause_is_worth_another_try(tmp_path, line, code, died):
+def test_only_a_death_without_another_cause_is_worth_another_try(
+    tmp_path: Path, line: str, code: int, died: bool
+) -> None:
     log = tmp_path / "train.log"
     log.write_text(line + "\n")
     assert isinstance(failure(log, 0, code), WorkerLostError) is died
 
 
-def test_only_this_attempt_is_shown(tmp_path):
+def test_only_this_attempt_is_shown(tmp_path: Path) -> None:
     log = tmp_path / "train.log"
     earlier = "No space left on device\n"
     log.write_text(earlier + "".join(f"line {number}\n" for number in range(40)))

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
 from inverse_instruct.inference.prompts import PromptFormatter
-from inverse_instruct.training.sequences import IGNORED, build_sequences
+from inverse_instruct.training.sequences import IGNORED, Sequences, build_sequences
+from tests.training.conftest import MakeRow
 
 
 @pytest.fixture(scope="module")
-def sequences(tiny_model, make_row):
+def sequences(tiny_model: Path, make_row: MakeRow) -> Sequences:
     rows = [make_row("add", "a + b"), make_row("reverse a list", "x[::-1]"), make_row("q", "print(1)\n" * 3)]
     return build_sequences(rows, PromptFormatter(tiny_model, "chat"), 256)[0]
 
 
 @pytest.fixture(scope="module")
-def model(tiny_model):
+def model(tiny_model: Path) -> Any:
     from transformers import AutoModelForCausalLM
 
     return AutoModelForCausalLM.from_pretrained(tiny_model)
 
 
-def losses(model, sequences, rows):
+def losses(model: Any, sequences: Sequences, rows: list[int]) -> tuple[dict[str, Any], list[float]]:
     from inverse_instruct.training.loss import response_loss
     from inverse_instruct.training.trainer import collate
 
@@ -30,19 +34,19 @@ def losses(model, sequences, rows):
     return batch, [response_loss(model, batch, skip_prompt_logits=skip).item() for skip in (True, False)]
 
 
-def test_it_equals_the_library_loss(model, sequences):
+def test_it_equals_the_library_loss(model: Any, sequences: Sequences) -> None:
     batch, (skipping, full) = losses(model, sequences, [0, 1, 2])
     labeled = int((batch["labels"] != IGNORED).sum())
     expected = model(**batch).loss.item() * labeled
     assert skipping == pytest.approx(expected, rel=1e-6) and full == pytest.approx(expected, rel=1e-6)
 
 
-def test_a_batch_is_the_sum_of_its_rows(model, sequences):
+def test_a_batch_is_the_sum_of_its_rows(model: Any, sequences: Sequences) -> None:
     apart = sum(losses(model, sequences, [row])[1][0] for row in range(3))
     assert losses(model, sequences, [2, 0, 1])[1][0] == pytest.approx(apart, rel=1e-6)
 
 
-def test_labels_of_the_prompt_do_not_matter_and_the_end_of_response_does(model, sequences):
+def test_labels_of_the_prompt_do_not_matter_and_the_end_of_response_does(model: Any, sequences: Sequences) -> None:
     from inverse_instruct.training.loss import response_loss
     from inverse_instruct.training.trainer import collate
 
@@ -54,7 +58,7 @@ def test_labels_of_the_prompt_do_not_matter_and_the_end_of_response_does(model, 
     assert response_loss(model, batch, skip_prompt_logits=False).item() < before
 
 
-def test_a_batch_without_rows_has_no_loss_and_no_gradient(model, sequences):
+def test_a_batch_without_rows_has_no_loss_and_no_gradient(model: Any, sequences: Sequences) -> None:
     from inverse_instruct.training.loss import response_loss
     from inverse_instruct.training.trainer import collate
 
@@ -66,7 +70,9 @@ def test_a_batch_without_rows_has_no_loss_and_no_gradient(model, sequences):
 
 
 @pytest.mark.parametrize("tokens", [0, 1, 7, 21])
-def test_in_chunks_it_equals_the_plain_cross_entropy_and_so_does_its_gradient(monkeypatch, tokens):
+def test_in_chunks_it_equals_the_plain_cross_entropy_and_so_does_its_gradient(
+    monkeypatch: pytest.MonkeyPatch, tokens: int
+) -> None:
     import torch
     from torch.nn import functional
 
@@ -88,7 +94,7 @@ def test_in_chunks_it_equals_the_plain_cross_entropy_and_so_does_its_gradient(mo
     torch.testing.assert_close(chunked_gradient, plain_gradient, rtol=1e-5, atol=1e-7)
 
 
-def test_in_chunks_bf16_logits_are_summed_in_float32(monkeypatch):
+def test_in_chunks_bf16_logits_are_summed_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     from inverse_instruct.training import loss
@@ -104,7 +110,7 @@ def test_in_chunks_bf16_logits_are_summed_in_float32(monkeypatch):
 
 
 @pytest.mark.parametrize("family", ["Llama", "Qwen2", "Gemma3"])
-def test_padding_behind_a_row_changes_nothing_although_there_is_no_mask(sequences, family):
+def test_padding_behind_a_row_changes_nothing_although_there_is_no_mask(sequences: Sequences, family: str) -> None:
     import torch
     import transformers
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+
+import pytest
 
 from inverse_instruct.store.progress import Progress
 from inverse_instruct.training.loss_bar import TrainingProgress
 
 
-def test_steps_are_told_as_they_are_written(tmp_path, monkeypatch):
+def test_steps_are_told_as_they_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inverse_instruct.store.progress.RECORD_INTERVAL_SECONDS", 0.0)
     losses, told = tmp_path / "loss.jsonl", []
     line = json.dumps({"step": 1, "loss": 2.0, "tokens": 10, "seconds": 0.5}) + "\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ from inverse_instruct.training.job import PhaseFolder
 
 
 @pytest.fixture
-def phase(tmp_path):
+def phase(tmp_path: Path) -> PhaseFolder:
     paths = PhaseFolder(tmp_path / "phase-0-selected")
     paths.export.mkdir(parents=True)
     (paths.export / "model.safetensors").write_bytes(b"weights" * 100)
@@ -32,7 +33,7 @@ def phase(tmp_path):
     return paths
 
 
-def test_a_whole_export_is_gone_on_from(phase, caplog):
+def test_a_whole_export_is_gone_on_from(phase: PhaseFolder, caplog: pytest.LogCaptureFixture) -> None:
     assert phase.is_done() and phase.is_as_marked(phase.done)
     assert not phase.is_as_marked(phase.prepared), "there is no such marker"
     assert not caplog.text
@@ -40,7 +41,7 @@ def test_a_whole_export_is_gone_on_from(phase, caplog):
 
 @pytest.mark.parametrize("name", ["export/model.safetensors", "loss.jsonl", "done.json"])
 @pytest.mark.parametrize("spoil", ["flip", "cut", "remove"])
-def test_damage_is_named(phase, caplog, name, spoil):
+def test_damage_is_named(phase: PhaseFolder, caplog: pytest.LogCaptureFixture, name: str, spoil: str) -> None:
     path = phase.path / name
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 4
@@ -52,7 +53,7 @@ def test_damage_is_named(phase, caplog, name, spoil):
     assert "is damaged" in caplog.text
 
 
-def test_stale_workers_are_waited_for(tmp_path, monkeypatch):
+def test_stale_workers_are_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = tmp_path / "workers.lock"
     monkeypatch.setattr(stage_folder, "STALE_WORKERS_SECONDS", 1.0)
     with lock.open("a") as stream:

@@ -8,6 +8,7 @@ import pytest
 
 from inverse_instruct.inference.prompts import PromptFormatter
 from inverse_instruct.training.sequences import IGNORED, Sequences, build_sequences
+from tests.training.conftest import MakeRow
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +16,7 @@ def formatter(tiny_model: Path) -> PromptFormatter:
     return PromptFormatter(tiny_model, "chat")
 
 
-def test_only_the_response_and_its_end_carry_loss(formatter, make_row):
+def test_only_the_response_and_its_end_carry_loss(formatter: PromptFormatter, make_row: MakeRow) -> None:
     sequences, rejections = build_sequences([make_row("add two", "a + b")], formatter, 200)
     labels = sequences.labels(0).tolist()
     labeled = [label for label in labels if label != IGNORED]
@@ -28,7 +29,7 @@ def test_only_the_response_and_its_end_carry_loss(formatter, make_row):
     assert not rejections
 
 
-def test_a_long_response_is_cut_and_counted(formatter, make_row):
+def test_a_long_response_is_cut_and_counted(formatter: PromptFormatter, make_row: MakeRow) -> None:
     room = len(formatter.response_prompt("q")) + 3
     sequences, rejections = build_sequences([make_row("q", "x" * 50), make_row("q", "ab")], formatter, room)
     assert sequences.truncated == 1
@@ -38,7 +39,7 @@ def test_a_long_response_is_cut_and_counted(formatter, make_row):
     assert not rejections
 
 
-def test_rows_without_room_or_response_are_rejected(formatter, make_row):
+def test_rows_without_room_or_response_are_rejected(formatter: PromptFormatter, make_row: MakeRow) -> None:
     rows = [make_row("q" * 300, "x"), make_row("q", " \n"), make_row("q", "x")]
     sequences, rejections = build_sequences(rows, formatter, 100)
     assert len(sequences) == 1
@@ -48,7 +49,7 @@ def test_rows_without_room_or_response_are_rejected(formatter, make_row):
     ]
 
 
-def test_sequences_come_back_from_disk(formatter, make_row, tmp_path):
+def test_sequences_come_back_from_disk(formatter: PromptFormatter, make_row: MakeRow, tmp_path: Path) -> None:
     sequences, _ = build_sequences([make_row("a", "b"), make_row("c", "d e")], formatter, 100)
     sequences.save(tmp_path / "sequences.npz")
     again = Sequences.load(tmp_path / "sequences.npz")
@@ -57,6 +58,6 @@ def test_sequences_come_back_from_disk(formatter, make_row, tmp_path):
     assert again.truncated == 0
 
 
-def test_no_row_at_all_gives_no_sequence(formatter):
+def test_no_row_at_all_gives_no_sequence(formatter: PromptFormatter) -> None:
     sequences, rejections = build_sequences([], formatter, 100)
     assert len(sequences) == 0 and not rejections

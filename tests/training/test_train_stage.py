@@ -8,6 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.torch import load_file
@@ -17,10 +20,14 @@ from inverse_instruct.errors import ModelError, StageError, TrainingError
 from inverse_instruct.stages.train import PhaseRun
 from inverse_instruct.store.files import file_digest
 from inverse_instruct.store.folder_lock import lock_folder
+from inverse_instruct.store.manifest import Manifest
+from inverse_instruct.store.seeds import phase_seed
 from inverse_instruct.system.root import ROOT
 from tests.playing import train_on
+from tests.training.conftest import MakeRow, WriteRows
 
 pytestmark = pytest.mark.integration
+Reference = tuple[Path, Manifest]
 SETTINGS = {
     "optimizer": "adamw",
     "global_batch_size": 4,
@@ -32,35 +39,37 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def one_thread():
+def one_thread() -> Iterator[None]:
     """Threads only get in each other's way on a model this small."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
         yield
 
 
-def run(folder, base, phases, settings=SETTINGS, key="k"):
+def run(
+    folder: Path, base: Path, phases: list[PhaseRun], settings: dict[str, Any] = SETTINGS, key: str = "k"
+) -> Manifest:
     return train_on(base, phases, folder, train=settings, seed=3, key=key)
 
 
 @pytest.fixture(scope="module")
-def phases(write_training_rows, make_row):
+def phases(write_training_rows: WriteRows, make_row: MakeRow) -> list[PhaseRun]:
     selected = write_training_rows(29, make_row("too long " * 30, "x"), make_row("q", "long " * 60))
     return [PhaseRun("selected", [selected], 1, 1e-3), PhaseRun("original", [write_training_rows(20, seed=1)], 2, 1e-3)]
 
 
 @pytest.fixture(scope="module")
-def reference(tiny_model, phases, tmp_path_factory):
+def reference(tiny_model: Path, phases: list[PhaseRun], tmp_path_factory: pytest.TempPathFactory) -> Reference:
     """Two phases on one rank, nothing interrupted."""
     folder = tmp_path_factory.mktemp("reference")
     return folder, run(folder, tiny_model, phases)
 
 
-def losses(manifest):
+def losses(manifest: Manifest) -> list[list[float]]:
     return [phase["losses"] for phase in manifest.metrics["phases"]]
 
 
-def test_rows_steps_and_tokens_are_accounted_for(reference):
+def test_rows_steps_and_tokens_are_accounted_for(reference: Reference) -> None:
     folder, manifest = reference
     first, second = manifest.metrics["phases"]
     assert (manifest.rows_in, manifest.rows_out, manifest.rejected) == (51, 50, {"too_long": 1})
@@ -75,9 +84,11 @@ def test_rows_steps_and_tokens_are_accounted_for(reference):
     assert second["loss_first"] < first["loss_first"], "the second phase starts from the first one's weights"
     assert first["peak_memory_bytes"] is None, "it is measured on GPUs only"
     assert list((folder / "train/tensorboard").rglob("events.*"))
+    jobs = [json.loads((folder / "train" / phase["phase"] / "job.json").read_text()) for phase in (first, second)]
+    assert [job["seed"] for job in jobs] == [phase_seed(3, number) for number in (0, 1)]
 
 
-def test_the_export_is_a_plain_folder_with_tied_embeddings(reference, tiny_model):
+def test_the_export_is_a_plain_folder_with_tied_embeddings(reference: Reference, tiny_model: Path) -> None:
     from safetensors import safe_open
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -103,14 +114,14 @@ def test_the_export_is_a_plain_folder_with_tied_embeddings(reference, tiny_model
     assert sorted(left) == ["done.json", "job.json", "loss.jsonl", "rejections.jsonl"]
 
 
-def test_a_finished_stage_is_not_run_again(reference, tiny_model, phases):
+def test_a_finished_stage_is_not_run_again(reference: Reference, tiny_model: Path, phases: list[PhaseRun]) -> None:
     folder, manifest = reference
     started = time.monotonic()
     assert run(folder, tiny_model, phases) == manifest
     assert time.monotonic() - started < 5
 
 
-def start(folder, base, phases):
+def start(folder: Path, base: Path, phases: list[PhaseRun]) -> subprocess.Popen[bytes]:
     """Run the same training in a process of its own, which can be killed."""
     arguments = [
         str(folder),
@@ -130,26 +141,29 @@ def start(folder, base, phases):
     return subprocess.Popen([sys.executable, "-c", code, *arguments], cwd=ROOT, stderr=subprocess.PIPE)
 
 
-def wait_for(process, condition):
+def wait_for(process: subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 120
     while not condition():
-        assert process.poll() is None, process.stderr.read().decode()
+        assert process.poll() is None, process.stderr and process.stderr.read().decode()
         assert time.monotonic() < deadline
         time.sleep(0.002)
 
 
-def line_count(path):
+def line_count(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def end(process, number):
+def end(process: subprocess.Popen[bytes], number: int) -> None:
+    assert process.stderr
     process.send_signal(number)
     process.wait()
     process.stderr.close()
 
 
 @pytest.mark.timeout(300)
-def test_killed_anywhere_it_goes_on_to_the_same_losses_and_weights(reference, tiny_model, phases, tmp_path):
+def test_killed_anywhere_it_goes_on_to_the_same_losses_and_weights(
+    reference: Reference, tiny_model: Path, phases: list[PhaseRun], tmp_path: Path
+) -> None:
     first, second = tmp_path / "train/phase-0-selected", tmp_path / "train/phase-1-original"
 
     process = start(tmp_path, tiny_model, phases)
@@ -178,12 +192,16 @@ def test_killed_anywhere_it_goes_on_to_the_same_losses_and_weights(reference, ti
     assert weights[0] == weights[1]
 
 
-def check_same_curve(reference, tiny_model, phases, folder, **changes):
+def check_same_curve(
+    reference: Reference, tiny_model: Path, phases: list[PhaseRun], folder: Path, **changes: Any
+) -> None:
     manifest = run(folder, tiny_model, phases[:1], SETTINGS | changes)
     assert losses(manifest)[0] == pytest.approx(losses(reference[1])[0], rel=2e-5)
 
 
-def test_two_ranks_under_zero2_give_the_same_curve(reference, tiny_model, phases, tmp_path):
+def test_two_ranks_under_zero2_give_the_same_curve(
+    reference: Reference, tiny_model: Path, phases: list[PhaseRun], tmp_path: Path
+) -> None:
     check_same_curve(reference, tiny_model, phases, tmp_path, processes=2, micro_batch_size=1)
 
 
@@ -198,12 +216,14 @@ def test_two_ranks_under_zero2_give_the_same_curve(reference, tiny_model, phases
         {"gradient_checkpointing": True},
     ],
 )
-def test_other_splits_give_the_same_curve(reference, tiny_model, phases, tmp_path, changes):
+def test_other_splits_give_the_same_curve(
+    reference: Reference, tiny_model: Path, phases: list[PhaseRun], tmp_path: Path, changes: dict[str, Any]
+) -> None:
     check_same_curve(reference, tiny_model, phases, tmp_path, **changes)
 
 
 @pytest.mark.slow
-def test_zero3_in_bf16_equals_zero2_in_bf16(tiny_model, phases, tmp_path):
+def test_zero3_in_bf16_equals_zero2_in_bf16(tiny_model: Path, phases: list[PhaseRun], tmp_path: Path) -> None:
     curves = [
         losses(run(tmp_path / stage, tiny_model, phases[:1], SETTINGS | {"dtype": "bfloat16", "deepspeed": stage}))
         for stage in ("zero2", "zero3")
@@ -211,7 +231,7 @@ def test_zero3_in_bf16_equals_zero2_in_bf16(tiny_model, phases, tmp_path):
     assert curves[0][0] == pytest.approx(curves[1][0], rel=1e-6)
 
 
-def check_adapters(tiny_model, phases, folder, **changes):
+def check_adapters(tiny_model: Path, phases: list[PhaseRun], folder: Path, **changes: Any) -> None:
     from transformers import AutoModelForCausalLM
 
     lora = LoraSection(rank=4, alpha=8, target_modules=["q_proj", "v_proj"]).model_dump()
@@ -224,12 +244,12 @@ def check_adapters(tiny_model, phases, folder, **changes):
     assert changed == {name for name in before if "q_proj" in name or "v_proj" in name}
 
 
-def test_adapters_are_merged_into_the_export(tiny_model, phases, tmp_path):
+def test_adapters_are_merged_into_the_export(tiny_model: Path, phases: list[PhaseRun], tmp_path: Path) -> None:
     check_adapters(tiny_model, phases, tmp_path)
 
 
 @pytest.mark.slow
-def test_adapters_are_merged_under_zero3_on_two_ranks(tiny_model, phases, tmp_path):
+def test_adapters_are_merged_under_zero3_on_two_ranks(tiny_model: Path, phases: list[PhaseRun], tmp_path: Path) -> None:
     check_adapters(tiny_model, phases, tmp_path, deepspeed="zero3", processes=2, gradient_checkpointing=True)
 
 
@@ -242,7 +262,9 @@ def test_adapters_are_merged_under_zero3_on_two_ranks(tiny_model, phases, tmp_pa
     ],
     ids=str,
 )
-def test_adapters_of_tied_embeddings_give_two_tensors(tiny_model, phases, tmp_path, changes):
+def test_adapters_of_tied_embeddings_give_two_tensors(
+    tiny_model: Path, phases: list[PhaseRun], tmp_path: Path, changes: dict[str, Any]
+) -> None:
     lora = LoraSection(rank=4, alpha=8, target_modules=["embed_tokens", "lm_head"]).model_dump()
     run(tmp_path, tiny_model, phases, SETTINGS | {"lora": lora} | changes)  # the second phase starts from the first
     check_differences(tmp_path, 3e-2 if changes.get("dtype") else 1e-3)
@@ -251,7 +273,7 @@ def test_adapters_of_tied_embeddings_give_two_tensors(tiny_model, phases, tmp_pa
     assert json.loads((tmp_path / "checkpoint/config.json").read_text())["tie_word_embeddings"] is False
 
 
-def check_differences(folder, limit):
+def check_differences(folder: Path, limit: float) -> None:
     """See that each phase has compared its export with the model that it trained."""
     found = [json.loads(path.read_text())["export_difference"] for path in (folder / "train").glob("phase-*/done.json")]
     assert len(found) == 2 and all(0 <= difference < limit for difference in found), found
@@ -259,12 +281,16 @@ def check_differences(folder, limit):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"deepspeed": "zero1"}, {"deepspeed": "zero3", "processes": 2}], ids=str)
-def test_every_export_is_compared_with_the_trained_model(tiny_model, phases, tmp_path, changes):
+def test_every_export_is_compared_with_the_trained_model(
+    tiny_model: Path, phases: list[PhaseRun], tmp_path: Path, changes: dict[str, Any]
+) -> None:
     run(tmp_path, tiny_model, phases, SETTINGS | changes)
     check_differences(tmp_path, 1e-3)
 
 
-def test_an_export_that_is_another_model_is_not_published(tiny_model, phases, tmp_path, monkeypatch):
+def test_an_export_that_is_another_model_is_not_published(
+    tiny_model: Path, phases: list[PhaseRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "sitecustomize.py").write_text(  # in the workers: what is saved is not what was trained
         "import transformers\n"
         "save = transformers.PreTrainedModel.save_pretrained\n"
@@ -279,7 +305,9 @@ def test_an_export_that_is_another_model_is_not_published(tiny_model, phases, tm
     assert not (tmp_path / "checkpoint").exists()
 
 
-def test_failing_workers_are_reported_with_the_end_of_their_log(tiny_model, phases, tmp_path, monkeypatch):
+def test_failing_workers_are_reported_with_the_end_of_their_log(
+    tiny_model: Path, phases: list[PhaseRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import transformers\n"
         "def fail(self, *arguments, **options):\n"
@@ -292,7 +320,9 @@ def test_failing_workers_are_reported_with_the_end_of_their_log(tiny_model, phas
     assert str(tmp_path / "train/logs/train-phase-0-selected.log") in str(caught.value)
 
 
-def test_what_cannot_work_is_refused_at_once(tiny_model, phases, tmp_path, write_training_rows, make_row):
+def test_what_cannot_work_is_refused_at_once(
+    tiny_model: Path, phases: list[PhaseRun], tmp_path: Path, write_training_rows: WriteRows, make_row: MakeRow
+) -> None:
     with pytest.raises(ModelError, match="safetensors"):
         run(tmp_path, tmp_path, phases)
     (tmp_path / "checkpoint").mkdir()
@@ -304,6 +334,6 @@ def test_what_cannot_work_is_refused_at_once(tiny_model, phases, tmp_path, write
         run(tmp_path / "other", tiny_model, [empty])
 
 
-def test_a_command_that_holds_its_output_trains_in_it(tmp_path, phases):
+def test_a_command_that_holds_its_output_trains_in_it(tmp_path: Path, phases: list[PhaseRun]) -> None:
     with lock_folder(tmp_path / "train", "--output"), pytest.raises(ModelError, match="safetensors"):
         run(tmp_path, tmp_path, phases)

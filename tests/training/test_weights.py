@@ -122,14 +122,14 @@ def _other_head(model: Any) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_another_model_is_not_published(tmp_path: Path, spoil: Any, dtype: torch.dtype) -> None:
     model = AutoModelForCausalLM.from_pretrained(save_model("llama", tmp_path / "base", tied=False), dtype=dtype)
-    trainer, job = trainer_of(IDS), SimpleNamespace(trust_remote_code=False)
+    trainer = trainer_of(IDS)
     expected = logits(model).float().flatten(0, 1)
     model.save_pretrained(tmp_path / "export")
-    assert check_export(tmp_path / "export", job, dtype, trainer, expected) <= TOLERANCE[dtype] / 10
+    assert check_export(tmp_path / "export", dtype, trainer, expected, trust_remote_code=False) <= TOLERANCE[dtype] / 10
     spoil(model)
     model.save_pretrained(tmp_path / "spoiled")
     with pytest.raises(TrainingError, match="the export differs from the trained model"):
-        check_export(tmp_path / "spoiled", job, dtype, trainer, expected)
+        check_export(tmp_path / "spoiled", dtype, trainer, expected, trust_remote_code=False)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -140,12 +140,12 @@ def test_merging_is_within_the_tolerance(tmp_path: Path, dtype: torch.dtype) -> 
     model.save_pretrained(tmp_path / "adapter")
     merged = merge_adapter(AutoModelForCausalLM.from_pretrained(base, dtype=dtype), tmp_path / "adapter")
     merged.save_pretrained(tmp_path / "export")
-    job = SimpleNamespace(trust_remote_code=False)
-    assert check_export(tmp_path / "export", job, dtype, trainer_of(IDS), expected) < TOLERANCE[dtype] / 2
+    difference = check_export(tmp_path / "export", dtype, trainer_of(IDS), expected, trust_remote_code=False)
+    assert difference < TOLERANCE[dtype] / 2
 
 
 def test_a_vocabulary_of_another_size_is_told(tmp_path: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(save_model("llama", tmp_path / "base", tied=False))
-    job = SimpleNamespace(trust_remote_code=False)
     with pytest.raises(TrainingError, match="the export gives logits of shape"):
-        check_export(tmp_path / "base", job, torch.float32, trainer_of(IDS), logits(model).flatten(0, 1)[:, :60])
+        expected = logits(model).flatten(0, 1)[:, :60]
+        check_export(tmp_path / "base", torch.float32, trainer_of(IDS), expected, trust_remote_code=False)

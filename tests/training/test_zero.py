@@ -14,7 +14,7 @@ SHIPPED = Path(__file__).parents[2] / "configs" / "deepspeed"
 
 
 @pytest.mark.parametrize("name", ["zero1", "zero2", "zero3"])
-def test_the_shipped_files_equal_the_built_in_configs(name):
+def test_the_shipped_files_equal_the_built_in_configs(name: str) -> None:
     assert json.loads((SHIPPED / f"{name}.json").read_text()) == load_deepspeed_config(name)
     assert load_deepspeed_config(str(SHIPPED / f"{name}.json")) == load_deepspeed_config(name)
 
@@ -27,13 +27,13 @@ def test_the_shipped_files_equal_the_built_in_configs(name):
         ('{"zero_optimization": {"stage": 3}}', "stage3_gather_16bit_weights_on_model_save"),
     ],
 )
-def test_unusable_files_are_refused(tmp_path, text, complaint):
+def test_unusable_files_are_refused(tmp_path: Path, text: str, complaint: str) -> None:
     path = tmp_path / "own.json"
     path.write_text(text)
     with pytest.raises(ConfigError, match=complaint):
         load_deepspeed_config(str(path))
 
 
-def test_a_missing_file_names_the_built_in_ones():
+def test_a_missing_file_names_the_built_in_ones() -> None:
     with pytest.raises(ConfigError, match="zero1, zero2, zero3"):
         load_deepspeed_config("zero4")

@@ -57,7 +57,7 @@ PHI3 = """\
 def byte_level(split: str | None = None) -> str:
     """Return a byte-level BPE as JSON, without added tokens."""
     tokenizer = Tokenizer(models.BPE())
-    parts = [pre_tokenizers.Split(Regex(split), "isolated")] if split else []
+    parts: list[pre_tokenizers.PreTokenizer] = [pre_tokenizers.Split(Regex(split), "isolated")] if split else []
     parts.append(pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=not split))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(parts)
     tokenizer.decoder = decoders.ByteLevel()
@@ -199,7 +199,7 @@ NEVER = {
     "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "▁"},
     "pre_tokenizer": {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False},
     "decoder": {"type": "Sequence", "decoders": SP_DECODER["decoders"][:3]},
-}  # type: ignore[index]
+}
 LLAMA = {"tokenizer_class": "LlamaTokenizerFast", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
 
 

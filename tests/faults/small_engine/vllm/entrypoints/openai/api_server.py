@@ -19,8 +19,11 @@ from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
 from safetensors.numpy import load_file  # noqa: E402
 from tokenizers import Tokenizer  # noqa: E402
+
+Array = NDArray[np.floating]
 
 
 class Llama:
@@ -28,11 +31,11 @@ class Llama:
 
     def __init__(self, folder: Path) -> None:
         self.config = json.loads((folder / "config.json").read_text())
-        self.weights = load_file(folder / "model.safetensors")
+        self.weights: dict[str, Array] = load_file(folder / "model.safetensors")
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.head = self.weights.get("lm_head.weight", self.weights["model.embed_tokens.weight"])
 
-    def logprobs(self, ids: list[int]) -> np.ndarray:
+    def logprobs(self, ids: list[int]) -> Array:
         """Return the natural logarithms of the next token's probabilities."""
         hidden = self.weights["model.embed_tokens.weight"][ids]
         for layer in range(self.config["num_hidden_layers"]):
@@ -41,17 +44,20 @@ class Llama:
             hidden = hidden + self._feed(name + "mlp.", self._norm(name + "post_attention_layernorm", hidden))
         logits = self.head @ self._norm("model.norm", hidden[-1:])[0]
         logits = logits.astype(np.float64) - logits.max()
-        return logits - np.log(np.exp(logits).sum())
+        logprobs: Array = logits - np.log(np.exp(logits).sum())
+        return logprobs
 
-    def _norm(self, name: str, x: np.ndarray) -> np.ndarray:
+    def _norm(self, name: str, x: Array) -> Array:
         scale = np.sqrt((x * x).mean(-1, keepdims=True) + self.config["rms_norm_eps"])
-        return x / scale * self.weights[f"{name}.weight"]
+        normed: Array = x / scale * self.weights[f"{name}.weight"]
+        return normed
 
-    def _feed(self, name: str, x: np.ndarray) -> np.ndarray:
+    def _feed(self, name: str, x: Array) -> Array:
         gate, up = (x @ self.weights[f"{name}{part}_proj.weight"].T for part in ("gate", "up"))
-        return (gate / (1 + np.exp(-gate)) * up) @ self.weights[f"{name}down_proj.weight"].T
+        fed: Array = (gate / (1 + np.exp(-gate)) * up) @ self.weights[f"{name}down_proj.weight"].T
+        return fed
 
-    def _attend(self, name: str, x: np.ndarray) -> np.ndarray:
+    def _attend(self, name: str, x: Array) -> Array:
         heads, length = self.config["num_attention_heads"], len(x)
         size = self.config["head_dim"]
         q, k, v = (
@@ -63,9 +69,11 @@ class Llama:
         scores = np.where(np.tri(length, dtype=bool), scores, -np.inf)
         shares = np.exp(scores - scores.max(-1, keepdims=True))
         mixed = (shares / shares.sum(-1, keepdims=True)) @ v
-        return mixed.transpose(1, 0, 2).reshape(length, -1).astype(np.float32) @ self.weights[f"{name}o_proj.weight"].T
+        mixed = mixed.transpose(1, 0, 2).reshape(length, -1).astype(np.float32)
+        attended: Array = mixed @ self.weights[f"{name}o_proj.weight"].T
+        return attended
 
-    def _rotate(self, x: np.ndarray) -> np.ndarray:
+    def _rotate(self, x: Array) -> Array:
         half = x.shape[-1] // 2
         theta = (self.config.get("rope_parameters") or self.config).get("rope_theta", 10000.0)
         angles = np.outer(np.arange(x.shape[1]), theta ** (-np.arange(half) / half))
@@ -103,7 +111,8 @@ class Engine:
         return choices
 
     def _choice(self, body: dict[str, Any]) -> dict[str, Any]:
-        generator, new = np.random.default_rng(body["seed"]), []
+        generator = np.random.default_rng(body["seed"])
+        new: list[int] = []
         text, reason = "", "length"
         for _ in range(body["max_tokens"]):
             row = self.llama.logprobs(body["prompt"] + new)
