@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from inverse_instruct.config.config_file import dump_config, load_config
-from inverse_instruct.config.sections import RunConfig, Section
+from inverse_instruct.config.section import Section
+from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.errors import ConfigError
 from inverse_instruct.system.root import ROOT
 

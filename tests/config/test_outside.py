@@ -10,7 +10,8 @@ import pytest
 
 from inverse_instruct.config.config_file import load_config, parse_config
 from inverse_instruct.config.outside import change_outside, marks, outside_values
-from inverse_instruct.config.sections import RunConfig, Section
+from inverse_instruct.config.section import Section
+from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.inference.models import FETCHABLE
 
 SECTIONS: list[type[Section]] = [RunConfig, *Section.__subclasses__()]
