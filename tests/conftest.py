@@ -9,7 +9,17 @@ import pytest
 
 from inverse_instruct.inference.models import model_store
 
-WITH_PROCESSES = ("commands", "dashboard", "faults", "gateway", "integration", "loop_service", "recipes", "training")
+WITH_PROCESSES = (
+    "commands",
+    "dashboard",
+    "faults",
+    "gateway",
+    "golden",
+    "integration",
+    "loop_service",
+    "recipes",
+    "training",
+)
 """Folders whose tests start servers, trainers, browsers or whole runs."""
 
 

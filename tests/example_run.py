@@ -162,6 +162,7 @@ def _train(ledger: Ledger, run_dir: RunDir, number: int, model: Path) -> None:
             "loss_last": 1.25,
             "seconds": 2.0,
             "tokens_per_second": 450.0,
+            "peak_memory_bytes": None,
             "losses": [1.5, 1.4, 1.25],
         }
         for order, (data, rows) in enumerate((("selected", 6 * number), ("original", 6)))

@@ -84,7 +84,24 @@ def fake_train(room: Room) -> None:
     shutil.rmtree(export)
     room.outputs.append(f"../../checkpoints/{room.place.checkpoint.name}/rows.txt")
     room.account(len(rows), {})
-    room.metrics["phases"] = [{"data": "selected", "rows": len(rows), "loss_first": 2.0, "loss_last": 1.0}]
+    room.metrics["phases"] = [
+        {
+            "phase": "phase-0-selected",
+            "data": "selected",
+            "rows": len(rows),
+            "rejected": {},
+            "truncated": 0,
+            "steps": 2,
+            "tokens": 20 * len(rows),
+            "response_tokens": 10 * len(rows),
+            "loss_first": 2.0,
+            "loss_last": 1.0,
+            "seconds": 1.0,
+            "tokens_per_second": 20.0 * len(rows),
+            "peak_memory_bytes": None,
+            "losses": [2.0, 1.0],
+        }
+    ]
 
 
 def faked(recipe: Recipe) -> Recipe:
