@@ -21,6 +21,7 @@ from evaluation.statistics import (
     PairedComparison,
     bootstrap_estimate,
     compare_paired,
+    holm,
     minimum_detectable_effect,
     wilson_estimate,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "extract_code",
     "judge_agreement",
     "judge_samples",
+    "holm",
     "minimum_detectable_effect",
     "normalized",
     "open_sandbox",

@@ -93,6 +93,16 @@ def compare_paired(baseline: Mapping[str, float], candidate: Mapping[str, float]
     )
 
 
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values corrected for how many there are, in their order (Holm 1979: the family-wise error)."""
+    corrected = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda place: p_values[place])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = largest
+    return corrected
+
+
 def minimum_detectable_effect(
     problems: int, differing_share: float, alpha: float = 0.05, power: float = 0.8
 ) -> float | None:

@@ -112,6 +112,24 @@ def _add_run_commands(commands: Any) -> None:
             help="override a key, such as train.micro_batch_size=2; may be given several times",
         )
         parser.add_argument("--run-dir", type=Path, help="folder of the run (default: runs/NAME)")
+    study = _command(
+        commands,
+        "study",
+        _study,
+        "play the variants of a config, each shared stage once, and compare them in one table",
+        "inverse-instruct study configs/studies/selectors.yaml",
+    )
+    study.add_argument("study", type=Path, help="YAML file of the study")
+    study.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="override a key of all variants, such as rounds=1; may be given several times",
+    )
+    study.add_argument("--run-dir", type=Path, help="folder of the study (default: runs/NAME)")
+    study.add_argument("--json", action="store_true", help="print stable JSON")
     status = _command(
         commands,
         "status",
@@ -397,6 +415,12 @@ def _check(arguments: argparse.Namespace) -> None:
     from inverse_instruct.loop.plan import print_plan
 
     print_plan(*check_file(arguments.config, arguments.overrides, arguments.run_dir))
+
+
+def _study(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.commands.study import run_study
+
+    run_study(arguments)
 
 
 def _status(arguments: argparse.Namespace) -> None:

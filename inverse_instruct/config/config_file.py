@@ -44,6 +44,14 @@ class ConfigFile:
             key = tuple(int(part) if part.isdigit() else part for part in name.split("."))
             self.add(key, text) if colon and key in self.lines else self.problems.append((0, problem))
 
+    def explain(self, error: ValidationError, model: type[BaseModel]) -> None:
+        """Note what does not fit a model, in words that name the remedy."""
+        details = error.errors(include_url=False)
+        for detail in details[:MAX_PROBLEMS]:
+            self.add(detail["loc"], _explain(detail, model))
+        if len(details) > MAX_PROBLEMS:
+            self.problems.append((sys.maxsize, f"and {len(details) - MAX_PROBLEMS} more problems"))
+
     def error(self) -> ConfigError:
         """Return all problems as one error, in the order of their lines."""
         return ConfigError([text for _, text in sorted(self.problems, key=lambda problem: problem[0])])
@@ -60,7 +68,7 @@ def load_config(path: Path, overrides: Sequence[str] = (), given: dict[str, Any]
     Raises:
         ConfigError: with every problem found.
     """
-    return _usable(read_config(path, overrides, given))
+    return usable(read_config(path, overrides, given))
 
 
 def parse_config(tree: dict[str, Any], overrides: Sequence[str] = ()) -> RunConfig:
@@ -69,7 +77,7 @@ def parse_config(tree: dict[str, Any], overrides: Sequence[str] = ()) -> RunConf
     Raises:
         ConfigError: with every problem found.
     """
-    return _usable(_parse(ConfigFile(None), tree, overrides))
+    return usable(_parse(ConfigFile(None), tree, overrides))
 
 
 def read_config(path: Path, overrides: Sequence[str] = (), given: dict[str, Any] | None = None) -> ConfigFile:
@@ -97,7 +105,12 @@ def dump_config(config: RunConfig) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def _usable(result: ConfigFile) -> RunConfig:
+def usable(result: ConfigFile) -> RunConfig:
+    """Return what was read.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
     if result.problems or result.config is None:
         raise result.error()
     return result.config
@@ -114,12 +127,8 @@ def _parse(
     try:
         result.config = RunConfig.model_validate(tree)
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        for detail in details[:MAX_PROBLEMS]:
-            result.add(detail["loc"], _explain(detail))
-        if len(details) > MAX_PROBLEMS:
-            result.problems.append((sys.maxsize, f"and {len(details) - MAX_PROBLEMS} more problems"))
-        for detail in details:
+        result.explain(error, RunConfig)
+        for detail in error.errors(include_url=False):
             _cut_out(tree, detail["loc"])
         try:
             result.config = RunConfig.model_validate(tree)
@@ -157,10 +166,10 @@ def _override(tree: Any, override: str) -> str | None:
     return None
 
 
-def _explain(detail: Any) -> str:
+def _explain(detail: Any, model: type[BaseModel]) -> str:
     match detail["type"]:
         case "extra_forbidden":
-            known = _known_keys(detail["loc"][:-1])
+            known = _known_keys(model, detail["loc"][:-1])
             close = difflib.get_close_matches(str(detail["loc"][-1]), known, n=1)
             remedy = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
             return f"unknown key; {remedy}"
@@ -172,8 +181,7 @@ def _explain(detail: Any) -> str:
             return f"{detail['msg'][0].lower()}{detail['msg'][1:]}, but it is {repr(detail['input'])[:80]}"
 
 
-def _known_keys(location: Key) -> list[str]:
-    model: Any = RunConfig
+def _known_keys(model: Any, location: Key) -> list[str]:
     for part in location:
         if isinstance(part, str) and part in model.model_fields:
             annotation = model.model_fields[part].annotation

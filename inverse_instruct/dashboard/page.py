@@ -57,7 +57,7 @@ def to_json(value: Any) -> str:
 
 def live_page(name: str) -> str:
     """Return the page of the live dashboard; all its links are relative."""
-    return _template().render(
+    return template("page.html.jinja").render(
         name=name, version=__version__, live=True, scripts=SCRIPTS, styles=STYLES, digest=asset_digest
     )
 
@@ -66,7 +66,7 @@ def report_page(name: str, data: dict[str, Any]) -> str:
     """Return a page that needs nothing but itself; its policy allows the scripts in it and no connection."""
     hashes = " ".join(f"'sha256-{_hash(asset(script))}'" for script in SCRIPTS)
     policy = f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
-    return _template().render(
+    return template("page.html.jinja").render(
         name=name,
         version=__version__,
         live=False,
@@ -77,7 +77,8 @@ def report_page(name: str, data: dict[str, Any]) -> str:
     )
 
 
-def _template() -> Template:
+def template(name: str) -> Template:
+    """Return a template of this room; values are escaped."""
     environment = Environment(
         loader=PackageLoader("inverse_instruct.dashboard"),
         autoescape=True,
@@ -85,7 +86,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html.jinja")
+    return environment.get_template(name)
 
 
 def _hash(script: str) -> str:

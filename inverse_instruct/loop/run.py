@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 from inverse_instruct.config.sections import RunConfig
@@ -20,8 +21,13 @@ from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.store.run_dir import RunDir
 
 
-def run(config: RunConfig, path: Path) -> None:
+def run(config: RunConfig, path: Path, others: Sequence[Path] = ()) -> None:
     """Play all rounds of a run, or what is left of them.
+
+    Args:
+        config: of the run.
+        path: its folder.
+        others: runs whose finished stages are taken over where the keys are equal.
 
     Raises:
         RunDirError: the folder is in use, belongs to another config or other models, or its disk is full.
@@ -32,16 +38,16 @@ def run(config: RunConfig, path: Path) -> None:
         with run_dir.lock():
             config = pin_config(config, run_dir)
             with Ledger(run_dir.ledger, create=True) as ledger, warnings_as_events(run_dir.ledger):
-                _play(config, run_dir, ledger)
+                _play(config, run_dir, ledger, list(map(RunDir, others)))
     except (OSError, InverseInstructError) as error:
         raise disk_trouble(error, config, path) or error from error
 
 
-def _play(config: RunConfig, run_dir: RunDir, ledger: Ledger) -> None:
+def _play(config: RunConfig, run_dir: RunDir, ledger: Ledger, others: Sequence[RunDir]) -> None:
     state = "failed"
     try:
         _set_state(ledger, config, "running")
-        loop = Loop(config, run_dir, ledger)
+        loop = Loop(config, run_dir, ledger, others=others)
         pin_models(loop.models, run_dir)
         pin_ranks(config, run_dir)
         loop.play()

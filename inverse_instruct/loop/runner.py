@@ -18,6 +18,7 @@ from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.models import model_digest
 from inverse_instruct.inference.prompts import PromptFormatter
 from inverse_instruct.loop.engines import Engines
+from inverse_instruct.loop.shared_stages import take_over
 from inverse_instruct.recipes.recipe import Step
 from inverse_instruct.stages.keys import make_key
 from inverse_instruct.stages.play import leaving, play, refuse_empty, work
@@ -41,9 +42,20 @@ class Standing:
 class Runner:
     """Runs the stages of one run."""
 
-    def __init__(self, config: RunConfig, run_dir: RunDir, ledger: Ledger, engines: Engines) -> None:
-        """Run nothing yet."""
+    def __init__(
+        self, config: RunConfig, run_dir: RunDir, ledger: Ledger, engines: Engines, others: Sequence[RunDir] = ()
+    ) -> None:
+        """Run nothing yet.
+
+        Args:
+            config: of the run.
+            run_dir: of the run.
+            ledger: of the run.
+            engines: that its stages ask.
+            others: runs whose finished stages are taken over where the keys are equal.
+        """
         self._config, self._run_dir, self._ledger, self._engines = config, run_dir, ledger, engines
+        self._others = others
 
     def run(self, step: Step, at: Standing) -> Manifest:
         """Run a step unless it is done; return the manifest of its last stage.
@@ -81,6 +93,8 @@ class Runner:
     def _done(self, stage: Stage, at: Standing, key: str) -> Manifest | None:
         folder = self._run_dir.stage(at.round, stage.name)
         manifest = read_manifest(folder, key)
+        if manifest is None:
+            manifest = take_over(self._run_dir, self._others, at.round, stage.name, key)
         if manifest:
             stage.tidy(folder)
         return manifest

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 from inverse_instruct.errors import TrainingError
-from inverse_instruct.store.files import flush, write_json
+from inverse_instruct.store.files import flush, link_or_copy, write_json
 
 MARKER = "training.json"  # in every checkpoint of ours
 
@@ -36,7 +35,7 @@ def publish(export: Path, checkpoint: Path, key: str) -> list[Path]:
     for left in (temporary, old):  # by a kill
         shutil.rmtree(left, ignore_errors=True)
     temporary.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(export, temporary, copy_function=_link_or_copy)
+    shutil.copytree(export, temporary, copy_function=link_or_copy)
     write_json(temporary / MARKER, {"key": key})
     names = sorted(path.name for path in temporary.iterdir())
     for name in names:
@@ -47,11 +46,3 @@ def publish(export: Path, checkpoint: Path, key: str) -> list[Path]:
     flush(checkpoint.parent)
     shutil.rmtree(old, ignore_errors=True)
     return [checkpoint / name for name in names]
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    """Give a file a second name, or a second copy where the file system has no links."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evaluation import bootstrap_estimate, compare_paired, minimum_detectable_effect, wilson_estimate
+from evaluation import bootstrap_estimate, compare_paired, holm, minimum_detectable_effect, wilson_estimate
 
 
 def test_wilson_by_hand() -> None:
@@ -102,3 +102,8 @@ def test_minimum_detectable_effect_may_not_exist() -> None:
     assert minimum_detectable_effect(32, 0.05) is None
     with pytest.raises(ValueError, match="share"):
         minimum_detectable_effect(32, 0)
+
+
+def test_holm_corrects_in_the_order_of_the_values() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])  # the textbook's steps by hand
+    assert holm([0.6, 0.9]) == [1.0, 1.0] and holm([0.05]) == [0.05] and holm([]) == []

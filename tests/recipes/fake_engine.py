@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,9 +80,9 @@ def fake_train(room: Room) -> None:
     shutil.copytree(room.place.base, export)  # type: ignore[arg-type]
     (export / "rows.txt").write_text("\n".join(rows))
     assert room.place.checkpoint
-    publish(export, room.place.checkpoint, room.place.key)
+    files = publish(export, room.place.checkpoint, room.place.key)
     shutil.rmtree(export)
-    room.outputs.append(f"../../checkpoints/{room.place.checkpoint.name}/rows.txt")
+    room.outputs += [f"../../checkpoints/{path.parent.name}/{path.name}" for path in files]
     room.account(len(rows), {})
     room.metrics["phases"] = [
         {
@@ -109,7 +109,9 @@ def faked(recipe: Recipe) -> Recipe:
     return replace(recipe, train=replace(recipe.train, run=fake_train))
 
 
-def play(config: RunConfig, folder: Path, recipe: Recipe, lives: int | None = None) -> FakeClient:
+def play(
+    config: RunConfig, folder: Path, recipe: Recipe, lives: int | None = None, others: Sequence[Path] = ()
+) -> FakeClient:
     """Play a run with a fake engine.
 
     Raises:
@@ -122,5 +124,5 @@ def play(config: RunConfig, folder: Path, recipe: Recipe, lives: int | None = No
         run_dir = RunDir(folder)
         folder.mkdir(exist_ok=True)
         with Ledger(run_dir.ledger, create=True) as ledger:
-            rounds.Loop(config, run_dir, ledger, recipe).play()
+            rounds.Loop(config, run_dir, ledger, recipe, list(map(RunDir, others))).play()
     return client

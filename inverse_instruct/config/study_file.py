@@ -1,0 +1,92 @@
+"""The YAML of a study: variants of one config that are compared with each other.
+
+Enters: a file that names a config and what each variant changes. Leaves: a `Study`, with a whole config for each
+variant, or a `ConfigError` with every problem of every variant, each with its line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from inverse_instruct.config.config_file import ConfigFile, read_config, usable
+from inverse_instruct.config.outside import Text
+from inverse_instruct.config.section import File, Section
+from inverse_instruct.config.sections import RunConfig
+from inverse_instruct.config.yaml_file import read_yaml
+from inverse_instruct.errors import ConfigError
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
+
+class StudyFile(Section):
+    """What a study's file may say."""
+
+    name: Text = Field(pattern=NAME, max_length=60)
+    """Name of the study; its folder is `runs/NAME` unless --run-dir says otherwise."""
+    config: File
+    """The config that the variants change; a path relative to this file."""
+    baseline: Text
+    """Variant that all others are compared with."""
+    variants: dict[Text, dict[Text, Any]] = Field(min_length=2, max_length=100)
+    """Variant -> what it changes: keys such as `summarize.candidates` with their values."""
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> StudyFile:
+        import re
+
+        for name in self.variants:
+            if not re.match(NAME, name) or len(name) > 40:
+                raise ValueError(f"{name!r} cannot name a folder; take letters, digits, '.', '_' and '-'")
+        if self.baseline not in self.variants:
+            raise ValueError(f"baseline {self.baseline!r} is none of the variants: {', '.join(self.variants)}")
+        return self
+
+
+@dataclass(frozen=True)
+class Study:
+    """Variants of one config, and which of them the others are compared with."""
+
+    name: str
+    baseline: str
+    variants: dict[str, RunConfig]  # in the order of the file
+    changes: dict[str, dict[str, Any]]  # variant -> key -> value
+
+
+def load_study(path: Path, overrides: Sequence[str] = ()) -> Study:
+    """Read a study.
+
+    Args:
+        path: the YAML file.
+        overrides: `a.b=c` pairs that change all variants, and lose to what a variant changes itself.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    tree, lines = read_yaml(path)
+    file = ConfigFile(path, lines=lines)
+    if not isinstance(tree, dict):
+        raise ConfigError([f"{path}: holds no keys; start from one of the files under configs/studies/"])
+    try:
+        told = StudyFile.model_validate(tree)
+    except ValidationError as error:
+        file.explain(error, StudyFile)
+        raise file.error() from None
+    config = path.resolve().parent / told.config
+    usable(read_config(config, overrides))
+    variants = {}
+    for name, changes in told.variants.items():
+        own = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
+        read = read_config(config, [*overrides, *own], {"name": f"{told.name}-{name}"})
+        for _, problem in read.problems:
+            file.add(("variants", name), problem)
+        if read.config:
+            variants[name] = read.config
+    if file.problems:
+        raise file.error()
+    return Study(told.name, told.baseline, variants, told.variants)

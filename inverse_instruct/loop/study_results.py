@@ -1,0 +1,103 @@
+"""What came of a study: each variant's last checkpoint, and how it compares with the baseline's.
+
+Enters: the runs of a study. Leaves: a table. Every comparison is paired, problem by problem; as several are looked at,
+the p-values are also given as Holm corrects them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from evaluation import holm
+from inverse_instruct.benchmarks.compare import compare
+from inverse_instruct.config.study_file import Study
+from inverse_instruct.errors import RunDirError
+from inverse_instruct.store.manifest import Manifest, read_manifest
+from inverse_instruct.store.run_dir import RunDir
+
+
+@dataclass(frozen=True)
+class Against:
+    """A variant against the baseline, problem by problem."""
+
+    difference: float  # of the pass rates, in [-1, 1]
+    low: float  # 95 % interval, paired bootstrap over problems
+    high: float
+    gained: int  # problems
+    lost: int
+    p: float  # exact McNemar, two-sided
+    p_holm: float  # corrected for the number of variants
+
+
+@dataclass(frozen=True)
+class VariantResult:
+    """One variant; what there is not, or not yet, is None."""
+
+    variant: str
+    changes: dict[str, Any]  # key -> value
+    failure: str | None
+    rows: int | None  # selected in the last round
+    suites: dict[str, Any]  # suite -> its report
+    against: Against | None  # None for the baseline itself
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """What came of a study."""
+
+    study: str
+    baseline: str
+    variants: tuple[VariantResult, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
+def read_results(study: Study, folder: Path, failures: Mapping[str, str]) -> StudyResults:
+    """Read what there is of a study by now."""
+    rows = [_variant(study, folder, name, failures.get(name)) for name in study.variants]
+    corrected = iter(holm([row.against.p for row in rows if row.against]))
+    rows = [replace(row, against=replace(row.against, p_holm=next(corrected))) if row.against else row for row in rows]
+    return StudyResults(study.name, study.baseline, tuple(rows))
+
+
+def _variant(study: Study, folder: Path, name: str, failure: str | None) -> VariantResult:
+    selected, evaluated = _last(study, folder, name, "selection"), _last(study, folder, name, "evaluate")
+    return VariantResult(
+        variant=name,
+        changes=study.changes[name],
+        failure=failure,
+        rows=selected.rows_out if selected else None,
+        suites=evaluated.metrics["suites"] if evaluated else {},
+        against=_against(study, folder, name) if evaluated and name != study.baseline else None,
+    )
+
+
+def _last(study: Study, folder: Path, name: str, stage: str) -> Manifest | None:
+    return read_manifest(_folder(study, folder, name, stage))
+
+
+def _folder(study: Study, folder: Path, name: str, stage: str) -> Path:
+    return RunDir(folder / name).stage(study.variants[name].rounds, stage)
+
+
+def _against(study: Study, folder: Path, name: str) -> Against | None:
+    baseline, candidate = (_folder(study, folder, variant, "evaluate") for variant in (study.baseline, name))
+    try:
+        found = compare(baseline, candidate)
+    except RunDirError:  # the baseline has not been measured yet, or failed
+        return None
+    difference = found["difference"]
+    return Against(
+        difference["rate"],
+        difference["low"],
+        difference["high"],
+        len(found["gained"]),
+        len(found["lost"]),
+        found["p_two_sided"],
+        found["p_two_sided"],
+    )
