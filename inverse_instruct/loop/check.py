@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,7 +29,7 @@ from inverse_instruct.inference import requirements as engine
 from inverse_instruct.inference.model_files import check_architecture
 from inverse_instruct.inference.models import FETCHABLE, read_settings, resolve_model
 from inverse_instruct.inference.prompts import PromptFormatter, PromptTemplate
-from inverse_instruct.loop.pinned_config import check_config, check_ranks
+from inverse_instruct.loop.pinned_config import check_config, check_models, check_ranks
 from inverse_instruct.loop.plan import Plan, bytes_used, make_plan
 from inverse_instruct.stages.preprocess import check_yield
 from inverse_instruct.store.folder_lock import check_free
@@ -137,10 +138,13 @@ def _corpus_problems(config: RunConfig, notes: list[str]) -> list[str]:
     return problems
 
 
+def _models(config: RunConfig) -> dict[str, str]:
+    given = {"model.base": config.model.base, "model.start": config.model.start}
+    return {key: name for key, name in given.items() if name is not None}
+
+
 def _models_problems(config: RunConfig, notes: list[str]) -> Iterator[str]:
-    for key, name in (("model.base", config.model.base), ("model.start", config.model.start)):
-        if name is None:
-            continue
+    for key, name in _models(config).items():
         try:
             folder = resolve_model(name, download=False)
         except ModelError as error:
@@ -211,6 +215,9 @@ def _run_dir_problems(config: RunConfig, run_dir: Path, plan: Plan) -> Iterator[
     yield from _found("--run-dir", partial(check_free, run_dir, "--run-dir"))
     yield from _found("--run-dir", partial(check_config, config, RunDir(run_dir)))
     yield from _found("--run-dir", partial(check_ranks, config, RunDir(run_dir)))
+    with suppress(ModelError):  # of a model that is not here, all has been said
+        models = {key: resolve_model(name, download=False) for key, name in _models(config).items()}
+        yield from _found("--run-dir", partial(check_models, models, RunDir(run_dir)))
     existing = next(path for path in [run_dir.absolute(), *run_dir.absolute().parents] if path.exists())
     free, needed = shutil.disk_usage(existing).free, plan.disk_bytes - bytes_used(run_dir)
     if free < needed:

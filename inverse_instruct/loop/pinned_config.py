@@ -24,6 +24,7 @@ from inverse_instruct.training.launch import rank_count
 from inverse_instruct.training.zero import ranks_decide
 
 RANKS = "ranks.json"
+MODELS = "models.json"
 
 
 def check_config(config: RunConfig, run_dir: RunDir) -> RunConfig:
@@ -100,26 +101,37 @@ def pin_ranks(config: RunConfig, run_dir: RunDir) -> None:
         write_json(run_dir.path / RANKS, {"ranks": rank_count(config.train, gpu_count())})
 
 
-def pin_models(models: Mapping[str, Path], run_dir: RunDir) -> None:
-    """Write the digests of the models that are given to a run; if they are there already, they must be the same.
+def check_models(models: Mapping[str, Path], run_dir: RunDir) -> None:
+    """See that a run is given the models that it was started with.
 
     Args:
         models: key of the config -> folder of the model.
         run_dir: the run.
 
     Raises:
-        RunDirError: the files of a model are no longer those that the run was started with.
+        RunDirError: it is not, or the files of a model have changed.
     """
-    path = run_dir.path / "models.json"
-    digests = {key: model_digest(folder) for key, folder in models.items()}
+    path = run_dir.path / MODELS
+    if not path.exists():
+        return
     try:
-        pinned = json.loads(path.read_text(encoding="utf-8")) if path.exists() else digests
-    except ValueError as error:
+        pinned = {str(key): str(found) for key, found in json.loads(path.read_text(encoding="utf-8")).items()}
+    except (ValueError, AttributeError) as error:
         raise RunDirError(f"{path} is damaged ({error}); remove it if {', '.join(models)} are unchanged") from error
-    for key, found in digests.items():
-        if pinned.get(key) != found:
+    for key in sorted(pinned.keys() ^ models.keys()):
+        raise RunDirError(
+            f"{key}: the run was started with{'' if key in pinned else 'out'} one; leave it as it was, or choose "
+            "another --run-dir"
+        )
+    for key, folder in models.items():
+        if pinned[key] != (found := model_digest(folder)):
             raise RunDirError(
-                f"{key}: the files in {models[key]} have changed since the run was started (digest "
-                f"{pinned.get(key)} then, {found} now); put back the files, or choose another --run-dir"
+                f"{key}: the files in {folder} have changed since the run was started (digest {pinned[key]} then, "
+                f"{found} now); put back the files, or choose another --run-dir"
             )
-    write_json(path, digests)
+
+
+def pin_models(models: Mapping[str, Path], run_dir: RunDir) -> None:
+    """Write the digests of the models that are given to a run; arguments and errors as of `check_models`."""
+    check_models(models, run_dir)
+    write_json(run_dir.path / MODELS, {key: model_digest(folder) for key, folder in models.items()})
