@@ -11,6 +11,7 @@ import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -148,7 +149,7 @@ def _train(ledger: Ledger, run_dir: RunDir, number: int, model: Path) -> None:
     weights["model.norm.weight"] = weights["model.norm.weight"] + number
     save_file(weights, checkpoint / "model.safetensors", {"format": "pt"})
     (checkpoint / MARKER).write_text("{}")
-    phases = [
+    phases: list[dict[str, Any]] = [
         {
             "phase": f"phase-{order}-{data}",
             "data": data,
