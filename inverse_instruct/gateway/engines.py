@@ -191,14 +191,14 @@ async def until_broken(engine: Engine) -> str:
     """
     heartbeat = Heartbeat(engine.http, engine.url, lambda: engine.waiting)
     while True:
-        trouble = await heartbeat.beat()
+        why = await heartbeat.beat()
         if not engine.alive:
             return "died"
         if engine.changing.locked():
             heartbeat.forget()
-        elif trouble:
+        elif why:
             if engine.server:
-                engine.server.kill(trouble)
-            return trouble
+                engine.server.kill(why)
+            return why
         elif heartbeat.answers:
             engine.ready = True

@@ -1,7 +1,7 @@
 """The only HTTP client to inference servers: bounded concurrency, retries with backoff, typed errors.
 
 Enters: token ids. Leaves: text, or exact log-probabilities of given tokens. An attempt that fails because of the server
-or of what lies between is made again, at another endpoint if there is one (`trouble` tells how often); a row that is
+or of what lies between is made again, at another endpoint if there is one (`attempts` tells how often); a row that is
 refused, or never answered, is a `RequestError` for that row alone. A field of the sampling that a server does not know
 is left out from then on, and said so. Rows that were in flight when the engine died are
 sent again one at a time, so that one which kills it is found and set aside. Too many failed rows are a `ServerError`.
@@ -22,11 +22,11 @@ from typing import Any, Protocol, TypeVar
 import httpx
 
 from inverse_instruct.errors import RequestError, ServerError
+from inverse_instruct.inference.attempts import AttemptFailed, BadReply, Overloaded, TooSlow, Unavailable, check_status
 from inverse_instruct.inference.failures import FailedShare
 from inverse_instruct.inference.lanes import Lanes
 from inverse_instruct.inference.replies import Completion, check_model, read_completion, read_label_logprobs, read_reply
 from inverse_instruct.inference.sampling import EXTENSIONS, NEUTRAL, Sampling
-from inverse_instruct.inference.trouble import BadReply, Overloaded, TooSlow, Trouble, Unavailable, check_status
 from inverse_instruct.records import Reason
 
 Answer = TypeVar("Answer")
@@ -70,22 +70,22 @@ class Attempts:
     """What one request has met so far."""
 
     failures: dict[str, int]  # by endpoint
-    troubles: Counter[type[Trouble]] = field(default_factory=Counter)
+    by_kind: Counter[type[AttemptFailed]] = field(default_factory=Counter)
     deaths: list[int] = field(default_factory=list)  # starts of the engine that ended with this request in flight
 
-    def pause_seconds(self, trouble: Trouble) -> float:
-        """Count a trouble and return how long to wait now.
+    def pause_seconds(self, failed: AttemptFailed) -> float:
+        """Count a failed attempt and return how long to wait now.
 
         Raises:
             RequestError: it was the last attempt.
             ServerError: it was, and another row would not fare better.
         """
-        kind = type(trouble)
-        self.troubles[kind] += 1
-        if self.troubles[kind] >= kind.max_attempts:
-            raise trouble.final() from trouble
-        backoff = min(MAX_BACKOFF_SECONDS, BACKOFF_SECONDS * 2 ** (self.troubles.total() - 1))
-        return max(trouble.wait_seconds, float(backoff) * random.uniform(0.5, 1))
+        kind = type(failed)
+        self.by_kind[kind] += 1
+        if self.by_kind[kind] >= kind.max_attempts:
+            raise failed.final() from failed
+        backoff = min(MAX_BACKOFF_SECONDS, BACKOFF_SECONDS * 2 ** (self.by_kind.total() - 1))
+        return max(failed.wait_seconds, float(backoff) * random.uniform(0.5, 1))
 
 
 class InferenceClient:
@@ -230,13 +230,13 @@ class InferenceClient:
                     if not self._leave_out(str(error), sent):
                         raise
                     continue
-                except Trouble as caught:
-                    trouble = caught
+                except AttemptFailed as caught:
+                    failed = caught
                 attempts.failures[url] += 1
-                died = await self._revive(trouble, attempts, start)
+                died = await self._revive(failed, attempts, start)
             if not died:
-                await asyncio.sleep(attempts.pause_seconds(trouble))
-                self._blame(trouble, attempts, start)  # an engine may die a moment after its error
+                await asyncio.sleep(attempts.pause_seconds(failed))
+                self._blame(failed, attempts, start)  # an engine may die a moment after its error
 
     def _leave_out(self, refusal: str, sent: dict[str, Any]) -> bool:
         """Tell whether a server refused a field that it does not know; nobody is sent that one any more."""
@@ -248,26 +248,26 @@ class InferenceClient:
         self._unknown |= unknown
         return bool(unknown)
 
-    async def _revive(self, trouble: Trouble, attempts: Attempts, start: int) -> bool:
-        """Bring the backend back after a trouble; tell whether it died with this request in flight."""
-        if self._backend is None or isinstance(trouble, BadReply | Overloaded):
+    async def _revive(self, failed: AttemptFailed, attempts: Attempts, start: int) -> bool:
+        """Bring the backend back after a failed attempt; tell whether it died with this request in flight."""
+        if self._backend is None or isinstance(failed, BadReply | Overloaded):
             return False
         if attempts.deaths:
             await asyncio.sleep(SETTLE_SECONDS)  # before another row is sent, which would be blamed
         async with self._reviving:
             await self._backend.revive(counted=not attempts.deaths)
-        return self._blame(trouble, attempts, start)
+        return self._blame(failed, attempts, start)
 
-    def _blame(self, trouble: Trouble, attempts: Attempts, start: int) -> bool:
-        """Tell whether the backend is another than the one that gave this trouble; note its death if so."""
-        if self._backend is None or isinstance(trouble, BadReply | Overloaded) or self._backend.starts == start:
+    def _blame(self, failed: AttemptFailed, attempts: Attempts, start: int) -> bool:
+        """Tell whether the backend is another than the one on which this attempt failed; note its death if so."""
+        if self._backend is None or isinstance(failed, BadReply | Overloaded) or self._backend.starts == start:
             return False
         attempts.deaths.append(start)
         if len(attempts.deaths) > KILLS:
             for death in attempts.deaths:  # another row may have noticed one first, and had it counted
                 self._backend.forgive(death)
             raise RequestError(
-                f"the engine died {KILLS} times with nothing but this row in flight: {trouble}", Reason.KILLS_ENGINE
+                f"the engine died {KILLS} times with nothing but this row in flight: {failed}", Reason.KILLS_ENGINE
             )
         return True
 

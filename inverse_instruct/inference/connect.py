@@ -55,9 +55,9 @@ class GivenServers:
                     await served_name(url, endpoint_key())
                     return
                 except ServerError as error:
-                    trouble = error
+                    failed = error
             if time.monotonic() > deadline:
-                raise ServerError(f"no endpoint has answered for {self._timeout_seconds:.0f} s; the last: {trouble}")
+                raise ServerError(f"no endpoint has answered for {self._timeout_seconds:.0f} s; the last: {failed}")
             await asyncio.sleep(ASK_AGAIN_SECONDS)
 
     def forgive(self, start: int) -> None:

@@ -1,7 +1,7 @@
 """Counts the rows that failed for good, and stops a run in which they are too many.
 
-Enters: the outcome of every row. Leaves: nothing, or a `ServerError` that names the most frequent trouble. The share is
-that of the last `WINDOW_ROWS` rows, so that trouble which begins after days is seen within minutes. Rows that do not
+Enters: the outcome of every row. Leaves: nothing, or a `ServerError` that names the most frequent failure. The share is
+that of the last `WINDOW_ROWS` rows, so that failures that begin after days are seen within minutes. Rows that do not
 fit into the context are no failures of the server and are not counted.
 """
 

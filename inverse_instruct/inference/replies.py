@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from inverse_instruct.inference.trouble import BadReply, BadScore, NoLogprobs
+from inverse_instruct.inference.attempts import BadReply, BadScore, NoLogprobs
 
 FINISHED = ("stop", "length")
 MAX_TOKENS = 2**31

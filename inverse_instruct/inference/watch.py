@@ -86,8 +86,8 @@ async def watch(server: VllmServer, waiting: Callable[[], int]) -> NoReturn:
     async with httpx.AsyncClient(trust_env=False) as client:
         heartbeat = Heartbeat(client, server.url, waiting)
         while True:
-            trouble = await heartbeat.beat()
+            why = await heartbeat.beat()
             if not (server.ready and server.alive):
                 heartbeat.forget()
-            elif trouble:
-                server.kill(trouble)
+            elif why:
+                server.kill(why)

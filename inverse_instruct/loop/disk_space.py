@@ -19,7 +19,7 @@ NO_ROOM_BYTES = 2**18  # with less than this, whatever failed failed for want of
 READ_ONLY = r"Read-only file system|readonly database"
 
 
-def disk_trouble(error: BaseException, config: RunConfig, run_dir: Path) -> RunDirError | None:
+def disk_error(error: BaseException, config: RunConfig, run_dir: Path) -> RunDirError | None:
     """Return what a person must do about the disk, if an error comes from it."""
     text = str(error).rstrip()
     if re.search(READ_ONLY, text):

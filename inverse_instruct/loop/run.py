@@ -13,7 +13,7 @@ from pathlib import Path
 
 from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.errors import InverseInstructError
-from inverse_instruct.loop.disk_space import disk_trouble
+from inverse_instruct.loop.disk_space import disk_error
 from inverse_instruct.loop.pinned_config import pin_config, pin_models, pin_ranks
 from inverse_instruct.loop.rounds import Loop
 from inverse_instruct.store.event_log import warnings_as_events
@@ -40,7 +40,7 @@ def run(config: RunConfig, path: Path, others: Sequence[Path] = ()) -> None:
             with Ledger(run_dir.ledger, create=True) as ledger, warnings_as_events(run_dir.ledger):
                 _play(config, run_dir, ledger, list(map(RunDir, others)))
     except (OSError, InverseInstructError) as error:
-        raise disk_trouble(error, config, path) or error from error
+        raise disk_error(error, config, path) or error from error
 
 
 def _play(config: RunConfig, run_dir: RunDir, ledger: Ledger, others: Sequence[RunDir]) -> None:

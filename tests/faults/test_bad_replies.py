@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from inverse_instruct.errors import InverseInstructError, RequestError, ServerError
+from inverse_instruct.inference import attempts as attempts_module
 from inverse_instruct.inference import client as client_module
-from inverse_instruct.inference import trouble as trouble_module
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.records import Reason
@@ -112,7 +112,7 @@ def test_a_passing_fault_changes_nothing(bad_server: Make, fault: str) -> None:
 @pytest.mark.parametrize("fault", UNAVAILABLE | UNUSABLE)
 def test_a_lasting_fault_is_one_row_with_a_reason(bad_server: Make, fault: str) -> None:
     server = bad_server((UNAVAILABLE | UNUSABLE)[fault])
-    with pytest.raises(RequestError, match="the last trouble") as caught:
+    with pytest.raises(RequestError, match="the last failure") as caught:
         ask(server, complete)
     assert caught.value.reason == (Reason.BAD_REPLY if fault in UNUSABLE else Reason.REQUEST_FAILED)
     assert len(server.bodies) == (4 if fault in UNUSABLE else 10)
@@ -161,7 +161,7 @@ def test_the_server_says_when_to_come_back(bad_server: Make, monkeypatch: pytest
     server = bad_server(status(code, b"", "Retry-After: 1"), good)
     ask(server, complete)
     assert 1.0 <= server.times[1] - server.times[0] < 2.0
-    monkeypatch.setattr(trouble_module, "MAX_RETRY_AFTER_SECONDS", 0.5)
+    monkeypatch.setattr(attempts_module, "MAX_RETRY_AFTER_SECONDS", 0.5)
     for value in ("86400", "Wed, 21 Oct 2099 07:28:00 GMT"):
         server = bad_server(status(code, b"", f"Retry-After: {value}"), good)
         ask(server, complete)

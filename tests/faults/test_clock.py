@@ -17,7 +17,7 @@ PACKAGE = ROOT / "inverse_instruct"
 READERS = {
     "store/ledger.py": "stamps that persons are shown; order is that of writing",
     "dashboard/report.py": "when a page was made",
-    "inference/trouble.py": "a Retry-After header may be a date; the wait has an upper limit",
+    "inference/attempts.py": "a Retry-After header may be a date; the wait has an upper limit",
     "loop_service/runner.py": "at worst engines are not paused beside a training",
 }
 """Where the time of day may be read, and why a jump does no harm."""

@@ -1,7 +1,7 @@
 """What can go wrong with one attempt of a request, and how often each is tried again before its row is set aside.
 
-Enters: an HTTP status with its headers and body. Leaves: nothing if it is a success, else a `Trouble` (send it again),
-a `RequestError` (this row is refused) or a `ServerError` (no row would be answered).
+Enters: an HTTP status with its headers and body. Leaves: nothing if it is a success, else an `AttemptFailed` (send it
+again), a `RequestError` (this row is refused) or a `ServerError` (no row would be answered).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_MESSAGE_CHARACTERS = 300
 MAX_RETRY_AFTER_SECONDS = 60.0  # a server that asks for more is asked again after this
 
 
-class Trouble(Exception):
+class AttemptFailed(Exception):
     """An attempt failed, and the next one may not."""
 
     max_attempts: ClassVar[int]
@@ -36,10 +36,10 @@ class Trouble(Exception):
 
     def final(self) -> RequestError | ServerError:
         """Return the error that ends the row after the last attempt."""
-        return RequestError(f"gave up after {self.max_attempts} attempts; the last trouble: {self}", self.reason)
+        return RequestError(f"gave up after {self.max_attempts} attempts; the last failure: {self}", self.reason)
 
 
-class Unavailable(Trouble):
+class Unavailable(AttemptFailed):
     """No connection, or the server says that it cannot now."""
 
     max_attempts = 10  # with their pauses about 40 s
@@ -50,14 +50,14 @@ class Overloaded(Unavailable):
     """The server lives but has too much to do."""
 
 
-class TooSlow(Trouble):
+class TooSlow(AttemptFailed):
     """No whole reply within `inference.request_timeout_seconds`."""
 
     max_attempts = 2
     reason = Reason.REQUEST_FAILED
 
 
-class BadReply(Trouble):
+class BadReply(AttemptFailed):
     """A success by its status, but nothing that can be used."""
 
     max_attempts = 4
@@ -82,7 +82,7 @@ def check_status(url: str, response: httpx.Response, content: bytes) -> None:
     """Return if a reply is a success.
 
     Raises:
-        Trouble: it may be cured.
+        AttemptFailed: it may be cured.
         RequestError: the server refuses this row.
         ServerError: it refuses all of them.
     """
