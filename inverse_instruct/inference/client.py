@@ -24,7 +24,7 @@ import httpx
 from inverse_instruct.errors import RequestError, ServerError
 from inverse_instruct.inference.attempts import AttemptFailed, BadReply, Overloaded, TooSlow, Unavailable, check_status
 from inverse_instruct.inference.failures import FailedShare
-from inverse_instruct.inference.lanes import Lanes
+from inverse_instruct.inference.quarantine import QuarantineGate
 from inverse_instruct.inference.replies import Completion, check_model, read_completion, read_label_logprobs, read_reply
 from inverse_instruct.inference.sampling import EXTENSIONS, NEUTRAL, Sampling
 from inverse_instruct.records import Reason
@@ -120,7 +120,7 @@ class InferenceClient:
         self._timeout_seconds = timeout_seconds
         self._backend = backend
         self._reviving = asyncio.Lock()
-        self._lanes = Lanes()
+        self._gate = QuarantineGate()
         self._slots = asyncio.Semaphore(concurrency)
         self._share = FailedShare(max_failed_share)
         limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency, keepalive_expiry=2)
@@ -221,7 +221,7 @@ class InferenceClient:
         attempts = Attempts(dict.fromkeys(self._in_flight, 0))
         while True:
             url = min(self._in_flight, key=lambda endpoint: (attempts.failures[endpoint], self._in_flight[endpoint]))
-            async with self._lanes.place(alone=bool(attempts.deaths)):
+            async with self._gate.place(alone=bool(attempts.deaths)):
                 start = self._backend.starts if self._backend else 0
                 sent = {name: value for name, value in body.items() if name not in self._unknown}
                 try:

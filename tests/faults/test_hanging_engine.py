@@ -17,7 +17,7 @@ from inverse_instruct.errors import ServerError
 from inverse_instruct.inference import connect as connect_module
 from inverse_instruct.inference import watch as watch_module
 from inverse_instruct.inference.connect import connect
-from inverse_instruct.inference.lanes import Lanes
+from inverse_instruct.inference.quarantine import QuarantineGate
 from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.inference.watch import watch
@@ -136,11 +136,11 @@ def test_a_pause_of_this_process_is_not_held_against_it(engine: Engine) -> None:
 
 def test_a_suspect_is_alone_and_nobody_waits_for_ever() -> None:
     async def main() -> list[tuple[str, int]]:
-        lanes, seen, at_once = Lanes(), [], 0
+        gate, seen, at_once = QuarantineGate(), [], 0
 
         async def work(name: str, alone: bool) -> None:
             nonlocal at_once
-            async with lanes.place(alone=alone):
+            async with gate.place(alone=alone):
                 at_once += 1
                 await asyncio.sleep(0.02)
                 seen.append((name, at_once))

@@ -1,4 +1,4 @@
-"""Requests side by side, and those under suspicion alone.
+"""Requests side by side, and those that are suspected of killing the engine in quarantine, one at a time.
 
 Enters: a request that wants to be sent. Leaves: its turn. A suspect waits until nothing else is in flight, and nothing
 else starts while a suspect waits or is in flight.
@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Lanes:
+class QuarantineGate:
     """The places that requests take while they are in flight."""
 
     def __init__(self) -> None:
