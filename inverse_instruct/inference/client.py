@@ -61,7 +61,7 @@ class Backend(Protocol):
             ServerError: it does not come back.
         """
 
-    def forgive(self, start: int) -> None:
+    def uncount_restart(self, start: int) -> None:
         """Do not count the restart that followed the start of this number."""
 
 
@@ -265,7 +265,7 @@ class InferenceClient:
         attempts.deaths.append(start)
         if len(attempts.deaths) > KILLS:
             for death in attempts.deaths:  # another row may have noticed one first, and had it counted
-                self._backend.forgive(death)
+                self._backend.uncount_restart(death)
             raise RequestError(
                 f"the engine died {KILLS} times with nothing but this row in flight: {failed}", Reason.KILLS_ENGINE
             )

@@ -60,7 +60,7 @@ class GivenServers:
                 raise ServerError(f"no endpoint has answered for {self._timeout_seconds:.0f} s; the last: {failed}")
             await asyncio.sleep(ASK_AGAIN_SECONDS)
 
-    def forgive(self, start: int) -> None:
+    def uncount_restart(self, start: int) -> None:
         """Nothing is counted."""
 
 

@@ -127,7 +127,7 @@ class VllmServer:
             self.stop()
             self.start()
 
-    def forgive(self, start: int) -> None:
+    def uncount_restart(self, start: int) -> None:
         """Do not count the restart that followed the start of this number."""
         self._counted.discard(start)
 

@@ -76,7 +76,7 @@ class Engine:
         self.starts += 1
         self._dead = threading.Event()
 
-    def forgive(self, start: int) -> None:
+    def uncount_restart(self, start: int) -> None:
         self.counted.discard(start)
 
 

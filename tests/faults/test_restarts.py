@@ -67,7 +67,7 @@ def test_restarts_are_bounded_but_for_those_of_a_row(server: QuickServer) -> Non
     for _ in range(3):
         server.end()
         asyncio.run(server.revive(counted=False))
-    server.forgive(1)
+    server.uncount_restart(1)
     server.end()
     asyncio.run(server.revive())
     server.end()

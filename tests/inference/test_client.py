@@ -162,7 +162,7 @@ class Backend:
         await asyncio.sleep(0.01)
         self.active -= 1
 
-    def forgive(self, start: int) -> None:
+    def uncount_restart(self, start: int) -> None:
         raise AssertionError("it has not died")
 
 
