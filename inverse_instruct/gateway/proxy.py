@@ -76,7 +76,7 @@ class Proxy:
             except BadReply:
                 await reply.fail(ApiError(502, "the engine gave a reply that cannot be read"))
             except (httpx.TransportError, EngineLost):
-                engine.ready = False  # until its keeper finds it well
+                engine.ready = False  # until its supervisor finds it well
                 await reply.fail(self._service.availability.error())
 
     async def _forward(self, fields: dict[str, Any], deployment: Deployment, engine: Engine, reply: Reply) -> None:

@@ -17,8 +17,8 @@ from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.errors import InverseInstructError, RunDirError, ServerError
 from inverse_instruct.gateway.availability import Availability
 from inverse_instruct.gateway.deployment import Deployer, Deployment
+from inverse_instruct.gateway.engine_supervisor import EngineSupervisor
 from inverse_instruct.gateway.engines import Engine
-from inverse_instruct.gateway.keeper import Keeper
 from inverse_instruct.gateway.limits import Admission
 from inverse_instruct.gateway.metrics import Metrics
 from inverse_instruct.gateway.promoted import Registry
@@ -48,7 +48,7 @@ class Service:
         self.availability = Availability()
         self._registry = Registry(run_dir.ledger)
         self._deployer = Deployer(config, run_dir.logs)
-        self._keeper = Keeper(
+        self._supervisor = EngineSupervisor(
             self._deployer,
             self._registry,
             self.availability,
@@ -74,7 +74,7 @@ class Service:
         Raises:
             ApiError: 404, no engine has it; 503, no engine is ready.
         """
-        if not self._keeper.awake.is_set() or self.serving is None:
+        if not self._supervisor.awake.is_set() or self.serving is None:
             raise self.availability.error()
         if model not in (CURRENT, self.serving.checkpoint.name):
             raise ApiError(
@@ -91,7 +91,7 @@ class Service:
     def status(self) -> dict[str, Any]:
         """Return what `/ready` tells; `ready`: a request would be answered, if need be after a swap in place."""
         checkpoint = self.serving.checkpoint if self.serving else None
-        ready = self._keeper.awake.is_set() and self.serving is not None and self.serving.pick() is not None
+        ready = self._supervisor.awake.is_set() and self.serving is not None and self.serving.pick() is not None
         return {
             "ready": ready,
             "state": self.availability.state,
@@ -113,7 +113,7 @@ class Service:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._keeper.close()
+        await self._supervisor.close()
         await asyncio.gather(*(engine.close() for engine in self.engines))
 
     def cut_off(self) -> None:
@@ -126,7 +126,7 @@ class Service:
         if self.section.during_training == "serve":
             return
         async with self._changing:
-            self._keeper.awake.clear()
+            self._supervisor.awake.clear()
             self.availability.set("paused", f"the engines rest: {reason}")
             if self.serving is None:
                 return
@@ -141,26 +141,26 @@ class Service:
 
     async def resume_engines(self) -> None:
         """Take the devices back; stopped engines are started with what is promoted by then."""
-        if self._keeper.awake.is_set():
+        if self._supervisor.awake.is_set():
             return
         async with self._changing:
             for engine in self.serving.engines if self.serving else ():
                 try:
                     await engine.command("wake_up")
                 except ServerError:
-                    await engine.stop()  # its keeper starts it again
+                    await engine.stop()  # its supervisor starts it again
             if self.serving:
                 self.availability.set("serving")
             else:
                 self.availability.set_starting("starting", "the engine is starting")
-            self._keeper.awake.set()
+            self._supervisor.awake.set()
 
     # -- following the ledger ----------------------------------------------------------------------------------------
 
     async def _follow(self) -> None:
         while True:
             async with self._changing:
-                if self._keeper.awake.is_set():
+                if self._supervisor.awake.is_set():
                     try:
                         promoted, move = await self._registry.promoted()
                         if promoted and move != self._refused and not self._serves(promoted):
@@ -223,7 +223,7 @@ class Service:
         if old and old.engines != deployment.engines:
             self._spawn(self._retire(old))
         for engine in deployment.engines:
-            self._keeper.watch(engine, lambda: self.serving)
+            self._supervisor.watch(engine, lambda: self.serving)
 
     async def _drain(self, deployment: Deployment) -> None:
         seconds = self.section.drain_timeout_seconds
@@ -235,7 +235,7 @@ class Service:
             self._retired[engine] = None
         await self._drain(deployment)
         for engine in deployment.engines:
-            await self._keeper.release(engine)
+            await self._supervisor.release(engine)
             await engine.close()
             self._retired.pop(engine, None)
 

@@ -1,7 +1,7 @@
 """What persons want of the runs of one folder: which are to be played, in which order, and how the others ended.
 
-Enters: wishes. Leaves: one JSON file that is rewritten whole, by rename, before a change is acknowledged, so that a
-service that is killed and started again goes on with the same wishes. Configs are not in it: each run's folder has its
+Enters: what is wanted. Leaves: one JSON file that is rewritten whole, by rename, before a change is acknowledged, so that a
+service that is killed and started again goes on with the same queue. Configs are not in it: each run's folder has its
 `run.yaml`. Not guaranteed: anything when two processes write; the service locks its folder.
 """
 
@@ -20,7 +20,7 @@ Wanted = Literal["running", "stopped"]
 
 
 @dataclass(frozen=True)
-class Wish:
+class QueuedRun:
     """What is wanted of one run, and how its last process ended."""
 
     wanted: Wanted
@@ -30,21 +30,21 @@ class Wish:
 
 
 class RunQueue:
-    """The wishes, those that are to be played in the order in which they were made; safe to use from any thread."""
+    """The runs, those that are to be played in the order in which they were wanted; safe to use from any thread."""
 
     def __init__(self, path: Path) -> None:
-        """Read the wishes of an earlier process.
+        """Read the queue of an earlier process.
 
         Raises:
             RunDirError: the file is damaged.
         """
         self._path = path
         self._lock = Lock()
-        self._wishes: dict[str, Wish] = {}
+        self._runs: dict[str, QueuedRun] = {}
         try:
             if path.exists():
                 rows = json.loads(path.read_text(encoding="utf-8"))
-                self._wishes = {name: Wish(**row) for name, row in rows.items()}
+                self._runs = {name: QueuedRun(**row) for name, row in rows.items()}
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise RunDirError(
                 f"{path} is damaged ({error}); move it away and submit the runs again, what they did is kept"
@@ -58,20 +58,20 @@ class RunQueue:
             submitted: where its config comes from; None: from where it came before.
         """
         with self._lock:
-            wish = Wish("running", submitted=self._is_submitted(name) if submitted is None else submitted)
+            queued = QueuedRun("running", submitted=self._is_submitted(name) if submitted is None else submitted)
             if not self._is_wanted(name):
-                self._wishes.pop(name, None)
-            self._set(name, wish)
+                self._runs.pop(name, None)
+            self._set(name, queued)
 
     def end(self, name: str, ended: str, reason: str) -> None:
         """Take a run out of the queue and say why."""
         with self._lock:
-            self._set(name, Wish("stopped", ended, reason, self._is_submitted(name)))
+            self._set(name, QueuedRun("stopped", ended, reason, self._is_submitted(name)))
 
-    def get(self, name: str) -> Wish | None:
+    def get(self, name: str) -> QueuedRun | None:
         """Return what is wanted of a run; None: nobody has said anything."""
         with self._lock:
-            return self._wishes.get(name)
+            return self._runs.get(name)
 
     def is_wanted(self, name: str) -> bool:
         """Tell whether a run is to be played."""
@@ -87,20 +87,20 @@ class RunQueue:
         """Note that a run in the queue has a config of the person who starts the service."""
         with self._lock:
             if self._is_submitted(name):
-                self._set(name, replace(self._wishes[name], submitted=False))
+                self._set(name, replace(self._runs[name], submitted=False))
 
     def waiting(self) -> list[str]:
         """Return the runs that are to be played, the next one first."""
         with self._lock:
-            return [name for name in self._wishes if self._is_wanted(name)]
+            return [name for name in self._runs if self._is_wanted(name)]
 
     def _is_wanted(self, name: str) -> bool:
-        return name in self._wishes and self._wishes[name].wanted == "running"
+        return name in self._runs and self._runs[name].wanted == "running"
 
     def _is_submitted(self, name: str) -> bool:
-        return name not in self._wishes or self._wishes[name].submitted
+        return name not in self._runs or self._runs[name].submitted
 
-    def _set(self, name: str, wish: Wish) -> None:
-        wishes = self._wishes | {name: wish}
-        write_json(self._path, {name: asdict(wish) for name, wish in wishes.items()})
-        self._wishes = wishes
+    def _set(self, name: str, queued: QueuedRun) -> None:
+        runs = self._runs | {name: queued}
+        write_json(self._path, {name: asdict(queued) for name, queued in runs.items()})
+        self._runs = runs

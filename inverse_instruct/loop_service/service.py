@@ -156,14 +156,14 @@ class LoopService:
             status = summarize_run(run_dir.path)
         except NoRunError:
             status = EMPTY_STATUS
-        wish = self._queue.get(name)
+        queued = self._queue.get(name)
         waiting = self._queue.waiting()
         return {
             "name": name,
             "state": self._state(name, status),
-            "wanted": wish.wanted if wish else None,
+            "wanted": queued.wanted if queued else None,
             "queue_position": waiting.index(name) if name in waiting else None,
-            "reason": wish.reason or None if wish else None,
+            "reason": queued.reason or None if queued else None,
             **status,
             "run_dir": str(run_dir.path),
         }
@@ -186,15 +186,15 @@ class LoopService:
 
     def _state(self, name: str, status: dict[str, Any]) -> str:
         """Say in a word where a run is: queued, running, stopping, stopped, done, failed or interrupted."""
-        wish = self._queue.get(name)
+        queued = self._queue.get(name)
         if self._player and self._player.playing == name:
-            return "running" if wish and wish.wanted == "running" else "stopping"
+            return "running" if queued and queued.wanted == "running" else "stopping"
         recorded = status["run"]["state"] if status["run"] else "interrupted"
         if recorded == "running":  # by a command of a person, or by what is left of a service that was killed
             return "running"
-        if wish and wish.wanted == "running":
+        if queued and queued.wanted == "running":
             return "queued"
-        return wish.ended if wish else str(recorded)
+        return queued.ended if queued else str(recorded)
 
 
 def _log_end(task: asyncio.Task[None]) -> None:

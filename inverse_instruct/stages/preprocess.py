@@ -57,13 +57,13 @@ def preprocess(room: Room) -> None:
     """
     started = time.monotonic()
     sources: list[CorpusSource] = room.section("corpus")
-    sieve = _Sieve(room.section())
+    row_filter = _RowFilter(room.section())
     languages: Counter[str] = Counter()
     original = room.writer(ORIGINAL, TrainingRow)
     for source in sources:
         check_there(source)
     for row in _with_progress(sources):
-        result, training_row = (row, None) if isinstance(row, Rejection) else sieve.judge(row)
+        result, training_row = (row, None) if isinstance(row, Rejection) else row_filter.judge(row)
         if training_row is not None:
             original.write(training_row)
         if isinstance(result, Snippet):
@@ -74,7 +74,7 @@ def preprocess(room: Room) -> None:
     rows = room.rows_out + room.rejected.total()
     room.metrics |= {
         "original_rows": original.count,
-        "original_rejected": dict(sieve.original_rejected),
+        "original_rejected": dict(row_filter.original_rejected),
         "languages": dict(languages.most_common()),
         "rows_per_second": round(rows / (time.monotonic() - started), 1),
     }
@@ -120,7 +120,7 @@ def _code_of(row: SourceRow, config: PreprocessSection) -> Code | NotCode:
         return NotCode(Reason.PARSER_FAILED, str(error))
 
 
-class _Sieve:
+class _RowFilter:
     """What is remembered from row to row: duplicates, and the benchmarks to keep out."""
 
     def __init__(self, config: PreprocessSection) -> None:

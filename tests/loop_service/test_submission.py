@@ -108,7 +108,7 @@ def test_what_was_wanted_is_read_back_in_order(tmp_path: Path) -> None:
     queue.end("b", "failed", "for a reason")
     again = RunQueue(tmp_path / "queue.json")
     assert again.waiting() == ["a", "c"] and not again.is_wanted("b")
-    assert (wish := again.get("b")) and (wish.ended, wish.reason) == ("failed", "for a reason")
+    assert (queued := again.get("b")) and (queued.ended, queued.reason) == ("failed", "for a reason")
     again.want("b")
     assert RunQueue(tmp_path / "queue.json").waiting() == ["a", "c", "b"]
     (tmp_path / "queue.json").write_text("{")

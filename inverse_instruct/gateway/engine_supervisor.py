@@ -22,7 +22,7 @@ from inverse_instruct.gateway.promoted import Registry
 WINDOW_SECONDS = 3600.0
 
 
-class Keeper:
+class EngineSupervisor:
     """Watches the engines of a service."""
 
     def __init__(
@@ -48,14 +48,14 @@ class Keeper:
         self.awake.set()
 
     def watch(self, engine: Engine, deployment: Callable[[], Deployment | None]) -> None:
-        """Keep an engine alive from now on, if it is not being kept already.
+        """Keep an engine alive from now on, if it is not being watched already.
 
         Args:
             engine: it is up.
             deployment: tells what it should have whenever that matters.
         """
         if engine not in self._watches or self._watches[engine].done():
-            self._watches[engine] = asyncio.create_task(self._keep(engine, deployment))
+            self._watches[engine] = asyncio.create_task(self._supervise(engine, deployment))
 
     async def release(self, engine: Engine) -> None:
         """Keep an engine no longer."""
@@ -69,9 +69,9 @@ class Keeper:
         for engine in list(self._watches):
             await self.release(engine)
 
-    async def _keep(self, engine: Engine, deployment: Callable[[], Deployment | None]) -> None:
+    async def _supervise(self, engine: Engine, deployment: Callable[[], Deployment | None]) -> None:
         while True:
-            trouble = await until_broken(engine)
+            why = await until_broken(engine)
             engine.ready = False
             engine.cut_off()
             if engine.retiring:
@@ -82,22 +82,22 @@ class Keeper:
                 if wanted is None or engine not in wanted.engines:
                     return
                 swapped = engine.alive and await engine.healthy()  # a swap has started it meanwhile
-                if not swapped and not await self._revive(engine, wanted, trouble):
+                if not swapped and not await self._revive(engine, wanted, why):
                     return
                 engine.ready = True
 
-    async def _revive(self, engine: Engine, deployment: Deployment, trouble: str) -> bool:
+    async def _revive(self, engine: Engine, deployment: Deployment, why: str) -> bool:
         """Start an engine again until it is well; tell whether it is."""
         name = deployment.checkpoint.name
         while self._may_restart():
             started = time.monotonic()
             self._availability.set_starting("restarting", "the engine is being started again")
             self._metrics.engine_restarts.inc()
-            await self._registry.record(f"the engine of {name} {trouble} and is started again")
+            await self._registry.record(f"the engine of {name} {why} and is started again")
             try:
                 await self._deployer.restart(engine, deployment)
             except (InverseInstructError, OSError, ValueError) as error:
-                trouble = f"did not come back ({error})"
+                why = f"did not come back ({error})"
                 continue
             seconds = time.monotonic() - started
             self._availability.note_start(seconds)
@@ -107,7 +107,7 @@ class Keeper:
         reason = f"the engine was started again {self._max_restarts} times within an hour and is left alone now"
         self._availability.set("failed", reason)
         await self._registry.record(
-            f"the engine of {name} {trouble}; {reason}: see {self._logs}, then promote another "
+            f"the engine of {name} {why}; {reason}: see {self._logs}, then promote another "
             "checkpoint or start the service again"
         )
         await engine.stop()
