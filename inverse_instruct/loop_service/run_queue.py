@@ -1,8 +1,8 @@
 """What persons want of the runs of one folder: which are to be played, in which order, and how the others ended.
 
-Enters: what is wanted. Leaves: one JSON file that is rewritten whole, by rename, before a change is acknowledged, so that a
-service that is killed and started again goes on with the same queue. Configs are not in it: each run's folder has its
-`run.yaml`. Not guaranteed: anything when two processes write; the service locks its folder.
+Enters: what is wanted. Leaves: one JSON file that is rewritten whole, by rename, before a change is acknowledged, so
+that a service that is killed and started again goes on with the same queue. Configs are not in it: each run's folder
+has its `run.yaml`. Not guaranteed: anything when two processes write; the service locks its folder.
 """
 
 from __future__ import annotations
