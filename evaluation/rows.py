@@ -1,7 +1,8 @@
-"""Benchmark rows from where they lie: a file, a data folder, or the Hugging Face hub.
+"""Benchmark rows as their files hold them: the one reader for suites, for what is kept out of training, for samples.
 
-Enters: a path or a hub name. Leaves: the rows, each with the place it came from for error messages.
-Not guaranteed: that the rows fit a suite; each suite checks its own fields and names place and field.
+Enters: a file of JSON lines, of one JSON array (both plain or gzip-compressed) or of Parquet, told by its content.
+Leaves: the rows, each with the place it came from for error messages. A file is read whole or refused; what expands
+beyond reason is refused. Not guaranteed: that the rows fit a suite; each suite checks its own fields.
 """
 
 import gzip
@@ -10,8 +11,6 @@ import io
 import json
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,9 @@ from evaluation.errors import BenchmarkError
 _MAX_EXPANSION = 200
 _EXPANDED_BYTES = 4 << 20
 """What a compressed file may expand to in any case."""
+_GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
+"""How such files begin."""
+_BATCH_ROWS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,91 +55,23 @@ class Rows:
     rows: tuple[Row, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a suite's data is found when no file is named."""
-
-    files: tuple[str, ...]
-    """File names in a data folder, without `.gz`; the first one found is taken, at any depth."""
-    hub: str | None = None
-    """Data set on the Hugging Face hub."""
-    config: str | None = None
-    """Its configuration there."""
-    split: str = "test"
-    """Its split there."""
-    download: str = ""
-    """Where to get the file by hand, for the error message."""
-
-
-class OnHub(BenchmarkError):
-    """Rows lie on the hub, which `here_only` does not ask."""
-
-    def __init__(self, name: str) -> None:
-        """Take the name of the data set."""
-        super().__init__(f"{name} is read from the Hugging Face hub")
-        self.name = name
-
-
-_HERE_ONLY: ContextVar[bool] = ContextVar("_HERE_ONLY", default=False)
-
-
-@contextmanager
-def here_only() -> Iterator[None]:
-    """Within it, rows on the hub are not loaded; they raise `OnHub`."""
-    before = _HERE_ONLY.set(True)
-    try:
-        yield
-    finally:
-        _HERE_ONLY.reset(before)
-
-
-def find_rows(origin: Origin, data: str | None) -> Rows:
-    """Return a suite's rows from a file, from a folder that holds its file, or, without `data`, from the hub.
-
-    Raises:
-        BenchmarkError: nothing is there, or it cannot be read.
-    """
-    if data is None:
-        return _from_hub(origin)
-    path = Path(data)
-    if path.is_dir():
-        found = [
-            candidate
-            for name in origin.files
-            for ending in ("", ".gz")
-            for candidate in sorted(path.rglob(name + ending))
-        ]
-        if not found:
-            raise BenchmarkError(f"{path}: holds no {' or '.join(origin.files)} (.gz); {_remedy(origin)}")
-        path = found[0]
-    return read_file(path)
-
-
 def read_file(path: Path) -> Rows:
-    """Return the rows of a JSON-lines file or of a JSON array, plain or gzip-compressed.
+    """Return the rows of a file.
 
     Raises:
         BenchmarkError: it is missing, damaged, or holds something else; the message gives file and line.
     """
     try:
+        if not path.is_file():
+            raise BenchmarkError(f"{path}: {'is not a regular' if path.exists() else 'there is no such'} file")
         content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            limit = max(_EXPANDED_BYTES, _MAX_EXPANSION * len(content))
-            with gzip.open(io.BytesIO(content)) as stream:
-                content = stream.read(limit + 1)
-            if len(content) > limit:
-                raise BenchmarkError(
-                    f"{path}: expands to more than {_MAX_EXPANSION} times its size, as no benchmark does; "
-                    "unpack it yourself if you trust it"
-                )
-        text = content.decode("utf-8-sig")
+        if content[:4] == _PARQUET:
+            rows = list(_read_parquet(path, content))
+        else:
+            content = _expanded(path, content) if content[:2] == _GZIP else content
+            rows = list(_read_json(path, content.decode("utf-8-sig")))
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise BenchmarkError(f"{path}: cannot be read: {error}") from None
-    if text.lstrip()[:1] == "[":
-        rows = [_row(value, f"{path}[{number}]") for number, value in enumerate(_json(text, str(path)))]
-    else:
-        lines = enumerate(text.split("\n"), start=1)
-        rows = [_row(_json(line, f"{path}:{number}"), f"{path}:{number}") for number, line in lines if line.strip()]
     if not rows:
         raise BenchmarkError(f"{path}: holds no rows")
     return Rows(str(path), hashlib.md5(content, usedforsecurity=False).hexdigest(), tuple(rows))
@@ -149,30 +83,57 @@ def content_digest(rows: Sequence[Row]) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def _from_hub(origin: Origin) -> Rows:
-    if origin.hub is None:
-        raise BenchmarkError(f"no data is given: {_remedy(origin)}")
-    if _HERE_ONLY.get():
-        raise OnHub(origin.hub)
-    name = f"{origin.hub}{f'/{origin.config}' if origin.config else ''} ({origin.split})"
+def _expanded(path: Path, packed: bytes) -> bytes:
+    with gzip.open(io.BytesIO(packed)) as stream:
+        content = stream.read(_most_bytes(packed) + 1)
+    _refuse_bomb(path, packed, len(content))
+    return content
+
+
+def _most_bytes(packed: bytes) -> int:
+    return max(_EXPANDED_BYTES, _MAX_EXPANSION * len(packed))
+
+
+def _refuse_bomb(path: Path, packed: bytes, expanded_bytes: int) -> None:
+    if expanded_bytes > _most_bytes(packed):
+        raise BenchmarkError(
+            f"{path}: expands to more than {_MAX_EXPANSION} times its size, as no benchmark does; "
+            "unpack it yourself if you trust it"
+        )
+
+
+def _read_json(path: Path, text: str) -> Iterator[Row]:
+    if text.lstrip()[:1] == "[":
+        yield from (_row(value, f"{path}[{number}]") for number, value in enumerate(_json(text, str(path))))
+        return
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield _row(_json(line, f"{path}:{number}"), f"{path}:{number}")
+
+
+def _read_parquet(path: Path, content: bytes) -> Iterator[Row]:
     try:
-        from datasets import load_dataset
-
-        loaded = load_dataset(origin.hub, origin.config, split=origin.split)
+        import pyarrow as pa
+        import pyarrow.parquet as pq
     except ImportError:
-        raise BenchmarkError(f"{name}: reading from the hub needs the package datasets: pip install datasets") from None
-    except Exception as error:  # the library raises what its many readers raise
-        brief = (str(error).splitlines() or [type(error).__name__])[0]
-        raise BenchmarkError(f"{name}: cannot be read from the hub: {brief}; {_remedy(origin)}") from None
-    rows = tuple(Row(f"{name}[{number}]", dict(fields)) for number, fields in enumerate(loaded))
-    if not rows:
-        raise BenchmarkError(f"{name}: holds no rows")
-    return Rows(name, "", rows)
-
-
-def _remedy(origin: Origin) -> str:
-    where = f", from {origin.download}" if origin.download else ""
-    return f"name a file or a folder that holds {origin.files[0]} (or {origin.files[0]}.gz){where}"
+        raise BenchmarkError(f"{path}: reading Parquet needs the package pyarrow: pip install pyarrow") from None
+    try:
+        metadata = pq.read_metadata(io.BytesIO(content))
+        sizes = (metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+        _refuse_bomb(path, content, sum(sizes))
+        columns = map(metadata.schema.column, range(metadata.num_columns))
+        # as dictionaries, since a text may be stored once and stand in every row
+        texts = [column.path for column in columns if column.logical_type.type == "STRING"]
+        number, expanded = 0, 0
+        for batch in pq.ParquetFile(io.BytesIO(content), read_dictionary=texts).iter_batches(_BATCH_ROWS):
+            for place in range(batch.num_rows):
+                fields = batch.slice(place, 1).to_pylist()[0]
+                expanded += len(str(fields))
+                _refuse_bomb(path, content, expanded)
+                yield Row(f"{path}[{number}]", fields)
+                number += 1
+    except (pa.ArrowException, ValueError) as error:  # a name of a column that is not UTF-8 is a ValueError
+        raise BenchmarkError(f"{path}: is not a readable Parquet file: {error}") from None
 
 
 def _json(text: str, where: str) -> Any:

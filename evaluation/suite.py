@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from evaluation.programs import Reason
+from evaluation.texts import TaskTexts
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ class Suite(Protocol):
     """Of the data, such as `HumanEval+ v0.1.10`; scores of other versions are not comparable."""
     digest: str
     """SHA-256 of the tasks' content."""
+    texts: Sequence[TaskTexts]
+    """What every row of the data says, also those that are no tasks here: what must not be found in training data."""
 
     @property
     def task_ids(self) -> Sequence[str]:

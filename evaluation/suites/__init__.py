@@ -36,3 +36,11 @@ SUITES: dict[str, Callable[[str | None], Suite]] = {
     **{f"multipl_e_{language}": _later("multipl_e", "load", language) for language in _MULTIPL_E_LANGUAGES},
 }
 """Every suite by name; call one with a file, a data folder, or None for the hub, to load it."""
+
+FAMILIES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "humanevalpack": tuple(
+        tuple(f"{mode}_{language}" for mode in _HUMANEVALPACK_MODES) for language in _HUMANEVALPACK_LANGUAGES
+    ),
+    "multipl_e": tuple((f"multipl_e_{language}",) for language in _MULTIPL_E_LANGUAGES),
+}
+"""A benchmark of which several suites are made -> for each of its files, the suites that read it."""

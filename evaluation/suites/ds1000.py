@@ -14,16 +14,18 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from evaluation.errors import BenchmarkError
 from evaluation.fences import code_blocks
 from evaluation.interpreter import inspect_interpreter, missing_modules
-from evaluation.rows import Origin, Row, content_digest, find_rows
+from evaluation.origins import Origin, find_rows
+from evaluation.rows import Row, content_digest
 from evaluation.sandbox_process import Runtime
 from evaluation.scripts import Script, script_examiner
 from evaluation.suite import Examiner, Execution, Prompt, Sample
+from evaluation.texts import TaskTexts, texts_of
 from evaluation.thoughts import without_thoughts
 from evaluation.top_level import find_statements
 
@@ -82,6 +84,7 @@ class Ds1000:
 
     rows: Mapping[str, Row]
     digest: str
+    texts: Sequence[TaskTexts] = field(repr=False)
     name: str = "ds1000"
     version: str = "DS-1000 (simplified, 2024)"
 
@@ -244,4 +247,4 @@ def load(data: str | None) -> Ds1000:
         for name in ("prompt", "reference_code", "code_context"):
             row.text(name)
         tasks[f"ds1000/{metadata['problem_id']}"] = row
-    return Ds1000(tasks, content_digest(rows))
+    return Ds1000(tasks, content_digest(rows), texts_of(rows, "ds1000"))

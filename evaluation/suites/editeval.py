@@ -16,13 +16,15 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from evaluation.fences import code_blocks
-from evaluation.rows import Origin, Row, content_digest, find_rows
+from evaluation.origins import Origin, find_rows
+from evaluation.rows import Row, content_digest
 from evaluation.sandbox_process import Runtime
 from evaluation.scripts import Script, script_examiner
 from evaluation.suite import Examiner, Execution, Prompt, Sample
+from evaluation.texts import TaskTexts, texts_of
 from evaluation.thoughts import without_thoughts
 from evaluation.top_level import find_statements
 
@@ -61,6 +63,7 @@ class EditEval:
 
     rows: Mapping[str, Row]
     digest: str
+    texts: Sequence[TaskTexts] = field(repr=False)
     name: str = "editeval"
     version: str = "EditEval (2024)"
 
@@ -165,4 +168,4 @@ def load(data: str | None) -> EditEval:
     for row in rows:
         for name in ("instruction", "input", "output", "test"):
             row.text(name)
-    return EditEval({row.text("task_id"): row for row in rows}, content_digest(rows))
+    return EditEval({row.text("task_id"): row for row in rows}, content_digest(rows), texts_of(rows, "editeval"))

@@ -6,7 +6,7 @@ the prompt's function head, for MBPP+, whose prompt is a description and one ass
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from evaluation.errors import BenchmarkError
@@ -14,12 +14,14 @@ from evaluation.execution import open_sandbox
 from evaluation.judging import judge_samples
 from evaluation.mbpp_inputs import convert_arguments
 from evaluation.oracles import HUMANEVAL_ORACLES, MBPP_ORACLES, Oracle
+from evaluation.origins import Origin, find_rows
 from evaluation.problems import MINI_PATH, Problem, read_problems
 from evaluation.reading import read
 from evaluation.reference import References
-from evaluation.rows import Origin, Rows, content_digest, find_rows, read_file
+from evaluation.rows import Rows, content_digest, read_file
 from evaluation.sanitize import extract_readings
 from evaluation.suite import Examiner, Execution, Prompt
+from evaluation.texts import TaskTexts, texts_of
 
 _FENCE = "```python\n"
 _RELEASES = "https://github.com/evalplus/{}/releases"
@@ -43,6 +45,7 @@ class EvalPlusSuite:
     version: str
     digest: str
     problems: Mapping[str, Problem]
+    texts: Sequence[TaskTexts] = field(repr=False)
 
     @property
     def task_ids(self) -> Sequence[str]:
@@ -150,7 +153,8 @@ def load_mbpp_plus(data: str | None) -> EvalPlusSuite:
 def _suite(name: str, rows: Rows) -> EvalPlusSuite:
     problems = read_problems(rows)
     version = _VERSIONS.get(rows.md5, f"{name}, file with MD5 {rows.md5}")
-    return EvalPlusSuite(name, version, content_digest(rows.rows), {item.task_id: item for item in problems})
+    by_id = {item.task_id: item for item in problems}
+    return EvalPlusSuite(name, version, content_digest(rows.rows), by_id, texts_of(rows.rows, name))
 
 
 def _with_oracles(problems: Mapping[str, Problem], oracles: Mapping[str, Oracle]) -> dict[str, Problem]:

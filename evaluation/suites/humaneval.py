@@ -7,14 +7,16 @@ as upstream. Three tests call a helper that the prompt defines; theirs is that o
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
+from evaluation.origins import Origin, find_rows
 from evaluation.reading import read
-from evaluation.rows import Origin, Row, content_digest, find_rows
+from evaluation.rows import Row, content_digest
 from evaluation.sanitize import extract_readings
 from evaluation.scripts import Script, script_examiner, with_helpers
 from evaluation.suite import Examiner, Execution, Prompt, Sample
+from evaluation.texts import TaskTexts, texts_of
 
 _ORIGIN = Origin(
     ("HumanEval.jsonl",), "openai/openai_humaneval", download="https://github.com/openai/human-eval (data folder)"
@@ -31,6 +33,7 @@ class HumanEval:
 
     rows: Mapping[str, Row]
     digest: str
+    texts: Sequence[TaskTexts] = field(repr=False)
     name: str = "humaneval"
     version: str = "HumanEval (2021)"
 
@@ -96,4 +99,4 @@ def load(data: str | None) -> HumanEval:
     for row in rows:
         for name in ("prompt", "entry_point", "canonical_solution", "test"):
             row.text(name)
-    return HumanEval({row.text("task_id"): row for row in rows}, content_digest(rows))
+    return HumanEval({row.text("task_id"): row for row in rows}, content_digest(rows), texts_of(rows, "humaneval"))

@@ -17,7 +17,7 @@ solutions do: that of Go/95 depends on the order in which a map is walked and pa
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, get_args
 
@@ -34,11 +34,13 @@ from evaluation.native.signatures import signature_of
 from evaluation.native.sources import parse
 from evaluation.native.toolchain import Task as TestedTask
 from evaluation.native.toolchain import Toolchain
+from evaluation.origins import Origin, find_rows
 from evaluation.reading import read
-from evaluation.rows import Origin, Row, content_digest, find_rows
+from evaluation.rows import Row, content_digest
 from evaluation.sanitize import extract_readings
 from evaluation.scripts import Script, script_examiner, with_helpers
 from evaluation.suite import Examiner, Execution, Prompt, Sample
+from evaluation.texts import TaskTexts, texts_of
 from evaluation.thoughts import without_thoughts
 from evaluation.toolchains import missing_tasks
 
@@ -112,6 +114,7 @@ class HumanEvalPackSuite:
     mode: Mode
     language: Language
     tasks: Mapping[str, Task]
+    texts: Sequence[TaskTexts] = field(repr=False)
 
     @property
     def task_ids(self) -> Sequence[str]:
@@ -192,7 +195,13 @@ def load(mode: Mode, language: Language, data: str | None) -> HumanEvalPackSuite
     tasks = [_read_task(row, language) for row in rows.rows]
     version = f"HumanEvalPack, {_DIALECTS[language].name}, {len(tasks)} tasks"
     return HumanEvalPackSuite(
-        f"{mode}_{language}", version, content_digest(rows.rows), mode, language, {task.task_id: task for task in tasks}
+        name=f"{mode}_{language}",
+        version=version,
+        digest=content_digest(rows.rows),
+        mode=mode,
+        language=language,
+        tasks={task.task_id: task for task in tasks},
+        texts=texts_of(rows.rows, "humanevalpack"),
     )
 
 

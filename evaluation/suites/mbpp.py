@@ -8,15 +8,17 @@ The assertions are part of the prompt, as in the paper.
 import ast
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from evaluation.errors import BenchmarkError
+from evaluation.origins import Origin, find_rows
 from evaluation.reading import read
-from evaluation.rows import Origin, Row, content_digest, find_rows
+from evaluation.rows import Row, content_digest
 from evaluation.sanitize import extract_code, extract_readings
 from evaluation.scripts import Script, script_examiner
 from evaluation.suite import Examiner, Execution, Prompt, Sample
+from evaluation.texts import TaskTexts, texts_of
 
 _ORIGIN = Origin(
     ("mbpp.jsonl", "mbpp_sanitized.jsonl", "sanitized-mbpp.json"),
@@ -58,6 +60,7 @@ class Mbpp:
     version: str
     digest: str
     tasks: Mapping[str, Task]
+    texts: Sequence[TaskTexts] = field(repr=False)
     name: str = "mbpp"
 
     @property
@@ -116,13 +119,15 @@ def load(data: str | None) -> Mbpp:
         BenchmarkError: the file cannot be used.
     """
     rows = find_rows(_ORIGIN, data).rows
+    texts = texts_of(rows, "mbpp")
     full = "test_setup_code" in rows[0].fields
     if full:
         rows = tuple(row for row in rows if _number(row) in _TEST_SPLIT)
         if not rows:
             raise BenchmarkError("MBPP: the file holds none of the tasks 11 to 510, which are the test split")
     version = f"MBPP test split, {len(rows)} tasks" if full else f"MBPP sanitized, {len(rows)} tasks"
-    return Mbpp(version, content_digest(rows), {f"Mbpp/{_number(row)}": _task(row, full) for row in rows})
+    tasks = {f"Mbpp/{_number(row)}": _task(row, full) for row in rows}
+    return Mbpp(version, content_digest(rows), tasks, texts)
 
 
 def _number(row: Row) -> int:

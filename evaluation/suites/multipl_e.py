@@ -11,7 +11,7 @@ program fail here as there: HumanEval/137 in C++, whose union has a value for a 
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
@@ -28,9 +28,11 @@ from evaluation.native.sources import open_braces
 from evaluation.native.swift import Swift
 from evaluation.native.toolchain import Task as TestedTask
 from evaluation.native.toolchain import Toolchain
+from evaluation.origins import Origin, find_rows
 from evaluation.reading import read, within_limits
-from evaluation.rows import Origin, Row, content_digest, find_rows
+from evaluation.rows import Row, content_digest
 from evaluation.suite import Examiner, Execution, Prompt, Sample
+from evaluation.texts import TaskTexts, texts_of
 from evaluation.toolchains import missing_tasks
 
 Language = Literal["java", "js", "cpp", "php", "swift", "rust"]
@@ -85,6 +87,7 @@ class MultiPlESuite:
     digest: str
     language: Language
     tasks: Mapping[str, Task]
+    texts: Sequence[TaskTexts] = field(repr=False)
 
     @property
     def task_ids(self) -> Sequence[str]:
@@ -146,7 +149,12 @@ def load(language: Language, data: str | None) -> MultiPlESuite:
     tasks = [_read_task(row, dialect) for row in rows.rows]
     version = f"MultiPL-E, HumanEval in {dialect.name}, {len(tasks)} tasks"
     return MultiPlESuite(
-        f"multipl_e_{language}", version, content_digest(rows.rows), language, {task.task_id: task for task in tasks}
+        name=f"multipl_e_{language}",
+        version=version,
+        digest=content_digest(rows.rows),
+        language=language,
+        tasks={task.task_id: task for task in tasks},
+        texts=texts_of(rows.rows, "multipl_e"),
     )
 
 

@@ -23,7 +23,6 @@ from evaluation import (
     Execution,
     Prompt,
     Sample,
-    Suite,
     Verdict,
     choose_tasks,
     diversity,
@@ -32,11 +31,10 @@ from evaluation import (
     self_consistency,
 )
 from evaluation.reading import AsItStands
-from evaluation.rows import OnHub, here_only
-from evaluation.suites import SUITES
 from evaluation.thoughts import without_thoughts
 from inverse_instruct.benchmarks.agreements import find_agreements
 from inverse_instruct.benchmarks.judge import Judge
+from inverse_instruct.benchmarks.suite_data import load_suite
 from inverse_instruct.config.sections import SuiteSection, SummarizeSection
 from inverse_instruct.errors import RequestError, StageError
 from inverse_instruct.inference.asking import Asker
@@ -48,7 +46,6 @@ from inverse_instruct.store.files import write_json
 from inverse_instruct.store.journal import Journal
 from inverse_instruct.store.rows import write_rows
 from inverse_instruct.store.seeds import benchmark_seed
-from inverse_instruct.system.hub import hub_problem
 
 ASKED_AT_ONCE = 256
 USUAL_K = (1, 10, 100)
@@ -80,36 +77,6 @@ class Report:
     files: list[str]
 
 
-def load_suite(section: SuiteSection) -> Suite:
-    """Return a suite from where its data lies; the hub is asked for it only if it answers.
-
-    Raises:
-        BenchmarkError: the data is not there, or cannot be used.
-        OSError: it cannot be read.
-    """
-    try:
-        return load_suite_here(section)
-    except OnHub:
-        return SUITES[section.suite](section.data)
-
-
-def load_suite_here(section: SuiteSection) -> Suite:
-    """Return a suite whose data lies on this machine.
-
-    Raises:
-        OnHub: it does not, and the hub has it.
-        BenchmarkError: the data is not there, or cannot be used.
-        OSError: it cannot be read.
-    """
-    try:
-        with here_only():
-            return SUITES[section.suite](section.data)
-    except OnHub as place:
-        if problem := hub_problem(place.name, "dataset"):
-            raise BenchmarkError(problem) from place
-        raise
-
-
 class Examination:
     """One suite under way."""
 
@@ -129,7 +96,7 @@ class Examination:
             StageError: the suite's data cannot be used, or the tasks named are not there.
         """
         try:
-            self.suite = load_suite(section)
+            self.suite = load_suite(section.suite, section.data)
             self.tasks = choose_tasks(self.suite.task_ids, section.tasks, section.limit)
         except (BenchmarkError, OSError) as error:
             raise StageError(f"{section.suite}: {error}") from error

@@ -6,10 +6,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict
 
+from evaluation.suites import FAMILIES, SUITES
 from inverse_instruct.config.outside import ADDRESS, FILE, PROGRAM, Outside
 
 Model = Annotated[str, Outside("file", ours=("smollm2-135m",))]
-Benchmark = Annotated[str, Outside("file", ours=("mini",))]
+Benchmark = Annotated[str, Outside("file", ours=(*SUITES, *FAMILIES))]
 DeepSpeed = Annotated[str, Outside("program", ours=("zero1", "zero2", "zero3"))]
 File = Annotated[str, FILE]
 Program = Annotated[str, PROGRAM]

@@ -6,18 +6,18 @@
 from __future__ import annotations
 
 import difflib
+import re
 from datetime import date
-from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from evaluation.suites import FAMILIES, SUITES
 from inverse_instruct.config.identity import HOW
 from inverse_instruct.config.outside import COMMAND, KEYS, LISTEN, Text
 from inverse_instruct.config.section import Address, Benchmark, DeepSpeed, File, Model, Program, Section
 from inverse_instruct.source_code.languages import LANGUAGES
-from inverse_instruct.system.root import ROOT
 
 FORBIDDEN_ARGUMENTS = {
     "--trust-remote-code": "set model.trust_remote_code",
@@ -107,10 +107,17 @@ class PreprocessSection(Section):
     """Longer snippets are rejected."""
     near_duplicate_threshold: float = Field(0.75, gt=0, le=1)
     """Estimated Jaccard similarity of token 5-shingles from which two snippets are near duplicates."""
-    benchmarks: list[Benchmark] = []
-    """Benchmark files (JSONL, also .gz; `mini`: ours) whose texts and solutions must not be in the training data."""
+    benchmarks: list[Benchmark] | None = None
+    """Benchmarks whose texts and solutions must not be in the training data: names of suites (`multipl_e` and
+    `humanevalpack` are all of theirs) or files (JSONL, JSON, also .gz, Parquet); null: the suites that are evaluated.
+    A suite is read as it is for its evaluation: from `data` of `evaluate.suites`, else from the Hugging Face hub."""
     ngram: int = Field(13, ge=5)
     """Shared run of this many words with a benchmark that counts as contamination."""
+
+    @field_validator("benchmarks")
+    @classmethod
+    def _names_of_suites_as_we_write_them(cls, names: list[str] | None) -> list[str] | None:
+        return None if names is None else [_suite_name(name) or name for name in names]
 
     @model_validator(mode="after")
     def _languages_are_known(self) -> PreprocessSection:
@@ -118,6 +125,20 @@ class PreprocessSection(Section):
         if unknown:
             raise ValueError(f"no grammar for {', '.join(unknown)}; known: {', '.join(sorted(LANGUAGES))}")
         return self
+
+
+class KeptOut(Section):
+    """A benchmark that is kept out of the training data; its texts are in the keys of stages, not where they lie."""
+
+    name: Annotated[Benchmark, HOW]
+    """Of one suite, or a file."""
+    data: Annotated[File | None, HOW] = None
+    """File of the suite, or a folder that holds it; null: the hub, or what ships with the program."""
+
+    @property
+    def is_suite(self) -> bool:
+        """Whether it is a suite's."""
+        return self.name in SUITES
 
 
 class InferenceSection(Section):
@@ -318,8 +339,6 @@ class SuiteSection(Section):
 
     @model_validator(mode="after")
     def _is_a_suite_and_can_be_sampled(self) -> SuiteSection:
-        from evaluation.suites import SUITES
-
         if self.suite not in SUITES:
             close = difflib.get_close_matches(self.suite, SUITES, n=1)
             remedy = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(SUITES)}"
@@ -465,7 +484,24 @@ class RunConfig(Section):
             )
         return self
 
+    @property
+    def kept_out(self) -> list[KeptOut]:
+        """The benchmarks that are kept out of the training data, each suite by itself, with where its data lies."""
+        data = {suite.suite: suite.data for suite in self.evaluate.suites}
+        named = list(data) if self.preprocess.benchmarks is None else self.preprocess.benchmarks
+        readers = [group for name in named for group in FAMILIES.get(name, ((name,),))]
+        # of several suites that read one file, one is enough: one that is evaluated, for it says where the file is
+        names = dict.fromkeys(next((name for name in group if name in data), group[0]) for group in readers)
+        return [KeptOut(name=name, data=data.get(name)) for name in names]
 
-def benchmark_path(name: str) -> Path:
-    """Return the file of a benchmark: `mini` is the one that ships, anything else is a path."""
-    return ROOT / "evaluation" / "mini" / "problems.jsonl" if name == "mini" else Path(name)
+
+def _suite_name(name: str) -> str:
+    """Return the name of a suite, or of several, however its words are joined, such as `MultiPL-E`; "" for no such."""
+    return _SQUEEZED.get(_squeezed(name), "")
+
+
+def _squeezed(name: str) -> str:
+    return re.sub(r"[-_ ]", "", name.lower().replace("+", "plus"))
+
+
+_SQUEEZED = {_squeezed(name): name for name in (*SUITES, *FAMILIES)}

@@ -1,6 +1,6 @@
 """Where a text holds code of a benchmark, with the same names or others, and how telling that is.
 
-Enters: the tasks of benchmark files, then one text after the other. Leaves: for each task of which a text holds a whole
+Enters: the tasks of benchmarks, then one text after the other. Leaves: for each task of which a text holds a whole
 piece of code, the bits that say so. A piece is a solution or a prompt; it is whole if `_WHOLE` of its tokens are there,
 in order. Runs of tokens that many tasks of one file share, or that are idioms, are boilerplate and count for nothing.
 Not guaranteed: that code is found which was rewritten, or put in another order.
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from inverse_instruct.corpus.benchmark_references import References
+from evaluation.texts import TaskTexts
 from inverse_instruct.corpus.code_tokens import Code, read_code, without_comments
 from inverse_instruct.corpus.shingles import rolling_hashes
 from inverse_instruct.corpus.telling import Telling
@@ -42,7 +42,7 @@ class _Piece:
 class CodeIndex:
     """The code of benchmarks, ready to be looked for in many texts."""
 
-    def __init__(self, files: Iterable[Sequence[References]], idioms: Iterable[str], telling: Telling) -> None:
+    def __init__(self, files: Iterable[Sequence[TaskTexts]], idioms: Iterable[str], telling: Telling) -> None:
         """Index the code of all tasks, file by file, without what is an idiom."""
         import numpy as np
 
@@ -113,7 +113,7 @@ class CodeIndex:
         return self._telling.of_code(piece.code.part(places), kept) * (1 if whole else _PART)
 
 
-def _codes(task: References) -> list[Code]:
+def _codes(task: TaskTexts) -> list[Code]:
     """Return the code of a task, as it is and without comments; what is too short to tell anything is left out."""
     readings = dict.fromkeys(reading for text in task.code for reading in (without_comments(text), text))
     return [code for code in map(read_code, readings) if len(code.tokens) >= _RUN]

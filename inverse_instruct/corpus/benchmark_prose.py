@@ -1,6 +1,6 @@
 """Where a text holds what a benchmark's tasks say, and how telling that is.
 
-Enters: the tasks of benchmark files, then one text after the other. Leaves: the bits that say that a text holds the
+Enters: the tasks of benchmarks, then one text after the other. Leaves: the bits that say that a text holds the
 whole description of a task, or the task of which it holds a run of `ngram` words. Only words count, so that line ends,
 quotes and comment marks play no part. Not guaranteed: that a rephrased or translated description is found.
 """
@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from inverse_instruct.corpus.benchmark_references import References
+from evaluation.texts import TaskTexts
 from inverse_instruct.corpus.shingles import numbers, rolling_hashes, words
 from inverse_instruct.corpus.telling import Telling
 
@@ -27,7 +27,7 @@ class ProseIndex:
     """The descriptions of benchmarks, ready to be looked for in many texts."""
 
     def __init__(
-        self, files: Iterable[Sequence[References]], idioms: Iterable[str], ngram: int, enough: float, telling: Telling
+        self, files: Iterable[Sequence[TaskTexts]], idioms: Iterable[str], ngram: int, enough: float, telling: Telling
     ) -> None:
         """Index the descriptions of all tasks, file by file, without what is an idiom.
 
@@ -72,7 +72,7 @@ class ProseIndex:
                 found[task] = max(found[task], bits)
         return found
 
-    def _telling_runs(self, tasks: Sequence[References]) -> dict[int, str]:
+    def _telling_runs(self, tasks: Sequence[TaskTexts]) -> dict[int, str]:
         """Return the runs of words of one file's descriptions with the first task of each, boilerplate left out."""
         first: dict[int, str] = {}
         sharing: Counter[int] = Counter()

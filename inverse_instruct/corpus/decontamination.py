@@ -1,6 +1,6 @@
 """Whether a row holds a piece of a benchmark (InverseCoder section 4.1, word n-grams and renamed code on top).
 
-Enters: benchmark files, then one row after the other. Leaves: the id of a task that the row holds something of.
+Enters: the texts of benchmarks, then one row after the other. Leaves: the id of a task that the row holds something of.
 
 A row counts as contaminated if it holds
 
@@ -22,15 +22,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from inverse_instruct.config.sections import RunConfig, benchmark_path
+from evaluation.texts import TaskTexts
 from inverse_instruct.corpus.benchmark_code import CodeIndex
 from inverse_instruct.corpus.benchmark_prose import ProseIndex
-from inverse_instruct.corpus.benchmark_references import References, references
-from inverse_instruct.corpus.row_files import read_records
 from inverse_instruct.corpus.shingles import words
 from inverse_instruct.corpus.telling import Telling
-from inverse_instruct.errors import CorpusError
-from inverse_instruct.source_code.contents import content_of
 
 _PROSE_BITS = 21.0
 _CODE_BITS = 48.0
@@ -40,20 +36,16 @@ _END = "\n"  # of a text among words
 class BenchmarkIndex:
     """Benchmark texts, ready to be looked for in many rows; the time for one does not depend on their number."""
 
-    def __init__(self, paths: Sequence[str | Path], ngram: int) -> None:
-        """Read the benchmark files.
+    def __init__(self, benchmarks: Sequence[Sequence[TaskTexts]], ngram: int) -> None:
+        """Index the texts.
 
         Args:
-            paths: JSONL, JSON or Parquet files, the first two also .gz.
+            benchmarks: the tasks of each.
             ngram: shared run of this many words that counts as contamination.
-
-        Raises:
-            CorpusError: a file cannot be read or holds no benchmark text.
         """
-        files = [read_tasks(path) for path in map(Path, paths)]
-        telling = Telling(files)
-        self._prose = ProseIndex(files, _idioms("prose.txt", "\n"), ngram, _PROSE_BITS, telling)
-        self._code = CodeIndex(files, _idioms("code.txt", "\n-----\n"), telling)
+        telling = Telling(benchmarks)
+        self._prose = ProseIndex(benchmarks, _idioms("prose.txt", "\n"), ngram, _PROSE_BITS, telling)
+        self._code = CodeIndex(benchmarks, _idioms("code.txt", "\n-----\n"), telling)
 
     def match(self, *texts: str) -> str | None:
         """Return the id of a benchmark task of which a row holds something, such as `HumanEval/12`, or None.
@@ -71,23 +63,6 @@ class BenchmarkIndex:
         return task if proof[task] >= 1 else self._prose.run(parts)
 
 
-def benchmark_digests(config: RunConfig) -> list[str]:
-    """Return what tells the content of each benchmark that a run keeps out: other texts keep out other rows."""
-    return [content_of(str(benchmark_path(name))) for name in config.preprocess.benchmarks]
-
-
 def _idioms(name: str, end: str) -> list[str]:
     """Return what anybody writes: sentences, or pieces of code."""
     return (Path(__file__).parent / "idioms" / name).read_text(encoding="utf-8").split(end)
-
-
-def read_tasks(path: Path) -> list[References]:
-    """Read the texts of a benchmark file.
-
-    Raises:
-        CorpusError: it cannot be read, or holds no benchmark.
-    """
-    tasks = [references(row.fields, path.name.split(".")[0], row.line) for row in read_records(path) if row.fields]
-    if not any(task.prose or task.code for task in tasks):
-        raise CorpusError(f"{path}: holds no benchmark; its rows need a prompt, text, docstring or solution field")
-    return tasks

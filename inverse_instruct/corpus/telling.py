@@ -12,7 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from inverse_instruct.corpus.benchmark_references import References
+from evaluation.texts import TaskTexts
 from inverse_instruct.corpus.code_tokens import Code, is_word
 from inverse_instruct.corpus.shingles import words
 
@@ -41,7 +41,7 @@ _SHORT_NUMBER, _NUMBER = 1.0, 3.0
 class Telling:
     """The bits of words and code, as far as the tasks of some benchmarks tell."""
 
-    def __init__(self, files: Iterable[Sequence[References]]) -> None:
+    def __init__(self, files: Iterable[Sequence[TaskTexts]]) -> None:
         """Count in how many tasks of each file a word is; of several files, the one where it is commonest counts."""
         self._shares = dict.fromkeys(_EVERYDAY, _EVERYDAY_SHARE)
         for tasks in files:
@@ -93,7 +93,7 @@ class Telling:
         return -math.log2(share) if share else math.inf
 
 
-def _words_of(task: References) -> set[str]:
+def _words_of(task: TaskTexts) -> set[str]:
     return {word for text in (*task.prose, *task.code) for word in words(text.lower())}
 
 

@@ -18,17 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from evaluation import BenchmarkError, Execution, SandboxUnavailable, choose_tasks, open_sandbox
-from evaluation.rows import OnHub
-from inverse_instruct.benchmarks.suite_run import load_suite_here
+from evaluation.origins import OnHub
+from inverse_instruct.benchmarks.suite_data import load_suite_here
 from inverse_instruct.config.config_file import ConfigFile, read_config
-from inverse_instruct.config.sections import RunConfig, SuiteSection, benchmark_path
-from inverse_instruct.corpus.decontamination import read_tasks
+from inverse_instruct.config.sections import RunConfig, SuiteSection
 from inverse_instruct.corpus.readers import check_rows, check_there, is_on_hub
 from inverse_instruct.errors import ConfigError, InverseInstructError, ModelError
 from inverse_instruct.inference import requirements as engine
 from inverse_instruct.inference.model_files import check_architecture
 from inverse_instruct.inference.models import FETCHABLE, read_settings, resolve_model
 from inverse_instruct.inference.prompts import PromptFormatter, PromptTemplate
+from inverse_instruct.loop.check_kept_out import kept_out_problems
 from inverse_instruct.loop.pinned_config import check_config, check_models, check_ranks
 from inverse_instruct.loop.plan import Plan, bytes_used, make_plan
 from inverse_instruct.stages.preprocess import check_yield
@@ -75,6 +75,7 @@ def check(config: RunConfig, run_dir: Path) -> Plan:
     notes: list[str] = []
     problems = [
         *_corpus_problems(config, notes),
+        *kept_out_problems(config, notes),
         *_models_problems(config, notes),
         *_prompt_problems(config),
         *engine.machine_problems(config.inference),
@@ -133,8 +134,6 @@ def _corpus_problems(config: RunConfig, notes: list[str]) -> list[str]:
             notes.append(f"corpus: the size of {source.path} is not known before it is read")
     if not problems and not any(is_on_hub(source.path) for source in config.corpus):
         problems += _found("corpus", lambda: notes.extend(check_yield(config.corpus, config.preprocess)))
-    for number, name in enumerate(config.preprocess.benchmarks):
-        problems += _found(f"preprocess.benchmarks.{number}", partial(read_tasks, benchmark_path(name)))
     return problems
 
 
@@ -198,7 +197,7 @@ def _start_sandbox(execution: Execution) -> None:
 
 def _suite_problems(key: str, section: SuiteSection, execution: Execution, notes: list[str]) -> Iterator[str]:
     try:
-        suite = load_suite_here(section)
+        suite = load_suite_here(section.suite, section.data)
         tasks = choose_tasks(suite.task_ids, section.tasks, section.limit)
     except OnHub as place:
         notes.append(f"{key}: {place.name} will be downloaded; its tasks are not known before")

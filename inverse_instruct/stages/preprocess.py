@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from inverse_instruct.config.sections import benchmark_path
-from inverse_instruct.corpus.decontamination import BenchmarkIndex, benchmark_digests
+from inverse_instruct.benchmarks.kept_out import kept_out_digests, read_kept_out
+from inverse_instruct.corpus.decontamination import BenchmarkIndex
 from inverse_instruct.corpus.deduplication import ExactDuplicates, NearDuplicates
 from inverse_instruct.corpus.extraction import Code, NotCode, extract, extract_plain
 from inverse_instruct.corpus.readers import STAGE, check_there, read_source
@@ -53,11 +53,13 @@ def preprocess(room: Room) -> None:
     """Turn the corpus into snippets.
 
     Raises:
-        CorpusError: a source or a benchmark file cannot be read.
+        CorpusError: a source cannot be read.
+        StageError: a benchmark that is to be kept out cannot be read.
     """
     started = time.monotonic()
     sources: list[CorpusSource] = room.section("corpus")
-    row_filter = _RowFilter(room.section())
+    section: PreprocessSection = room.section()
+    row_filter = _RowFilter(section, BenchmarkIndex(read_kept_out(room.section("kept_out")), section.ngram))
     languages: Counter[str] = Counter()
     original = room.writer(ORIGINAL, TrainingRow)
     for source in sources:
@@ -123,10 +125,10 @@ def _code_of(row: SourceRow, config: PreprocessSection) -> Code | NotCode:
 class _RowFilter:
     """What is remembered from row to row: duplicates, and the benchmarks to keep out."""
 
-    def __init__(self, config: PreprocessSection) -> None:
+    def __init__(self, config: PreprocessSection, benchmarks: BenchmarkIndex) -> None:
         self.original_rejected: Counter[str] = Counter()
         self._config = config
-        self._benchmarks = BenchmarkIndex([benchmark_path(name) for name in config.benchmarks], config.ngram)
+        self._benchmarks = benchmarks
         self._same_row = ExactDuplicates()
         self._same_code = ExactDuplicates()
         self._near = NearDuplicates(config.near_duplicate_threshold)
@@ -192,9 +194,9 @@ PREPROCESS = Stage(
     preprocess,
     unit="snippet",
     writes=Rows(SNIPPETS, Snippet),
-    sections=("corpus",),
-    outside=benchmark_digests,
+    sections=("corpus", "kept_out"),
+    outside=kept_out_digests,
     cost=_cost,
-    version=2,
+    version=3,
     if_empty=IF_EMPTY,
 )

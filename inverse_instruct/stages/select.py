@@ -11,8 +11,9 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 
-from inverse_instruct.config.sections import SelectionSection, benchmark_path
-from inverse_instruct.corpus.decontamination import BenchmarkIndex, benchmark_digests
+from inverse_instruct.benchmarks.kept_out import kept_out_digests, read_kept_out
+from inverse_instruct.config.sections import SelectionSection
+from inverse_instruct.corpus.decontamination import BenchmarkIndex
 from inverse_instruct.records import (
     Candidate,
     Reason,
@@ -35,9 +36,7 @@ def select(room: Room) -> None:
     wanted = {pair.candidate_id for pair in chosen}
     snippet_of = {snippet.id: snippet for snippet in room.read("snippets")}
     candidate_of = {candidate.id: candidate for candidate in room.read("candidates") if candidate.id in wanted}
-    benchmarks = BenchmarkIndex(
-        [benchmark_path(name) for name in room.section("preprocess.benchmarks")], room.section("preprocess.ngram")
-    )
+    benchmarks = BenchmarkIndex(read_kept_out(room.section("kept_out")), room.section("preprocess.ngram"))
     seen = {row.id for row in room.read("earlier")}
     scores, snippets, ids = [], set(), []
     for pair in chosen:
@@ -128,9 +127,9 @@ SELECT = Stage(
         "snippets": Input("preprocess", _SNIPPETS, When.ONCE),
         "earlier": Input("selection", _SELECTED, When.EARLIER),
     },
-    sections=("preprocess.benchmarks", "preprocess.ngram"),
-    outside=benchmark_digests,
-    version=2,
+    sections=("kept_out", "preprocess.ngram"),
+    outside=kept_out_digests,
+    version=3,
     command="select",
     if_empty="look at the candidates, and start another --run-dir with a lower selection.min_score or other prompts",
 )

@@ -14,8 +14,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from functools import partial
 
-from inverse_instruct.config.sections import RunConfig, SelectionSection, benchmark_path
-from inverse_instruct.corpus.decontamination import BenchmarkIndex, benchmark_digests
+from inverse_instruct.benchmarks.kept_out import kept_out_digests, read_kept_out
+from inverse_instruct.config.sections import RunConfig, SelectionSection
+from inverse_instruct.corpus.decontamination import BenchmarkIndex
 from inverse_instruct.inference.prompts import PromptTemplate
 from inverse_instruct.records import Draft, Reason, Rejection, Snippet, TrainingRow, digest, rows_digest
 from inverse_instruct.stages.room import Room
@@ -46,7 +47,7 @@ def selection_of(drafts: str, command: str, does: str, *, template: str = "draft
         unit="training row",
         writes=SELECTED,
         reads=reads | ({"snippets": SNIPPETS} if snippets else {}),
-        sections=("preprocess.benchmarks", "preprocess.ngram"),
+        sections=("kept_out", "preprocess.ngram"),
         outside=partial(_outside, template),
         command=command,
         if_empty=f"look at what `{drafts}` rejected, and start another --run-dir with other settings",
@@ -56,9 +57,7 @@ def selection_of(drafts: str, command: str, does: str, *, template: str = "draft
 def select_drafts(room: Room, template: str) -> None:
     """Choose the training rows of a round."""
     chosen, rejections = choose(room.section(), room.read("drafts"), room)
-    benchmarks = BenchmarkIndex(
-        [benchmark_path(name) for name in room.section("preprocess.benchmarks")], room.section("preprocess.ngram")
-    )
+    benchmarks = BenchmarkIndex(read_kept_out(room.section("kept_out")), room.section("preprocess.ngram"))
     seen = {row.id for row in room.read("earlier")}
     snippet_of = _snippets(room, {draft.parents[0] for draft in chosen if draft.parents})
     sides = _sides(template)
@@ -150,4 +149,4 @@ def _training_row(
 
 
 def _outside(template: str, config: RunConfig) -> list[str]:
-    return [*benchmark_digests(config), *(side.digest for side in _sides(template))]
+    return [*kept_out_digests(config), *(side.digest for side in _sides(template))]

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from evaluation.texts import read_texts
 from inverse_instruct.corpus.decontamination import BenchmarkIndex
-from inverse_instruct.errors import CorpusError
 
 PROSE = "Count the purple parrots that sit on a given branch and return how many of them can whistle a sea shanty"
 CODE = "    birds = [bird for bird in branch if bird.color == 'purple']\n    return sum(map(whistles, birds))\n"
@@ -103,7 +103,7 @@ LAYOUTS: dict[str, tuple[dict[str, Any], str, list[str]]] = {
 def index(folder: Path, *rows: dict[str, Any], ngram: int = 13) -> BenchmarkIndex:
     path = folder / "bench.jsonl.gz"
     path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
-    return BenchmarkIndex([path], ngram)
+    return BenchmarkIndex([read_texts(path)], ngram)
 
 
 @pytest.mark.parametrize("layout", sorted(LAYOUTS))
@@ -285,12 +285,4 @@ def test_several_benchmarks_and_none(tmp_path: Path) -> None:
     for name in ("mbpp", "editeval"):
         files.append(tmp_path / f"{name}.jsonl")
         files[-1].write_text(json.dumps(LAYOUTS[name][0]) + "\n")
-    assert BenchmarkIndex(files, 13).match(PROSE) == "mbpp/4"
-
-
-def test_what_is_no_benchmark_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match="no such file"):
-        BenchmarkIndex([tmp_path / "x.jsonl"], 13)
-    (tmp_path / "y.jsonl").write_text('{"a": 1}\n')
-    with pytest.raises(CorpusError, match="holds no benchmark"):
-        BenchmarkIndex([tmp_path / "y.jsonl"], 13)
+    assert BenchmarkIndex([read_texts(path) for path in files], 13).match(PROSE) == "mbpp/4"

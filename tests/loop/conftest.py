@@ -58,7 +58,7 @@ def world(tmp_path: Path, tokenizer: Path) -> dict[str, Any]:
         "name": "x",
         "model": {"base": "model", "start": "model", "max_model_len": 1024},
         "corpus": [{"path": "corpus.jsonl"}],
-        "preprocess": {"benchmarks": ["bench.jsonl"]},
+        "preprocess": {"benchmarks": ["bench.jsonl", "mini"]},
         "summarize": {"max_new_tokens": 64},
         "evaluate": {"suites": [{"suite": "mini", "max_new_tokens": 64}]},
     }

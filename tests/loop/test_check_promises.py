@@ -12,7 +12,7 @@ import huggingface_hub
 import pytest
 import yaml
 
-from inverse_instruct.benchmarks.suite_run import load_suite_here
+from inverse_instruct.benchmarks.suite_data import load_suite_here
 from inverse_instruct.config.config_file import load_config, read_config
 from inverse_instruct.errors import ConfigError
 from inverse_instruct.loop import check
@@ -97,7 +97,8 @@ def test_a_program_that_is_none_is_named(tmp_path: Path, world: dict[str, Any]) 
 def test_a_suite_of_which_nothing_can_be_measured_is_a_problem_and_of_which_a_part_can_is_none(
     tmp_path: Path, world: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    suite = load_suite_here(load_config(write(tmp_path, world)).evaluate.suites[0])
+    section = load_config(write(tmp_path, world)).evaluate.suites[0]
+    suite = load_suite_here(section.suite, section.data)
     lacking = dict.fromkeys(suite.task_ids, "no compiler")
     for missing, problems in ((lacking, 1), (dict(list(lacking.items())[1:]), 0)):
         monkeypatch.setattr(type(suite), "not_measured", lambda *_, missing=missing: missing)

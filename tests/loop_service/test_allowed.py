@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from evaluation.suites import FAMILIES, SUITES
 from inverse_instruct.config.config_file import load_config, parse_config
 from inverse_instruct.config.sections import RunConfig, ServeSection
 from inverse_instruct.errors import ConfigError
@@ -215,6 +216,15 @@ def test_names_of_the_hub(tmp_path: Path) -> None:
     assert not refused(allowed, model={"base": "owner/name"})
     assert refused(allowed, model={"base": "owner/name2"}) == ["model.base"]
     assert not refused(Allowed(), model={"base": "smollm2-135m"}, preprocess={"benchmarks": ["mini"]})
+
+
+@pytest.mark.parametrize("benchmarks", [None, [], [*SUITES], [*FAMILIES], ["HumanEval", "MultiPL-E", "DS-1000"]])
+def test_suites_may_be_kept_out_by_name(benchmarks: list[str] | None) -> None:
+    assert not refused(Allowed(), preprocess={"benchmarks": benchmarks})
+    assert refused(Allowed(), preprocess={"benchmarks": ["humaneval", "./humaneval", "HumanEval.jsonl"]}) == [
+        "preprocess.benchmarks.1",
+        "preprocess.benchmarks.2",
+    ]
 
 
 @pytest.mark.parametrize("place", ["/nowhere/at/all", "ftp://x", "http://me:word@h", "nothing", "http://h?key=1"])

@@ -24,12 +24,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from evaluation.rows import read_file
+from evaluation.texts import read_texts, texts_of
 from inverse_instruct.config.sections import CorpusSource
-from inverse_instruct.corpus.benchmark_references import references
 from inverse_instruct.corpus.code_tokens import KEYWORDS
 from inverse_instruct.corpus.decontamination import BenchmarkIndex
 from inverse_instruct.corpus.readers import read_source
-from inverse_instruct.corpus.row_files import read_records
 from inverse_instruct.records import SourceRow
 
 NGRAM = 13
@@ -90,9 +90,8 @@ DISGUISES: dict[str, tuple[Callable[[str], str], Callable[[str], str]]] = {
 
 def tasks(path: Path) -> Iterator[tuple[str, str]]:
     """Yield the text and the solution of each task; one of them may be empty."""
-    for row in read_records(path):
-        assert row.fields
-        found = references(row.fields, "b", row.line)
+    rows = read_file(path).rows
+    for row, found in zip(rows, texts_of(rows, "b"), strict=True):
         solution = next((value for name in _SOLUTIONS if isinstance(value := row.fields.get(name), str)), "")
         yield max(found.prose, key=len, default=""), solution.replace("\r\n", "\n")
 
@@ -135,7 +134,7 @@ def main() -> None:
     parser.add_argument("--read", type=int, default=50, help="print so many of the rejected rows")
     arguments = parser.parse_args()
     started = time.process_time()
-    index = BenchmarkIndex(arguments.benchmarks, NGRAM)
+    index = BenchmarkIndex([read_texts(path) for path in arguments.benchmarks], NGRAM)
     report: dict[str, Any] = {"CPU seconds to index": round(time.process_time() - started, 1)}
     report["found"] = {path.name: found_shares(index, path) for path in arguments.benchmarks}
     if arguments.corpus:

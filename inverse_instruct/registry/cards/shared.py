@@ -31,9 +31,11 @@ def counts(by_reason: dict[str, int]) -> str:
 
 def decontamination(config: RunConfig) -> str:
     """Return what was done so that benchmarks are not in the data."""
-    if not config.preprocess.benchmarks:
+    if not config.kept_out:
         return "Nothing was done to keep benchmarks out of the data."
-    names = ", ".join(Path(name).name for name in config.preprocess.benchmarks)
+    names = ", ".join(
+        benchmark.name if benchmark.is_suite else Path(benchmark.name).name for benchmark in config.kept_out
+    )
     return (
         f"Rows that hold a text or solution of these benchmarks, or share {config.preprocess.ngram} words in a row "
         f"with one, were rejected as contaminated: {names}."
