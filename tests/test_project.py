@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import importlib
+import json
 import re
 import sqlite3
 import subprocess
@@ -35,6 +36,19 @@ def test_the_public_names_are_there(package: str) -> None:
     module = importlib.import_module(package)
     assert module.__all__ == sorted(module.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name))
     assert [name for name in module.__all__ if not hasattr(module, name)] == []
+
+
+def test_every_script_is_type_checked() -> None:
+    checked: set[Path] = set()
+    for project in ("dashboard", "harness"):
+        folder = ROOT / "launch/javascript"
+        settings = json.loads((folder / f"{project}.json").read_text())
+        assert settings["compilerOptions"]["checkJs"] and settings["compilerOptions"]["strict"]
+        checked |= {
+            path.resolve() for pattern in settings["include"] for path in (folder / pattern).parent.glob("*.js")
+        }
+    written = {path.resolve() for top in ("inverse_instruct", "evaluation") for path in (ROOT / top).rglob("*.js")}
+    assert written and written == checked
 
 
 def test_every_file_that_is_no_code_is_in_the_package() -> None:

@@ -11,7 +11,11 @@ const series = (number, palette = "--series") => {
   return colors[number % colors.length].trim();
 };
 
-// `traces` gives Plotly's traces, anew for each drawing; `empty` says why there are none.
+/**
+ * `traces` gives Plotly's traces, anew for each drawing; `empty` says why there are none.
+ * @param {string} id
+ * @param {Record<string, any>} chart
+ */
 function drawChart(id, { traces, layout = {}, heads, rows, empty }) {
   const bare = rows.length === 0;
   byId(id).hidden = byId(`${id}-note`).hidden = byId(`${id}-numbers`).hidden = bare;

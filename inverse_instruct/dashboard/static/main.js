@@ -4,6 +4,7 @@
 const RUNNING_MS = 2000;
 const RESTING_MS = 10000;
 let run = null;
+/** @type {[(run: any) => void, string[]][]} */
 const sections = [
   [drawHead, ["name", "state", "rounds_wanted", "rounds"]], [drawNow, ["state", "under_way"]],
   [drawRounds, ["rounds"]], [drawRateCharts, ["rounds"]], [drawFunnel, ["funnel"]], [drawScores, ["scores"]],

@@ -4,7 +4,7 @@
 const SHORT_CODE_LINES = 14;
 const SHORT_TEXT = 700;
 const PAGE_ROWS = 10;
-const browser = { page: 1, asked: 0, askRows: null, state: "" };
+const browser = { page: 1, asked: 0, askRows: askServer, state: "" };
 
 async function askServer({ round, page, search, outcome, order }) {
   const reply = await fetch(`rows?${new URLSearchParams({ round, page, q: search, outcome, order })}`);
@@ -23,7 +23,7 @@ function askReport(embedded) {
       (!text || textsOf(row).some((part) => part.toLowerCase().includes(text))));
     if (order !== "corpus") {
       const sign = order === "best" ? -1 : 1;
-      rows.sort((one, other) => (best(one) < 0) - (best(other) < 0) || sign * (best(one) - best(other)));
+      rows.sort((one, other) => Number(best(one) < 0) - Number(best(other) < 0) || sign * (best(one) - best(other)));
     }
     return { ...known, page, matched: rows.length, pages: Math.max(1, Math.ceil(rows.length / PAGE_ROWS)),
       first: (page - 1) * PAGE_ROWS + 1, rows: rows.slice((page - 1) * PAGE_ROWS, page * PAGE_ROWS) };
@@ -131,7 +131,7 @@ function candidateItem(candidate) {
       element("span", { class: "quiet" }, candidate.detail
         ? visible(candidate.detail) : chosen ? "" : candidate.stage && `rejected by ${candidate.stage}`)),
     text.length <= SHORT_TEXT ? element("p", { class: "text" }, text) : longText(text),
-    element("p", { class: "seed" }, visible(origin(candidate))));
+    element("p", { class: "seed" }, visible(seedLine(candidate))));
 }
 
 function longText(text) {
@@ -139,7 +139,7 @@ function longText(text) {
     folded(`All ${plural(text.length, "character")}`, element("p", { class: "text" }, text))];
 }
 
-function origin({ seed, prefix, prompt, model, prompt_tokens, completion_tokens }) {
+function seedLine({ seed, prefix, prompt, model, prompt_tokens, completion_tokens }) {
   if (prefix == null) return `seed ${seed}`;
   return `seed ${seed} · prompt ${prompt} · begins with “${prefix}” · model ${model} · ` +
     `${count(prompt_tokens)} + ${count(completion_tokens)} tokens`;

@@ -1,7 +1,8 @@
 "use strict";
 // Elements and texts. Whatever a model wrote becomes a text node and nothing else.
 
-const byId = (id) => document.getElementById(id);
+// The element of the page with an id; a select has all that we ask of any of them.
+const byId = (id) => /** @type {HTMLSelectElement} */ (document.getElementById(id));
 
 function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);

@@ -8,8 +8,10 @@
   const CANNOT_LOAD = 97;
   const [, , file, name] = process.argv;
   const descriptor = Number(process.env.HARNESS_DESCRIPTOR);
+  /** @type {(status: number) => never} */
   const exit = process.reallyExit.bind(process);
 
+  /** @type {(error: any, status: number) => never} */
   const fail = (error, status) => {
     writeSync(2, `${(error && error.stack) || error}\n`);
     exit(status);
@@ -18,11 +20,11 @@
     try {
       return new Script(code, { filename });
     } catch (error) {
-      fail(error, CANNOT_LOAD);
+      return fail(error, CANNOT_LOAD);
     }
   };
   globalThis.require = require;
-  globalThis.module = { exports: {} };
+  globalThis.module = /** @type {any} */ ({ exports: {} });
   globalThis.exports = module.exports;
   const program = compile(readFileSync(file, 'utf8'), 'program.js');
   const find = compile(name, 'call.js');

@@ -27,13 +27,13 @@
     }
   };
   globalThis.require = require;
-  globalThis.module = { exports: {} };
+  globalThis.module = /** @type {any} */ ({ exports: {} });
   globalThis.exports = module.exports;
   let tests;
   try {
     tests = new Script(readFileSync(file, 'utf8'), { filename: 'tests.js' });
   } catch (error) {
-    end(CANNOT_LOAD, error);
+    throw end(CANNOT_LOAD, error); // it does not return
   }
   tests.runInThisContext();
   if (failed) end(WRONG_VALUE, '');

@@ -7,6 +7,7 @@ const { isMap, isSet, isDate, isProxy } = require('util').types;
 const LARGEST_MESSAGE = 1 << 24, DEEPEST = 200;
 const CALL_FAILED = 96, WRONG_VALUE = 98, TOO_LARGE = 99;
 
+/** @type {(status: number, why: any) => never} */
 const end = (status, why) => {
   writeSync(2, `${why}\n`);
   process.reallyExit(status);
@@ -131,7 +132,7 @@ const decode = (bytes) => {
 const read = (descriptor, length) => {
   const bytes = Buffer.alloc(length);
   for (let have = 0; have < length;) {
-    const got = readSync(descriptor, bytes, have, length - have);
+    const got = readSync(descriptor, bytes, have, length - have, null);
     if (got === 0) return null;
     have += got;
   }
