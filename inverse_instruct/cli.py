@@ -400,9 +400,10 @@ def _add_serve_command(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.commands.status import print_status
     from inverse_instruct.loop.check import check_file
     from inverse_instruct.loop.run import run
-    from inverse_instruct.store.status import print_status, summarize_run
+    from inverse_instruct.store.status import summarize_run
 
     config, _ = check_file(arguments.config, arguments.overrides, arguments.run_dir)
     path = arguments.run_dir or Path("runs", config.name)
@@ -424,8 +425,9 @@ def _study(arguments: argparse.Namespace) -> None:
 
 
 def _status(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.commands.status import print_status
     from inverse_instruct.store.run_dir import newest_run
-    from inverse_instruct.store.status import print_status, summarize_run
+    from inverse_instruct.store.status import summarize_run
 
     print_status(summarize_run(arguments.run_dir or newest_run()), arguments.json)
 

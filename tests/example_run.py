@@ -11,7 +11,6 @@ import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -25,11 +24,14 @@ from inverse_instruct.stages.decide import DECIDE
 from inverse_instruct.stages.evaluate import EVALUATE, Evaluation
 from inverse_instruct.stages.room import Source
 from inverse_instruct.stages.select import SELECT
-from inverse_instruct.store.ledger import Checkpoint, Ledger
-from inverse_instruct.store.manifest import Manifest, write_manifest
+from inverse_instruct.store.files import file_digest
+from inverse_instruct.store.ledger import Ledger
+from inverse_instruct.store.ledger_rows import Checkpoint
+from inverse_instruct.store.manifest import Manifest, WrittenRows, write_manifest
 from inverse_instruct.store.rows import read_rows, write_rows
 from inverse_instruct.store.run_dir import RunDir
 from inverse_instruct.training.publish import MARKER
+from tests.measured import phase
 from tests.playing import play_stage, preprocess, room_of
 
 HOSTILE = "Write a <script>alert(1)</script> | `tick` ``` *star* [link](http://x)\n\n# Heading\n\n---\n\n````\nend"
@@ -136,6 +138,7 @@ def _finish(
         reasons,
         metrics={"snippets": 6},
         unit={"summarize": "candidate", "score": "pair"}[stage],
+        rows={name: WrittenRows({"summarize": "Candidate", "score": "ScoredPair"}[stage], count)},
     )
     ledger.finish_stage(number, write_manifest(folder, manifest, [name]))
 
@@ -149,29 +152,18 @@ def _train(ledger: Ledger, run_dir: RunDir, number: int, model: Path) -> None:
     weights["model.norm.weight"] = weights["model.norm.weight"] + number
     save_file(weights, checkpoint / "model.safetensors", {"format": "pt"})
     (checkpoint / MARKER).write_text("{}")
-    phases: list[dict[str, Any]] = [
-        {
-            "phase": f"phase-{order}-{data}",
-            "data": data,
-            "rows": rows,
-            "rejected": {},
-            "truncated": 0,
-            "steps": 3,
-            "tokens": 900,
-            "response_tokens": 400,
-            "loss_first": 1.5,
-            "loss_last": 1.25,
-            "seconds": 2.0,
-            "tokens_per_second": 450.0,
-            "peak_memory_bytes": None,
-            "losses": [1.5, 1.4, 1.25],
-        }
-        for order, (data, rows) in enumerate((("selected", 6 * number), ("original", 6)))
-    ]
+    rows = {"selected": 6 * number, "original": 6}
+    phases = [phase(order, data, count, [1.5, 1.4, 1.25]) for order, (data, count) in enumerate(rows.items())]
     folder = run_dir.stage(number, "train")
     folder.mkdir(parents=True)
-    rows = sum(int(str(phase["rows"])) for phase in phases)
-    manifest = Manifest("train", "k", rows, rows, metrics={"phases": phases})
+    selected = [run_dir.stage(earlier, "selection") / "selected.parquet" for earlier in range(1, number + 1)]
+    files = {"selected": selected, "original": [run_dir.stage(0, "preprocess") / "original.parquet"]}
+    inputs = {
+        name: {str(path.relative_to(run_dir.path)): file_digest(path) for path in paths}
+        for name, paths in files.items()
+    }
+    total = sum(rows.values())
+    manifest = Manifest("train", "k", total, total, metrics={"phases": phases}, inputs=inputs)
     ledger.finish_stage(number, write_manifest(folder, manifest, [f"../../checkpoints/round-{number:02d}/config.json"]))
 
 

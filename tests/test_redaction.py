@@ -76,7 +76,7 @@ def test_secrets_reach_neither_errors_nor_logs_nor_the_ledger(
     assert RedactingFormatter("%(message)s").format(record) == expected
     with Ledger(tmp_path / "ledger.db", create=True) as ledger:
         ledger.add_event(text)
-        assert ledger.events()[0]["message"] == expected
+        assert ledger.events()[0].message == expected
 
 
 def test_hf_tokens_of_the_environment_are_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

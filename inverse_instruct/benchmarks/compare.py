@@ -7,26 +7,39 @@ exact McNemar p-values, and what difference the problems could show at all.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
-from evaluation import PairedComparison, compare_paired, minimum_detectable_effect
+from evaluation import Estimate, compare_paired, minimum_detectable_effect
 from inverse_instruct.benchmarks.results import find_results, read_comparable, read_report
 from inverse_instruct.errors import RunDirError
 
 
-def compare(baseline: Path, candidate: Path) -> dict[str, Any]:
-    """Return the paired comparison as plain values; the keys are stable.
+@dataclass(frozen=True)
+class Comparison:
+    """Two evaluations, problem by problem."""
+
+    problems: int
+    baseline: float  # mean pass rate
+    candidate: float
+    gained: tuple[str, ...]  # problems that the candidate solves more often
+    lost: tuple[str, ...]
+    difference: Estimate  # candidate less baseline
+    p_two_sided: float
+    p_worse: float
+    minimum_detectable_effect: float | None  # None: too few problems differ to show any
+
+
+def compare(baseline: Path, candidate: Path) -> Comparison:
+    """Return the paired comparison.
 
     Raises:
         RunDirError: one of them holds no results, or they are not of the same problems of the same data.
     """
     before, after, _ = read_comparable(baseline, candidate)
     versions = [
-        {report.get("version") for report in map(read_report, find_results(path)) if report}
-        for path in (baseline, candidate)
+        {report.version for report in map(read_report, find_results(path)) if report} for path in (baseline, candidate)
     ]
     if before.keys() != after.keys() or (all(versions) and versions[0] != versions[1]):
         only = sorted(before.keys() ^ after.keys())
@@ -35,35 +48,38 @@ def compare(baseline: Path, candidate: Path) -> dict[str, Any]:
             f"{baseline} and {candidate} did not measure the same problems ({why}); evaluate both on the "
             "same suite, data and tasks"
         )
-    paired: PairedComparison = compare_paired(before, after)
+    paired = compare_paired(before, after)
     differing = len(paired.gained) + len(paired.lost)
-    return {
-        "problems": len(before),
-        "baseline": fmean(before.values()),
-        "candidate": fmean(after.values()),
-        **asdict(paired),
-        "minimum_detectable_effect": minimum_detectable_effect(len(before), differing / len(before))
-        if differing
-        else None,
-    }
+    effect = minimum_detectable_effect(len(before), differing / len(before)) if differing else None
+    return Comparison(
+        len(before),
+        fmean(before.values()),
+        fmean(after.values()),
+        paired.gained,
+        paired.lost,
+        paired.difference,
+        paired.p_two_sided,
+        paired.p_worse,
+        effect,
+    )
 
 
-def print_comparison(comparison: dict[str, Any], as_json: bool) -> None:
+def print_comparison(comparison: Comparison, as_json: bool) -> None:
     """Print the comparison for a script or for a person."""
     if as_json:
-        print(json.dumps(comparison, indent=2))
+        print(json.dumps(asdict(comparison), indent=2))
         return
-    difference = comparison["difference"]
+    difference = comparison.difference
     print(
-        f"{comparison['problems']} problems: {100 * comparison['baseline']:.1f} -> "
-        f"{100 * comparison['candidate']:.1f}, difference {100 * difference['rate']:+.1f} "
-        f"[{100 * difference['low']:+.1f}, {100 * difference['high']:+.1f}] (95%, paired bootstrap)"
+        f"{comparison.problems} problems: {100 * comparison.baseline:.1f} -> "
+        f"{100 * comparison.candidate:.1f}, difference {100 * difference.rate:+.1f} "
+        f"[{100 * difference.low:+.1f}, {100 * difference.high:+.1f}] (95%, paired bootstrap)"
     )
-    print(f"exact McNemar: p = {comparison['p_two_sided']:.3g} two-sided; p = {comparison['p_worse']:.3g} for worse")
-    effect = comparison["minimum_detectable_effect"]
+    print(f"exact McNemar: p = {comparison.p_two_sided:.3g} two-sided; p = {comparison.p_worse:.3g} for worse")
+    effect = comparison.minimum_detectable_effect
     print(
         "smallest difference that these problems would likely show: "
         + (f"{100 * effect:.1f} points" if effect is not None else "none, too few of them differ")
     )
-    for name in ("gained", "lost"):
-        print(f"{name} ({len(comparison[name])}): {', '.join(comparison[name]) or '-'}")
+    for name, problems in (("gained", comparison.gained), ("lost", comparison.lost)):
+        print(f"{name} ({len(problems)}): {', '.join(problems) or '-'}")

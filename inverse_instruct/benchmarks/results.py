@@ -9,9 +9,10 @@ import json
 from collections import defaultdict
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
+from evaluation import Estimate
 from inverse_instruct.errors import RunDirError
+from inverse_instruct.store.measures import ReportHead, SuiteReport, read_head
 from inverse_instruct.store.rows import read_rows
 
 
@@ -65,69 +66,71 @@ def find_results(path: Path) -> list[Path]:
     return found
 
 
-def read_report(results: Path) -> dict[str, Any]:
-    """Return the `report.json` beside a results file, or nothing where there is none."""
+def read_report(results: Path) -> ReportHead | None:
+    """Return what tells the `report.json` beside a results file from others; None where there is none.
+
+    Raises:
+        RunDirError: it is damaged, or of something else.
+    """
+    path = results.parent / "report.json"
+    if not path.is_file():
+        return None
     try:
-        report = json.loads((results.parent / "report.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return report if isinstance(report, dict) else {}
+        return read_head(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, RunDirError) as error:
+        raise RunDirError(f"{path}: cannot be used ({error}); remove it, or evaluate again") from error
 
 
-def describe_report(report: dict[str, Any]) -> str:
+def describe_report(report: SuiteReport) -> str:
     """Return a report in words, a line per fact."""
-    lines = [f"{report['suite']} ({report['version']}): {report['problems']} problems, {report['samples']} samples"]
-    for k, rates in report["pass_at_k"].items():
-        plus = f", base and plus {percent(rates['plus'])}" if rates["plus"] else ""
-        lines.append(f"  pass@{k}: {'base ' if plus else ''}{percent(rates['base'])}{plus}")
-    if report["reasons"]:
+    lines = [f"{report.suite} ({report.version}): {report.problems} problems, {report.samples} samples"]
+    for k, rates in report.pass_at_k.items():
+        plus = f", base and plus {percent(rates.plus)}" if rates.plus else ""
+        lines.append(f"  pass@{k}: {'base ' if plus else ''}{percent(rates.base)}{plus}")
+    if report.reasons:
+        ordered = sorted(report.reasons.items(), key=lambda item: -item[1])
+        lines.append("  failed: " + ", ".join(f"{count} {reason}" for reason, count in ordered))
+    if report.read_otherwise:
+        lines.append(f"  passed by another reading of the reply than the first: {report.read_otherwise}")
+    if report.unread:
+        lines.append(f"  took too much time or memory to read, judged as they stand: {report.unread}")
+    if report.diversity:
+        distinct = report.diversity
+        within = f", {100 * distinct.within_task:.1f}% of a task's samples" if distinct.within_task else ""
+        lines.append(f"  distinct solutions: {distinct.distinct} of {distinct.samples}{within}")
+    if report.minimum_detectable_effect is not None:
         lines.append(
-            "  failed: "
-            + ", ".join(
-                f"{count} {reason}" for reason, count in sorted(report["reasons"].items(), key=lambda item: -item[1])
-            )
-        )
-    if report.get("read_otherwise"):
-        lines.append(f"  passed by another reading of the reply than the first: {report['read_otherwise']}")
-    if report.get("unread"):
-        lines.append(f"  took too much time or memory to read, judged as they stand: {report['unread']}")
-    if report["diversity"]:
-        distinct = report["diversity"]
-        within = f", {100 * distinct['within_task']:.1f}% of a task's samples" if distinct["within_task"] else ""
-        lines.append(f"  distinct solutions: {distinct['distinct']} of {distinct['samples']}{within}")
-    if report["minimum_detectable_effect"] is not None:
-        lines.append(
-            f"  a paired difference below {100 * report['minimum_detectable_effect']:.1f} points is likely "
+            f"  a paired difference below {100 * report.minimum_detectable_effect:.1f} points is likely "
             "missed (if two models differ on a tenth of the problems)"
         )
-    consistency = report["self_consistency"]
-    if consistency:
+    if consistency := report.self_consistency:
         measured = (
-            f"base {percent(consistency['base'])}, plus {percent(consistency['plus'])}"
-            if consistency["base"]
+            f"base {percent(consistency.base)}, plus {percent(consistency.plus)}"
+            if consistency.base and consistency.plus
             else "not measured, every problem was removed"
         )
-        removed = ", ".join(f"{count} {reason}" for reason, count in consistency["removed"].items()) or "none"
-        lines.append(f"  self-consistency: {measured} of {consistency['problems']}; removed: {removed}")
-    for why, count in report["not_measured"].items():
-        lines.append(f"  not measured: {count} problems: {why}")
-    if not report["sandboxed"]:
+        removed = ", ".join(f"{count} {reason}" for reason, count in consistency.removed.items()) or "none"
+        lines.append(f"  self-consistency: {measured} of {consistency.problems}; removed: {removed}")
+    lines += [f"  not measured: {count} problems: {why}" for why, count in report.not_measured.items()]
+    if not report.sandboxed:
         lines.append("  the code was run WITHOUT a sandbox")
     return "\n".join(lines)
 
 
-def percent(estimate: dict[str, float]) -> str:
+def percent(estimate: Estimate) -> str:
     """Return an estimated rate in percent with its interval."""
-    return f"{100 * estimate['rate']:.1f} [{100 * estimate['low']:.1f}, {100 * estimate['high']:.1f}]"
+    return f"{100 * estimate.rate:.1f} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
 
 
 def _unanswered(path: Path) -> set[str]:
+    reports = {results: read_report(results) for results in find_results(path)}
     return {
         f"{_suite_name(results)}: {task}"
-        for results in find_results(path)
-        for task in read_report(results).get("unanswered", ())
+        for results, report in reports.items()
+        for task in (report.unanswered if report else ())
     }
 
 
 def _suite_name(results: Path) -> str:
-    return str(read_report(results).get("suite") or results.parent.name)
+    report = read_report(results)
+    return report.suite if report and report.suite else results.parent.name

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from evaluation import (
     Agreement,
@@ -44,6 +43,7 @@ from inverse_instruct.inference.streaming import stream
 from inverse_instruct.records import Reason, digest
 from inverse_instruct.store.files import write_json
 from inverse_instruct.store.journal import Journal
+from inverse_instruct.store.measures import Rates, SuiteReport
 from inverse_instruct.store.rows import write_rows
 from inverse_instruct.store.seeds import benchmark_seed
 
@@ -68,12 +68,12 @@ class Answer:
 
 @dataclass
 class Report:
-    """What one examination found; the values of `metrics` are plain and their names stable."""
+    """What one examination found."""
 
     rows_in: int
     rows_out: int
     rejected: Counter[str]  # samples by reason
-    metrics: dict[str, Any]
+    measured: SuiteReport
     files: list[str]
 
 
@@ -273,47 +273,36 @@ class Examination:
                 ),
             )
             files.append("self_consistency.jsonl")
-        metrics = self._metrics(samples, verdicts, agreements)
-        write_json(self._folder / "report.json", metrics)
+        measured = self._measure(samples, verdicts, agreements)
+        write_json(self._folder / "report.json", asdict(measured))
         reasons = dict.fromkeys(self.not_measured, Reason.NOT_MEASURED)
         reasons |= {task: error.reason for task, error in self.unanswered.items()}
         rejected = Counter(reason.value for task, reason in reasons.items() for _ in range(self._samples_of(task)))
-        return Report(len(verdicts) + rejected.total(), len(verdicts), rejected, metrics, files)
+        return Report(len(verdicts) + rejected.total(), len(verdicts), rejected, measured, files)
 
     def _samples_of(self, task: str) -> int:
         return self.section.samples if self.given is None else self.given.get(task, 0)
 
-    def _metrics(
+    def _measure(
         self, samples: Sequence[Sample], verdicts: Sequence[Verdict], agreements: Sequence[Agreement] | None
-    ) -> dict[str, Any]:
+    ) -> SuiteReport:
         tasks = {verdict.task_id for verdict in verdicts}
         least = min(Counter(verdict.task_id for verdict in verdicts).values(), default=0)
         rates = {k: pass_rate(verdicts, k) for k in USUAL_K if k <= least}
-        return {
-            "suite": self.suite.name,
-            "version": self.suite.version,
-            "problems": len(tasks),
-            "samples": len(verdicts),
-            "pass_at_k": {
-                str(k): {"base": asdict(rate.base), "plus": asdict(rate.plus) if rate.plus else None}
-                for k, rate in rates.items()
-            },
-            "reasons": dict(Counter(str(verdict.reason) for verdict in verdicts if verdict.reason)),
-            "read_otherwise": self._read_otherwise,
-            "unread": self._unread,
-            "diversity": asdict(diversity(samples)) if samples else None,
-            "minimum_detectable_effect": minimum_detectable_effect(len(tasks), ASSUMED_DIFFERING_SHARE)
-            if tasks
-            else None,
-            "self_consistency": asdict(self_consistency(agreements)) if agreements is not None else None,
-            "not_measured": dict(
-                Counter(
-                    [
-                        *self.not_measured.values(),
-                        *(f"the model gave no answer ({error.reason})" for error in self.unanswered.values()),
-                    ]
-                )
-            ),
-            "unanswered": {task: str(self.unanswered[task]) for task in self.tasks if task in self.unanswered},
-            "sandboxed": not self._execution.unsandboxed,
-        }
+        unanswered = [f"the model gave no answer ({error.reason})" for error in self.unanswered.values()]
+        return SuiteReport(
+            suite=self.suite.name,
+            version=self.suite.version,
+            problems=len(tasks),
+            samples=len(verdicts),
+            pass_at_k={str(k): Rates(rate.base, rate.plus) for k, rate in rates.items()},
+            reasons=dict(Counter(str(verdict.reason) for verdict in verdicts if verdict.reason)),
+            read_otherwise=self._read_otherwise,
+            unread=self._unread,
+            diversity=diversity(samples) if samples else None,
+            minimum_detectable_effect=minimum_detectable_effect(len(tasks), ASSUMED_DIFFERING_SHARE) if tasks else None,
+            self_consistency=self_consistency(agreements) if agreements is not None else None,
+            not_measured=dict(Counter([*self.not_measured.values(), *unanswered])),
+            unanswered={task: str(self.unanswered[task]) for task in self.tasks if task in self.unanswered},
+            sandboxed=not self._execution.unsandboxed,
+        )

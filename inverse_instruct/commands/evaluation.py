@@ -67,7 +67,7 @@ def evaluate(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
             ask(config, resolve_model(config.model.base), output, judge_model)
         manifest = room.finish()
     if not arguments.json:
-        print(describe_report(manifest.metrics["suites"][suite.name]))
+        print(describe_report(manifest.measures.suites[suite.name]))
     return manifest
 
 

@@ -73,12 +73,12 @@ def _submit(loop: LoopService, result: ConfigFile, path: Path) -> None:
     loop.vouch_for(config)
     loop.submit(config, path.name, submitted=False)
     run = loop.describe(path.name)
-    if run["state"] in ("failed", "stopped"):
+    if run.state in ("failed", "stopped"):
         logger.warning(
             "run %s has %s (%s); POST /api/runs/%s/resume goes on with it",
             path.name,
-            run["state"],
-            run["reason"],
+            run.state,
+            run.reason,
             path.name,
         )
 

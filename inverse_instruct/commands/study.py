@@ -62,8 +62,9 @@ def _shown(value: Any) -> str:
 
 
 def _rates(row: VariantResult, suites: list[str]) -> list[str]:
-    rates = [(row.suites.get(suite) or {}).get("pass_at_k", {}).get("1") for suite in suites]
-    return [f"{100 * (rate['plus'] or rate['base'])['rate']:.1f}" if rate else "-" for rate in rates]
+    reports = [row.suites.get(suite) for suite in suites]
+    rates = [report.pass_at_1 if report else None for report in reports]
+    return [f"{100 * rate.strictest.rate:.1f}" if rate else "-" for rate in rates]
 
 
 def _against(row: VariantResult) -> list[str]:

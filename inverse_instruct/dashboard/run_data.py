@@ -6,14 +6,19 @@ never 0. Not guaranteed: that the parts are of the same instant while the run go
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from inverse_instruct.dashboard.curves import training_curves
 from inverse_instruct.dashboard.histograms import score_histogram
-from inverse_instruct.store.ledger import Checkpoint, Ledger, Promotion
+from inverse_instruct.store.ledger import Ledger
+from inverse_instruct.store.ledger_rows import Checkpoint, Event, Promotion, StageRow
+from inverse_instruct.store.manifest import Manifest
+from inverse_instruct.store.measures import SuiteReport
 from inverse_instruct.store.run_dir import RunDir
-from inverse_instruct.store.status import summarize_run
+from inverse_instruct.store.status import RoundStatus, summarize_run
 
 LATEST_EVENTS = 200
 
@@ -28,37 +33,47 @@ def collect_run(path: Path) -> dict[str, Any]:
     status = summarize_run(path)
     with Ledger(run_dir.ledger) as ledger:
         checkpoints, promotions, stages = ledger.checkpoints(), ledger.promotions(), ledger.stages()
-    run = status["run"] or {"name": path.resolve().name, "state": "not started", "rounds": None}
-    later = dict.fromkeys(stage["stage"] for stage in stages if stage["round"])
-    order = [*dict.fromkeys(stage["stage"] for stage in stages if stage["stage"] not in later), *later]
+    run = status.run
+    later = dict.fromkeys(stage.stage for stage in stages if stage.round)
+    order = [*dict.fromkeys(stage.stage for stage in stages if stage.stage not in later), *later]
     done = sorted(
-        (stage for stage in stages if stage["manifest"]),
-        key=lambda stage: (order.index(stage["stage"]), stage["round"]),
+        ((stage.round, stage.manifest) for stage in stages if stage.manifest),
+        key=lambda found: (order.index(found[1].stage), found[0]),
     )
-    numbers = [row["round"] for row in status["rounds"]]
+    numbers = [row.round for row in status.rounds]
     return {
-        "name": run["name"],
-        "state": run["state"],
-        "rounds_wanted": run["rounds"],
-        "under_way": [_under_way(stage) for stage in stages if stage["state"] == "running"],
-        "rounds": [_round(row, checkpoints) for row in status["rounds"]],
-        "funnel": [_funnel(stage) for stage in done if stage["manifest"].get("unit", "row")],
+        "name": run.name if run else path.resolve().name,
+        "state": run.state if run else "not started",
+        "rounds_wanted": run.rounds if run else None,
+        "under_way": [_under_way(stage) for stage in stages if stage.state == "running"],
+        "rounds": [_round(row, checkpoints) for row in status.rounds],
+        "funnel": [_funnel(number, manifest) for number, manifest in done if manifest.unit],
         "scores": [scores for number in numbers if (scores := score_histogram(run_dir, number))],
         "curves": [curve for number in numbers for curve in training_curves(run_dir, number)],
-        "costs": [_cost(stage) for stage in done],
-        "history": _history(status["events"], promotions),
+        "costs": [
+            {"round": number, "stage": manifest.stage, "seconds": manifest.seconds, "tokens": manifest.tokens}
+            for number, manifest in done
+        ],
+        "history": _history(status.events, promotions),
     }
 
 
-def _under_way(stage: dict[str, Any]) -> dict[str, Any]:
-    done, total = stage["done"], stage["total"]
-    seconds = stage["updated"] - stage["started"]
+def _under_way(stage: StageRow) -> dict[str, Any]:
+    done, total = stage.done, stage.total
+    seconds = stage.updated - stage.started
     left = seconds / done * (total - done) if done and total else None
-    return {name: stage[name] for name in ("round", "stage", "done", "total", "started")} | {"seconds_left": left}
+    return {
+        "round": stage.round,
+        "stage": stage.stage,
+        "done": done,
+        "total": total,
+        "started": stage.started,
+        "seconds_left": left,
+    }
 
 
-def _round(row: dict[str, Any], checkpoints: list[Checkpoint]) -> dict[str, Any]:
-    checkpoint = next((known for known in checkpoints if known.round == row["round"]), None)
+def _round(row: RoundStatus, checkpoints: list[Checkpoint]) -> dict[str, Any]:
+    checkpoint = next((known for known in checkpoints if known.round == row.round), None)
     names = (
         "round",
         "snippets",
@@ -73,48 +88,45 @@ def _round(row: dict[str, Any], checkpoints: list[Checkpoint]) -> dict[str, Any]
         "p_worse",
         "reason",
     )
-    return {name: row[name] for name in names} | {
-        "suites": [_suite(name, metrics) for name, metrics in row["suites"].items()],
-        "seconds": row["seconds"],
+    return {name: getattr(row, name) for name in names} | {
+        "suites": [_suite(name, report) for name, report in row.suites.items()],
+        "seconds": row.seconds,
         "state": checkpoint.state if checkpoint else None,
         "digest": checkpoint.digest if checkpoint else None,
     }
 
 
-def _suite(name: str, metrics: dict[str, Any]) -> dict[str, Any]:
-    rates = metrics["pass_at_k"].get("1") or {"base": None, "plus": None}
+def _suite(name: str, report: SuiteReport) -> dict[str, Any]:
+    rates = report.pass_at_1
     return {
         "suite": name,
-        "base": rates["base"],
-        "plus": rates["plus"],
-        "problems": metrics["problems"],
-        "not_measured": metrics["not_measured"],
-        "consistency": metrics["self_consistency"],
+        "base": asdict(rates.base) if rates else None,
+        "plus": asdict(rates.plus) if rates and rates.plus else None,
+        "problems": report.problems,
+        "not_measured": report.not_measured,
+        "consistency": asdict(report.self_consistency) if report.self_consistency else None,
     }
 
 
-def _funnel(stage: dict[str, Any]) -> dict[str, Any]:
-    manifest = stage["manifest"]
-    row = {"round": stage["round"], "stage": stage["stage"], "note": ""}
-    if "phases" in manifest["metrics"]:
-        row["note"] = ", ".join(f"{phase['rows']} {phase['data']}" for phase in manifest["metrics"]["phases"])
-    elif "original_rows" in manifest["metrics"]:
-        row["note"] = f"{manifest['metrics']['original_rows']} original rows can be trained on"
-    return row | {name: manifest[name] for name in ("rows_in", "rows_out", "rejected")}
-
-
-def _cost(stage: dict[str, Any]) -> dict[str, Any]:
+def _funnel(round_number: int, manifest: Manifest) -> dict[str, Any]:
+    measures, note = manifest.measures, ""
+    if measures.phases:
+        note = ", ".join(f"{phase.rows} {phase.data}" for phase in measures.phases)
+    elif measures.original_rows is not None:
+        note = f"{measures.original_rows} original rows can be trained on"
     return {
-        "round": stage["round"],
-        "stage": stage["stage"],
-        "seconds": stage["manifest"]["seconds"],
-        "tokens": stage["manifest"]["tokens"],
+        "round": round_number,
+        "stage": manifest.stage,
+        "note": note,
+        "rows_in": manifest.rows_in,
+        "rows_out": manifest.rows_out,
+        "rejected": manifest.rejected,
     }
 
 
-def _history(events: list[dict[str, Any]], promotions: list[Promotion]) -> list[dict[str, Any]]:
+def _history(events: Sequence[Event], promotions: list[Promotion]) -> list[dict[str, Any]]:
     rows = [
-        {"time": event["time"], "round": event["round"], "kind": "event", "text": event["message"]}
+        {"time": event.time, "round": event.round, "kind": "event", "text": event.message}
         for event in events[-LATEST_EVENTS:]
     ]
     for move in promotions[-LATEST_EVENTS:]:

@@ -24,7 +24,7 @@ from inverse_instruct.gateway.untied import discard_untied, untied_folder
 from inverse_instruct.inference.canary import Canary
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.registry.verify import verify_checkpoint
-from inverse_instruct.store.ledger import Checkpoint
+from inverse_instruct.store.ledger_rows import Checkpoint
 
 Result = TypeVar("Result")
 

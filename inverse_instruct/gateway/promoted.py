@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from inverse_instruct.errors import RunDirError
-from inverse_instruct.store.ledger import Checkpoint, Ledger
+from inverse_instruct.store.ledger import Ledger
+from inverse_instruct.store.ledger_rows import Checkpoint
 
 Result = TypeVar("Result")
 

@@ -22,7 +22,7 @@ from inverse_instruct.gateway.engines import Engine
 from inverse_instruct.gateway.limits import Admission
 from inverse_instruct.gateway.metrics import Metrics
 from inverse_instruct.gateway.promoted import Registry
-from inverse_instruct.store.ledger import Checkpoint
+from inverse_instruct.store.ledger_rows import Checkpoint
 from inverse_instruct.store.run_dir import RunDir
 from inverse_instruct.web.api_error import ApiError
 

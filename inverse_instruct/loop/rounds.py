@@ -19,7 +19,8 @@ from inverse_instruct.loop.runner import Runner, Standing
 from inverse_instruct.recipes.recipe import Recipe
 from inverse_instruct.recipes.table import RECIPES
 from inverse_instruct.stages.stage import Model
-from inverse_instruct.store.ledger import Checkpoint, Ledger
+from inverse_instruct.store.ledger import Ledger
+from inverse_instruct.store.ledger_rows import Checkpoint
 from inverse_instruct.store.manifest import Manifest, read_manifest
 from inverse_instruct.store.run_dir import RunDir
 
@@ -95,7 +96,7 @@ class Loop:
                     if found := read_manifest(self._run_dir.stage(number, stage.name)):
                         if not self._runner.is_of(stage, self._standing(number, model), found):
                             stale.append(f"round {number} {stage.name}")
-                        if stage is self._recipe.decide and found.metrics["promoted"]:
+                        if (decision := found.measures.decision) and decision.promoted:
                             self._promoted = number
         except InverseInstructError:  # what is damaged is told when it is read for good
             pass
@@ -130,17 +131,18 @@ class Loop:
         return Standing(number, models, promoted)
 
     def _record(self, number: int, model: Path, evaluated: Manifest, decided: Manifest) -> None:
-        promoted = decided.metrics["promoted"]
+        decision = decided.measures.decision
+        assert decision is not None, f"{decided.stage} decides"
         self._ledger.add_checkpoint(
             Checkpoint(
                 round=number,
                 path=str(model.absolute()),
                 digest=model_digest(model),
                 parent="" if model == self._start else model_digest(self._base),
-                state="promoted" if promoted else "candidate",
-                reason=decided.metrics["reason"],
+                state="promoted" if decision.promoted else "candidate",
+                reason=decision.reason,
                 metrics=evaluated.metrics,
             )
         )
-        if promoted:
+        if decision.promoted:
             self._promoted = number

@@ -7,8 +7,9 @@ again; one whose inputs are no longer as they were written is never run on them.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from inverse_instruct.loop.shared_stages import take_over
 from inverse_instruct.recipes.recipe import Step
 from inverse_instruct.stages.keys import make_key
 from inverse_instruct.stages.play import leaving, play, refuse_empty, work
-from inverse_instruct.stages.room import Asked, Place, Room
+from inverse_instruct.stages.room import Asked, Inputs, Place, Room
 from inverse_instruct.stages.stage import SERVED, Input, Model, Stage, Together, When
 from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.store.manifest import Manifest, read_manifest
@@ -37,6 +38,14 @@ class Standing:
     round: int
     models: Mapping[Model, Path]  # those that there are by now
     promoted: int | None  # round of the promoted checkpoint
+
+
+@dataclass(frozen=True)
+class Work:
+    """What there is to do for a stage of a round; without a key where that is not known before it is done."""
+
+    key: str = ""
+    inputs: Inputs = field(default_factory=dict)
 
 
 class Runner:
@@ -67,12 +76,12 @@ class Runner:
         """
         if isinstance(step, Together):
             return self._run_together(step, at)
-        key = self._key(step, at)
-        manifest = self._done(step, at, key)
+        wanted = self._work(step, at)
+        manifest = self._done(step, at, wanted)
         if manifest is None:
             if step.all_devices:
                 self._engines.stop()
-            manifest = self._play(step, at, key)
+            manifest = self._play(step, at, wanted)
         return self._finished(step, at, manifest)
 
     def is_of(self, stage: Stage, at: Standing, manifest: Manifest) -> bool:
@@ -81,20 +90,20 @@ class Runner:
         Raises:
             DamagedFileError: an input is not as it was written.
         """
-        return self._key(stage, at) == manifest.key
+        return self._work(stage, at).key == manifest.key
 
     def _run_together(self, step: Together, at: Standing) -> Manifest:
-        first = self._done(step.first, at, self._key(step.first, at))
+        first = self._done(step.first, at, self._work(step.first, at))
         if first is None:
             first = self._play_together(step, at)
         self._finished(step.first, at, first)
         return self.run(step.second, at)
 
-    def _done(self, stage: Stage, at: Standing, key: str) -> Manifest | None:
+    def _done(self, stage: Stage, at: Standing, wanted: Work) -> Manifest | None:
         folder = self._run_dir.stage(at.round, stage.name)
-        manifest = read_manifest(folder, key)
+        manifest = read_manifest(folder, wanted.key)
         if manifest is None:
-            manifest = take_over(self._run_dir, self._others, at.round, stage.name, key)
+            manifest = take_over(self._run_dir, self._others, at.round, stage.name, wanted.key)
         if manifest:
             stage.tidy(folder)
         return manifest
@@ -105,13 +114,16 @@ class Runner:
 
     # -- keys --------------------------------------------------------------------------------------------------------
 
-    def _key(self, stage: Stage, at: Standing) -> str:
-        inputs = [
-            f"{name} {number} {json.dumps(self._outputs(source, number))}"
-            for name, source in stage.reads.items()
-            for number in self._rounds(source, at)
-        ]
-        return make_key(stage, self._config, inputs, at.models[stage.model] if stage.model else None)
+    def _work(self, stage: Stage, at: Standing) -> Work:
+        told: list[str] = []
+        inputs: dict[str, dict[str, str]] = {name: {} for name in stage.reads}
+        for name, source in stage.reads.items():
+            for number in self._rounds(source, at):
+                outputs = self._outputs(source, number)
+                told.append(f"{name} {number} {json.dumps(outputs)}")
+                folder = self._run_dir.stage(number, source.stage)
+                inputs[name] |= {os.path.relpath(folder / file, self._run_dir.path): outputs[file] for file in outputs}
+        return Work(make_key(stage, self._config, told, at.models[stage.model] if stage.model else None), inputs)
 
     def _outputs(self, source: Input, round_number: int) -> Mapping[str, str]:
         outputs = self.intact(source.stage, round_number).outputs
@@ -141,8 +153,8 @@ class Runner:
 
     # -- work --------------------------------------------------------------------------------------------------------
 
-    def _play(self, stage: Stage, at: Standing, key: str) -> Manifest:
-        room = self._room(stage, at, key)
+    def _play(self, stage: Stage, at: Standing, wanted: Work) -> Manifest:
+        room = self._room(stage, at, wanted)
         with self._progress(room):
             if stage.model not in SERVED:
                 return play(room)
@@ -153,16 +165,18 @@ class Runner:
         return manifest
 
     def _play_together(self, step: Together, at: Standing) -> Manifest:
-        rooms = [self._room(stage, at, "") for stage in (step.first, step.second)]
+        rooms = [self._room(stage, at, Work()) for stage in (step.first, step.second)]
         with self._progress(rooms[0]), leaving(rooms):
             self._ledger.start_stage(at.round, step.second.name)
             rooms[1].metrics["together_with"] = step.first.name
             self._ask(rooms, at)
-            manifest = rooms[0].finish(self._key(step.first, at))
-            rooms[1].finish(self._key(step.second, at))
-        return manifest
+            manifests = []
+            for room in rooms:  # what the second reads is there when the first is finished
+                wanted = self._work(room.stage, at)
+                manifests.append(room.finish(wanted.key, wanted.inputs))
+        return manifests[0]
 
-    def _room(self, stage: Stage, at: Standing, key: str) -> Room:
+    def _room(self, stage: Stage, at: Standing, wanted: Work) -> Room:
         paths = {
             name: [
                 self._run_dir.stage(number, source.stage) / (source.rows.file if source.rows else "")
@@ -175,9 +189,10 @@ class Runner:
             at.round,
             self._config.seed,
             self._run_dir.logs,
-            key,
+            wanted.key,
             self._run_dir.checkpoint(at.round),
             at.models.get(Model.BASE),
+            wanted.inputs,
         )
         return Room(stage, self._config, place, paths)
 

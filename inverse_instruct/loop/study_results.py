@@ -16,6 +16,7 @@ from inverse_instruct.benchmarks.compare import compare
 from inverse_instruct.config.study_file import Study
 from inverse_instruct.errors import RunDirError
 from inverse_instruct.store.manifest import Manifest, read_manifest
+from inverse_instruct.store.measures import SuiteReport
 from inverse_instruct.store.run_dir import RunDir
 
 
@@ -40,7 +41,7 @@ class VariantResult:
     changes: dict[str, Any]  # key -> value
     failure: str | None
     rows: int | None  # selected in the last round
-    suites: dict[str, Any]  # suite -> its report
+    suites: dict[str, SuiteReport]
     against: Against | None  # None for the baseline itself
 
 
@@ -72,7 +73,7 @@ def _variant(study: Study, folder: Path, name: str, failure: str | None) -> Vari
         changes=study.changes[name],
         failure=failure,
         rows=selected.rows_out if selected else None,
-        suites=evaluated.metrics["suites"] if evaluated else {},
+        suites=evaluated.measures.suites if evaluated else {},
         against=_against(study, folder, name) if evaluated and name != study.baseline else None,
     )
 
@@ -91,13 +92,5 @@ def _against(study: Study, folder: Path, name: str) -> Against | None:
         found = compare(baseline, candidate)
     except RunDirError:  # the baseline has not been measured yet, or failed
         return None
-    difference = found["difference"]
-    return Against(
-        difference["rate"],
-        difference["low"],
-        difference["high"],
-        len(found["gained"]),
-        len(found["lost"]),
-        found["p_two_sided"],
-        found["p_two_sided"],
-    )
+    difference, p = found.difference, found.p_two_sided
+    return Against(difference.rate, difference.low, difference.high, len(found.gained), len(found.lost), p, p)

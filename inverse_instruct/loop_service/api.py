@@ -23,7 +23,7 @@ from inverse_instruct.loop_service.event_stream import stream_events
 from inverse_instruct.loop_service.service import LoopService
 from inverse_instruct.loop_service.submission import parse_body, read_submission
 from inverse_instruct.registry.promote import promote_checkpoint, roll_back
-from inverse_instruct.store.ledger import Checkpoint
+from inverse_instruct.store.ledger_rows import Checkpoint
 from inverse_instruct.web.api_error import ApiError
 from inverse_instruct.web.origin import check_content_type, check_origin, content_type
 
@@ -168,7 +168,8 @@ class LoopApi:
         return await self._status(name, 202)
 
     async def _status(self, name: str, code: int = 200) -> Response:
-        return JSONResponse(await run_in_threadpool(self._service.describe, name), code)
+        run = await run_in_threadpool(self._service.describe, name)
+        return JSONResponse(run.plain(), code)
 
 
 def _changed(now: Checkpoint, before: Checkpoint | None) -> Response:

@@ -9,12 +9,14 @@ stage is. Not guaranteed: that every step of progress is seen; the ledger is loo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sse_starlette.event import JSONServerSentEvent
 
 from inverse_instruct.loop_service.service import LoopService
+from inverse_instruct.store.status import StageStatus
 
 LOOK_SECONDS = 1.0
 
@@ -23,19 +25,19 @@ async def stream_events(
     service: LoopService, name: str, last_id: int, follow: bool
 ) -> AsyncIterator[JSONServerSentEvent]:
     """Yield what a client does not have yet, and if it follows, what comes, until it goes away."""
-    stages: list[dict[str, Any]] = []
+    stages: Sequence[StageStatus] = ()
     state: dict[str, Any] = {}
     while True:
-        status = await asyncio.to_thread(service.describe, name)
-        for event in status["events"]:
-            if event["id"] > last_id:
-                last_id = event["id"]
-                yield JSONServerSentEvent(event, id=str(last_id))
-        for stage in status["stages"]:
+        run = await asyncio.to_thread(service.describe, name)
+        for event in run.status.events:
+            if event.id > last_id:
+                last_id = event.id
+                yield JSONServerSentEvent(asdict(event), id=str(last_id))
+        for stage in run.status.stages:
             if stage not in stages:
-                yield JSONServerSentEvent(stage, event="stage")
-        stages = status["stages"]
-        now = {key: status[key] for key in ("state", "reason", "queue_position")}
+                yield JSONServerSentEvent(asdict(stage), event="stage")
+        stages = run.status.stages
+        now = {key: getattr(run, key) for key in ("state", "reason", "queue_position")}
         if now != state:
             state = now
             yield JSONServerSentEvent(state, event="state")

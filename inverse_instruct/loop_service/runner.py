@@ -148,9 +148,9 @@ def _training(run_dir: RunDir) -> Stages:
     try:
         with Ledger(run_dir.ledger) as ledger:
             return {
-                (stage["round"], stage["updated"])
+                (stage.round, stage.updated)
                 for stage in ledger.stages()
-                if stage["stage"] in _TRAINS and stage["state"] == "running"
+                if stage.stage in _TRAINS and stage.state == "running"
             }
     except RunDirError:  # it is being made; a damaged one is for the run to tell
         return set()

@@ -12,6 +12,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -24,12 +25,28 @@ from inverse_instruct.loop_service.allowed import Allowed
 from inverse_instruct.loop_service.run_queue import RunQueue
 from inverse_instruct.loop_service.runner import Pause, Resume, RunPlayer
 from inverse_instruct.store.run_dir import RunDir
-from inverse_instruct.store.status import summarize_run
+from inverse_instruct.store.status import RunStatus, summarize_run
 
 logger = logging.getLogger(__name__)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # no path leaves the folder, and no hidden file is meant
-EMPTY_STATUS: dict[str, Any] = {"run": None, "rounds": [], "stages": [], "events": []}
+
+
+@dataclass(frozen=True)
+class ServedRun:
+    """Where a run is, and what is wanted of it."""
+
+    name: str
+    state: str  # queued, running, stopping, stopped, done, failed or interrupted
+    wanted: str | None  # "running" or "stopped"; None: nobody has asked for anything
+    queue_position: int | None
+    reason: str | None  # of the end of its last process
+    status: RunStatus
+
+    def plain(self) -> dict[str, Any]:
+        """Return the `status --json` of the run with the rest; the keys are stable."""
+        own = {name: value for name, value in vars(self).items() if name != "status"}
+        return own | self.status.plain()
 
 
 @contextmanager
@@ -145,8 +162,8 @@ class LoopService:
             raise NotFoundError(f"there is no run {name!r}; GET /api/runs lists them")
         return run_dir
 
-    def describe(self, name: str) -> dict[str, Any]:
-        """Return the `status --json` of a run, with its `state`, and what is `wanted` of it; the keys are stable.
+    def describe(self, name: str) -> ServedRun:
+        """Return where a run is, and what is wanted of it.
 
         Raises:
             RunDirError: there is no such run, or its ledger is damaged.
@@ -155,18 +172,17 @@ class LoopService:
         try:
             status = summarize_run(run_dir.path)
         except NoRunError:
-            status = EMPTY_STATUS
+            status = RunStatus(str(run_dir.path))
         queued = self._queue.get(name)
         waiting = self._queue.waiting()
-        return {
-            "name": name,
-            "state": self._state(name, status),
-            "wanted": queued.wanted if queued else None,
-            "queue_position": waiting.index(name) if name in waiting else None,
-            "reason": queued.reason or None if queued else None,
-            **status,
-            "run_dir": str(run_dir.path),
-        }
+        return ServedRun(
+            name,
+            self._state(name, status),
+            queued.wanted if queued else None,
+            waiting.index(name) if name in waiting else None,
+            queued.reason or None if queued else None,
+            status,
+        )
 
     def list_runs(self) -> list[dict[str, Any]]:
         """Return all runs of the folder, by name: of each the state, and its latest stage."""
@@ -175,26 +191,26 @@ class LoopService:
 
     def _list_row(self, name: str) -> dict[str, Any]:
         try:
-            status = self.describe(name)
+            run = self.describe(name)
         except RunDirError as error:  # one damaged ledger does not hide the other runs
             return {"name": name, "state": "damaged", "reason": str(error)}
-        stage: dict[str, Any] = max(status["stages"], key=lambda stage: stage["updated"], default={})
-        return {key: status[key] for key in ("name", "state", "wanted", "queue_position", "reason")} | {
-            "rounds": status["run"]["rounds"] if status["run"] else None,
-            **{key: stage.get(key) for key in ("round", "stage", "done", "total")},
+        stage = max(run.status.stages, key=lambda stage: stage.updated, default=None)
+        return {key: getattr(run, key) for key in ("name", "state", "wanted", "queue_position", "reason")} | {
+            "rounds": run.status.run.rounds if run.status.run else None,
+            **{key: getattr(stage, key, None) for key in ("round", "stage", "done", "total")},
         }
 
-    def _state(self, name: str, status: dict[str, Any]) -> str:
-        """Say in a word where a run is: queued, running, stopping, stopped, done, failed or interrupted."""
+    def _state(self, name: str, status: RunStatus) -> str:
+        """Say in a word where a run is."""
         queued = self._queue.get(name)
         if self._player and self._player.playing == name:
             return "running" if queued and queued.wanted == "running" else "stopping"
-        recorded = status["run"]["state"] if status["run"] else "interrupted"
+        recorded = status.run.state if status.run else "interrupted"
         if recorded == "running":  # by a command of a person, or by what is left of a service that was killed
             return "running"
         if queued and queued.wanted == "running":
             return "queued"
-        return queued.ended if queued else str(recorded)
+        return queued.ended if queued else recorded
 
 
 def _log_end(task: asyncio.Task[None]) -> None:

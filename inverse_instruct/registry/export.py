@@ -16,7 +16,7 @@ from typing import Any
 from inverse_instruct.config.sections import CardSection
 from inverse_instruct.errors import RunDirError
 from inverse_instruct.registry.cards import dataset_card, model_card
-from inverse_instruct.registry.lineage import History, describe_lineage, read_history
+from inverse_instruct.registry.lineage import History, Lineage, describe_lineage, read_history
 from inverse_instruct.registry.verify import verify_checkpoint
 from inverse_instruct.store.files import file_digest
 from inverse_instruct.store.ledger import Ledger
@@ -53,7 +53,7 @@ def export_checkpoint(path: Path, name: str, output: Path) -> tuple[Path, list[s
         verify_checkpoint(checkpoint)
         history = read_history(path, ledger)
     lineage = describe_lineage(history, checkpoint)
-    if lineage["base"] and not lineage["phases"]:
+    if lineage.base and not lineage.phases:
         raise RunDirError(
             f"{path} does not tell how {checkpoint.name} was trained, as that stage is being done again; "
             "let the run end first"
@@ -78,18 +78,16 @@ def _copy_model(source: Path, target: Path) -> None:
         shutil.copyfile(path, target / path.name)
 
 
-def _selected_rows(history: History, lineage: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _selected_rows(history: History, lineage: Lineage) -> Iterator[dict[str, Any]]:
     """Yield the self-generated rows that the checkpoint was trained on, each with how it was written and judged."""
-    for data in lineage["data"]:
-        if data["data"] != "selected":
-            continue
-        path = history.run_dir.path / data["file"]
-        if not path.is_file() or file_digest(path) != data["digest"]:
+    for data in lineage.self_generated:
+        path = history.run_dir.path / data.file
+        if not path.is_file() or file_digest(path) != data.digest:
             raise RunDirError(f"{path} is gone or has changed since the checkpoint was trained on it; put it back")
         rows = read_rows(path)
         stage = history.run_dir.stage
-        candidates = _columns(stage(data["round"], "summarize") / "candidates.parquet", "id", CANDIDATE_COLUMNS, rows)
-        scores = _columns(stage(data["round"], "score") / "scores.parquet", "candidate_id", SCORE_COLUMNS, rows)
+        candidates = _columns(stage(data.round, "summarize") / "candidates.parquet", "id", CANDIDATE_COLUMNS, rows)
+        scores = _columns(stage(data.round, "score") / "scores.parquet", "candidate_id", SCORE_COLUMNS, rows)
         for row in rows:
             yield row | candidates[row["candidate_id"]] | scores[row["candidate_id"]]
 

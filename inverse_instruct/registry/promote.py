@@ -8,7 +8,8 @@ gateway can load what is promoted; it keeps the old one if not, and says so in t
 from __future__ import annotations
 
 from inverse_instruct.registry.verify import verify_checkpoint
-from inverse_instruct.store.ledger import Checkpoint, Ledger
+from inverse_instruct.store.ledger import Ledger
+from inverse_instruct.store.ledger_rows import Checkpoint
 from inverse_instruct.store.run_dir import RunDir
 
 Change = tuple[Checkpoint, Checkpoint | None]

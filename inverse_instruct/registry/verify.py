@@ -11,7 +11,7 @@ from pathlib import Path
 from inverse_instruct.errors import ModelError
 from inverse_instruct.inference.model_files import check_weights
 from inverse_instruct.inference.models import check_model_folder, model_digest
-from inverse_instruct.store.ledger import Checkpoint
+from inverse_instruct.store.ledger_rows import Checkpoint
 
 
 def verify_checkpoint(checkpoint: Checkpoint) -> None:

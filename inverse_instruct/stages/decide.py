@@ -8,7 +8,7 @@ can be told from luck, and the decision says how clear it was.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 from evaluation import compare_paired
 from inverse_instruct.benchmarks.results import read_comparable, read_pass_rates
@@ -17,19 +17,9 @@ from inverse_instruct.errors import StageError
 from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Input, Stage, When
 from inverse_instruct.store.files import write_json
+from inverse_instruct.store.measures import Decision
 
 DECISION = "decision.json"
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Whether a checkpoint is promoted, and why."""
-
-    promoted: bool
-    reason: str
-    gained: tuple[str, ...] = ()
-    lost: tuple[str, ...] = ()
-    p_worse: float | None = None  # None: there was nothing to compare with
 
 
 def decide(section: PromoteSection, candidate: Mapping[str, float], promoted: Mapping[str, float] | None) -> Decision:

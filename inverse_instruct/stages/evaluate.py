@@ -90,8 +90,8 @@ class Evaluation:
             room.progress.reach(before)
             room.account(report.rows_out, report.rejected)
             room.tokens.update(examination.tokens)
-            room.outputs += [f"{report.metrics['suite']}/{name}" for name in report.files]
-            suites[report.metrics["suite"]] = report.metrics
+            room.outputs += [f"{report.measured.suite}/{name}" for name in report.files]
+            suites[report.measured.suite] = asdict(report.measured)
         room.metrics["suites"] = suites
 
 

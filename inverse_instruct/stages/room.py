@@ -27,7 +27,7 @@ from inverse_instruct.records import Record, Rejection, digest
 from inverse_instruct.stages.keys import value_of
 from inverse_instruct.stages.stage import Groups, Outcome, Stage, Worker
 from inverse_instruct.store.journal import Journal
-from inverse_instruct.store.manifest import Manifest, write_manifest
+from inverse_instruct.store.manifest import Manifest, WrittenRows, write_manifest
 from inverse_instruct.store.progress import Progress
 from inverse_instruct.store.rows import RowWriter, count_rows, iterate_rows
 from inverse_instruct.store.seeds import sampling_seed
@@ -55,6 +55,10 @@ class Reply:
     completion_tokens: int
 
 
+Inputs = Mapping[str, Mapping[str, str]]
+"""Input -> each of its files, relative to the run -> SHA-256, for the manifest."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a room is: in which round of which run."""
@@ -66,6 +70,7 @@ class Place:
     key: str = ""  # of the work; what was left of another key is not gone on with
     checkpoint: Path | None = None  # where the round's checkpoint is, or will be
     base: Path | None = None  # folder of the base model
+    inputs: Inputs = field(default_factory=dict)
 
 
 Source = Sequence[Path] | Iterable[Record]
@@ -99,6 +104,7 @@ class Room:
         self._started = time.monotonic()
         self._files = ExitStack()
         self._fresh_tokens = 0
+        self._written: dict[str, RowWriter] = {}
 
     # -- what it may read --------------------------------------------------------------------------------------------
 
@@ -145,7 +151,8 @@ class Room:
     def writer(self, file: str, record: type[Record]) -> RowWriter:
         """Open another file of rows; it appears when the stage is done."""
         self.outputs.append(file)
-        return self._files.enter_context(RowWriter(self.place.folder / file, record))
+        self._written[file] = self._files.enter_context(RowWriter(self.place.folder / file, record))
+        return self._written[file]
 
     @cached_property
     def _kept(self) -> RowWriter:
@@ -286,11 +293,12 @@ class Room:
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
-    def finish(self, key: str = "") -> Manifest:
+    def finish(self, key: str = "", inputs: Inputs | None = None) -> Manifest:
         """Publish the files, then the manifest, which makes the stage done.
 
         Args:
             key: of the work, where it was not known before.
+            inputs: of the work, likewise.
         """
         if self.stage.writes:
             _ = self._kept, self._rejections  # files without rows are files all the same
@@ -305,6 +313,8 @@ class Room:
             tokens=dict(self.tokens),
             metrics=self.metrics,
             unit=self.stage.unit if self.stage.is_data else "",
+            rows={name: WrittenRows(writer.record, writer.count) for name, writer in self._written.items()},
+            inputs={name: dict(files) for name, files in (inputs or self.place.inputs).items()},
         )
         return write_manifest(self.place.folder, manifest, self.outputs)
 

@@ -15,10 +15,9 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from inverse_instruct.config.sections import TrainSection
 from inverse_instruct.errors import ConfigError, ModelError, StageError, WorkerLostError
@@ -30,6 +29,7 @@ from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Input, Model, Rows, Stage, When
 from inverse_instruct.store.files import file_digest, write_json
 from inverse_instruct.store.losses import read_losses
+from inverse_instruct.store.measures import Phase
 from inverse_instruct.store.progress import Progress
 from inverse_instruct.store.rows import read_rows, write_rows
 from inverse_instruct.store.seeds import phase_seed
@@ -113,15 +113,15 @@ def run_phases(room: Room, phases: Sequence[PhaseRun]) -> None:
     )
     await_stale_workers(run.workers_lock)
     discard_other_work(run.folder, room.place.key)
-    metrics = run.phases(base, phases)
-    files = publish(run.folder / metrics[-1]["phase"] / "export", checkpoint, room.place.key)
-    for phase in metrics:
-        room.account(phase["rows"], phase["rejected"])
+    measured = run.phases(base, phases)
+    files = publish(run.folder / measured[-1].phase / "export", checkpoint, room.place.key)
+    for phase in measured:
+        room.account(phase.rows, phase.rejected)
     room.tokens.update(
-        trained=sum(phase["tokens"] for phase in metrics), response=sum(phase["response_tokens"] for phase in metrics)
+        trained=sum(phase.tokens for phase in measured), response=sum(phase.response_tokens for phase in measured)
     )
-    room.metrics["phases"] = metrics
-    room.outputs += [f"{phase['phase']}/{name}" for phase in metrics for name in ("loss.jsonl", "rejections.jsonl")]
+    room.metrics["phases"] = [asdict(phase) | {"losses": _losses(run.folder / phase.phase)} for phase in measured]
+    room.outputs += [f"{phase.phase}/{name}" for phase in measured for name in ("loss.jsonl", "rejections.jsonl")]
     room.outputs += [os.path.relpath(path, run.folder) for path in files]
 
 
@@ -151,9 +151,9 @@ class _Run:
     def workers_lock(self) -> Path:
         return self.folder / "workers.lock"
 
-    def phases(self, base: Path, phases: Sequence[PhaseRun]) -> list[dict[str, Any]]:
-        """Run what is not done yet; return the metrics of every phase."""
-        metrics = []
+    def phases(self, base: Path, phases: Sequence[PhaseRun]) -> list[Phase]:
+        """Run what is not done yet; return what was measured of every phase."""
+        measured = []
         formatter = PromptFormatter(base, self.prompt_format, self.template_date)
         for number, phase in enumerate(phases):
             paths = PhaseFolder(self.folder / f"phase-{number}-{phase.data}")
@@ -164,9 +164,9 @@ class _Run:
                 label = f"train {phase.data} ({number + 1}/{len(phases)})"
                 self._run_phase(label, base, phase, paths, sequences, number, formatter.ending)
             shutil.rmtree(paths.steps, ignore_errors=True)
-            metrics.append(_phase_metrics(phase, paths, sequences))
+            measured.append(_measure(phase, paths, sequences))
             base = paths.export
-        return metrics
+        return measured
 
     def _prepare(self, phase: PhaseRun, paths: PhaseFolder, formatter: PromptFormatter) -> Sequences:
         if paths.is_as_marked(paths.prepared):
@@ -296,29 +296,31 @@ def _run_workers(
         logger.warning("training was done, but its processes ended with exit code %d; see %s", code, log)
 
 
-def _phase_metrics(phase: PhaseRun, paths: PhaseFolder, sequences: Sequences) -> dict[str, Any]:
-    """Return the numbers of a finished phase; losses in nats per response token, seconds spent in steps."""
+def _measure(phase: PhaseRun, paths: PhaseFolder, sequences: Sequences) -> Phase:
+    """Return what is known of a finished phase."""
     done = json.loads(paths.done.read_text(encoding="utf-8"))
     lines = read_losses(paths.losses)
     seconds = sum(line["seconds"] for line in lines)
     tokens = int(sum(line["tokens"] for line in lines))
-    losses = [line["loss"] for line in lines]
-    return {
-        "phase": paths.path.name,
-        "data": phase.data,
-        "rows": len(sequences),
-        "rejected": dict(Counter(row["reason"] for row in read_rows(paths.rejections))),
-        "truncated": sequences.truncated,
-        "steps": len(lines),
-        "tokens": tokens,
-        "response_tokens": int(sum(line["response_tokens"] for line in lines)),
-        "loss_first": losses[0],
-        "loss_last": losses[-1],
-        "seconds": round(seconds, 3),
-        "tokens_per_second": round(tokens / seconds, 1) if seconds else None,
-        "peak_memory_bytes": done.get("peak_memory_bytes"),
-        "losses": losses,
-    }
+    return Phase(
+        phase=paths.path.name,
+        data=phase.data,
+        rows=len(sequences),
+        rejected=dict(Counter(row["reason"] for row in read_rows(paths.rejections))),
+        truncated=sequences.truncated,
+        steps=len(lines),
+        tokens=tokens,
+        response_tokens=int(sum(line["response_tokens"] for line in lines)),
+        loss_first=lines[0]["loss"],
+        loss_last=lines[-1]["loss"],
+        seconds=round(seconds, 3),
+        tokens_per_second=round(tokens / seconds, 1) if seconds else None,
+        peak_memory_bytes=done.get("peak_memory_bytes"),
+    )
+
+
+def _losses(phase: Path) -> list[float]:
+    return [line["loss"] for line in read_losses(PhaseFolder(phase).losses)]
 
 
 def _cost(estimate: Estimate) -> Cost:

@@ -12,13 +12,14 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from inverse_instruct.errors import NoRunError, NotFoundError, RunDirError
 from inverse_instruct.redaction import redact
+from inverse_instruct.store.ledger_rows import Checkpoint, Event, Promotion, RunRow, StageRow
 from inverse_instruct.store.manifest import Manifest
 from inverse_instruct.store.run_dir import RunDir
 
@@ -43,44 +44,12 @@ CREATE TABLE IF NOT EXISTS events (time REAL NOT NULL, round INTEGER, stage TEXT
 """
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """A checkpoint and what became of it."""
-
-    round: int
-    path: str
-    digest: str
-    parent: str  # digest of the base model it was trained from, or "" for a given model
-    state: str  # "candidate": never promoted so far; "promoted": at most one; "retired": was promoted
-    reason: str  # of the loop's decision about it
-    metrics: dict[str, Any]
-    created: float = 0.0  # seconds since the epoch
-
-    @property
-    def name(self) -> str:
-        """How the checkpoint is called in commands, in replies of the gateway, and under `checkpoints/`."""
-        return f"round-{self.round:02d}"
-
-
 def _trouble(path: Path, error: sqlite3.DatabaseError) -> RunDirError:
     if isinstance(error, sqlite3.OperationalError):
         return RunDirError(
             f"{path} cannot be used ({error}); free some space, see that you may write there, and run again"
         )
     return RunDirError(f"{path} is damaged ({error}); move it away and run again, results are kept")
-
-
-@dataclass(frozen=True)
-class Promotion:
-    """One change of which checkpoint is the promoted one."""
-
-    id: int
-    time: float  # seconds since the epoch
-    round: int  # the checkpoint that became the promoted one
-    over: int | None  # the one that it replaced
-    action: str  # "promote" or "rollback"
-    author: str  # "loop", "gateway" or a person
-    reason: str
 
 
 class Ledger:
@@ -161,26 +130,15 @@ class Ledger:
 
     def finish_stage(self, round_number: int, manifest: Manifest) -> None:
         """Record a finished stage with its manifest."""
-        now = time.time()
+        now, text, rows = time.time(), json.dumps(asdict(manifest)), manifest.rows_in
         known = self._db.execute(
             "SELECT manifest FROM stages WHERE round = ? AND stage = ?", (round_number, manifest.stage)
         ).fetchone()
-        if known and known["manifest"] == json.dumps(vars(manifest)):
+        if known and known["manifest"] == text:
             return  # a resumed run passes by what it did before
+        row = (round_number, manifest.stage, "done", now - manifest.seconds, now, rows, rows, text)
         with self._write() as db:
-            self._set_stage(
-                db,
-                (
-                    round_number,
-                    manifest.stage,
-                    "done",
-                    now - manifest.seconds,
-                    now,
-                    manifest.rows_in,
-                    manifest.rows_in,
-                    json.dumps(vars(manifest)),
-                ),
-            )
+            self._set_stage(db, row)
 
     def _set_stage(self, db: sqlite3.Connection, row: tuple[Any, ...]) -> None:
         """Write a stage; it keeps its place among the others, also when it is done again or the clock jumps."""
@@ -271,17 +229,25 @@ class Ledger:
         with self._write() as db:
             db.execute("INSERT INTO events VALUES (?, ?, ?, ?)", (time.time(), round_number, stage, redact(message)))
 
-    def run(self) -> dict[str, Any] | None:
+    def run(self) -> RunRow | None:
         """Return the row of the run, or None before its first start."""
         row = self._db.execute("SELECT * FROM run").fetchone()
-        return dict(row) if row else None
+        return RunRow(**dict(row)) if row else None
 
-    def stages(self) -> list[dict[str, Any]]:
-        """Return all stages in the order they were started, `manifest` as a mapping or None."""
-        rows = [dict(row) for row in self._db.execute("SELECT * FROM stages ORDER BY round, rowid")]
-        for row in rows:
-            row["manifest"] = json.loads(row["manifest"]) if row["manifest"] else None
-        return rows
+    def stages(self) -> list[StageRow]:
+        """Return all stages in the order they were started.
+
+        Raises:
+            RunDirError: one was recorded by another version.
+        """
+        rows = self._db.execute("SELECT * FROM stages ORDER BY round, rowid")
+        return [StageRow(**dict(row) | {"manifest": self._manifest(row["manifest"])}) for row in rows]
+
+    def _manifest(self, text: str | None) -> Manifest | None:
+        try:
+            return Manifest.of(json.loads(text)) if text else None
+        except (ValueError, TypeError, AttributeError) as error:
+            raise RunDirError(f"{self._path} was written by another version ({error}); run its config again") from error
 
     def checkpoints(self) -> list[Checkpoint]:
         """Return all checkpoints by round, those of the run at their place in it, wherever the run was moved to."""
@@ -333,6 +299,6 @@ class Ledger:
         """Return all promotions and rollbacks, oldest first."""
         return [Promotion(**dict(row)) for row in self._db.execute("SELECT * FROM promotions ORDER BY id")]
 
-    def events(self) -> list[dict[str, Any]]:
-        """Return all events, oldest first; `id` grows by the order in which they were written."""
-        return [dict(row) for row in self._db.execute("SELECT rowid AS id, * FROM events ORDER BY rowid")]
+    def events(self) -> list[Event]:
+        """Return all events, oldest first."""
+        return [Event(**dict(row)) for row in self._db.execute("SELECT rowid AS id, * FROM events ORDER BY rowid")]

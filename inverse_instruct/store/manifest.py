@@ -15,10 +15,19 @@ from typing import Any
 
 from inverse_instruct.records import digest
 from inverse_instruct.store.files import changed_files, file_digest, write_json
+from inverse_instruct.store.measures import Measures, read_measures
 
 MANIFEST = "manifest.json"
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WrittenRows:
+    """The rows of a file."""
+
+    record: str  # name of the record in `records.py`
+    rows: int
 
 
 @dataclass
@@ -35,6 +44,23 @@ class Manifest:
     tokens: dict[str, int] = field(default_factory=dict)  # kind -> tokens
     metrics: dict[str, Any] = field(default_factory=dict)
     unit: str = "row"  # what a row is, in the singular; "" where the rows are no data, such as verdicts
+    rows: dict[str, WrittenRows] = field(default_factory=dict)  # file of rows among the outputs -> what they are
+    inputs: dict[str, dict[str, str]] = field(default_factory=dict)  # input -> file, relative to the run -> SHA-256
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Manifest:
+        """Return the manifest from its plain values.
+
+        Raises:
+            TypeError: they are of another version.
+        """
+        rows = {name: WrittenRows(**about) for name, about in values.get("rows", {}).items()}
+        return cls(**values | {"rows": rows})
+
+    @property
+    def measures(self) -> Measures:
+        """What readers look for in the metrics."""
+        return read_measures(self.metrics)
 
     def check_accounting(self) -> None:
         """Raise an AssertionError unless rows in = rows out + rejections."""
@@ -62,7 +88,7 @@ def read_manifest(folder: Path, key: str | None = None) -> Manifest | None:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         written = values.pop("digest")
-        manifest = Manifest(**values)
+        manifest = Manifest.of(values)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):

@@ -57,6 +57,7 @@ class RowWriter:
             record: what the rows are; without it, it is told by the names of the first row's fields.
         """
         self.count = 0
+        self.record = record.__name__ if record else ""
         self._parquet = path.suffix == ".parquet"
         self._file: AbstractContextManager[IO[Any]] = atomic_write(path, "wb" if self._parquet else "w")
         self._schema = record_schema(record) if record and self._parquet else None

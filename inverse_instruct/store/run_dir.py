@@ -23,6 +23,21 @@ def newest_run(folder: Path = Path("runs")) -> Path:
 
 
 @dataclass(frozen=True)
+class StageFile:
+    """A file that a stage of a round has written."""
+
+    round: int
+    stage: str
+    name: str  # relative to the stage's folder
+
+    @classmethod
+    def of(cls, path: str) -> StageFile:
+        """Return what is told by a path that is relative to the run, such as `round-01/selection/selected.parquet`."""
+        folder, stage, name = path.split("/", 2)
+        return cls(int(folder.removeprefix("round-")), stage, name)
+
+
+@dataclass(frozen=True)
 class RunDir:
     """The places in a run's folder."""
 

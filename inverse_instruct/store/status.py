@@ -1,147 +1,120 @@
-"""What a run did, round by round, from its ledger: the table and the JSON of `status`."""
+"""What a run did, round by round, from its ledger."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from evaluation import SelfConsistency
 from inverse_instruct.store.ledger import Ledger
+from inverse_instruct.store.ledger_rows import Checkpoint, Event, RunRow, StageRow
+from inverse_instruct.store.measures import Rates, SuiteReport
 from inverse_instruct.store.run_dir import RunDir
 
 
-def summarize_run(path: Path) -> dict[str, Any]:
-    """Return the state of a run as plain values; the keys are stable. What was not measured is None.
+@dataclass(frozen=True)
+class StageStatus:
+    """How far a stage is."""
+
+    round: int
+    stage: str
+    state: str  # "running" or "done"
+    done: int | None  # rows
+    total: int | None  # rows; None: not known before
+    started: float  # seconds since 1970
+    updated: float
+
+
+@dataclass(frozen=True)
+class RoundStatus:
+    """What a round has made and measured; None: it has not, or not yet."""
+
+    round: int
+    snippets: int | None
+    candidates: int | None
+    selected: int | None
+    mean_lm_score: float | None  # of the selected rows
+    loss_first: float | None  # nats per response token
+    loss_last: float | None
+    pass_at_1: Rates | None  # on the config's first suite
+    self_consistency: SelfConsistency | None  # on that suite
+    suites: dict[str, SuiteReport]
+    promoted: bool | None
+    gained: tuple[str, ...] | None  # problems
+    lost: tuple[str, ...] | None
+    p_worse: float | None
+    reason: str | None
+    checkpoint: str | None  # its folder
+    seconds: float | None  # of all stages; what was done in the time of another one counts once
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """Where a run is."""
+
+    run_dir: str
+    run: RunRow | None = None  # None: it has not begun
+    rounds: Sequence[RoundStatus] = ()
+    stages: Sequence[StageStatus] = ()
+    events: Sequence[Event] = ()
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain values; the keys are stable."""
+        return asdict(self)
+
+
+def summarize_run(path: Path) -> RunStatus:
+    """Return the state of a run.
 
     Raises:
         RunDirError: the folder holds no run.
     """
     with Ledger(RunDir(path).ledger) as ledger:
         run = ledger.run()
-        if run and run["state"] == "running" and not RunDir(path).is_locked():
-            run["state"] = "interrupted"  # its process was killed
+        if run and run.state == "running" and not RunDir(path).is_locked():
+            run = replace(run, state="interrupted")  # its process was killed
         checkpoints = {checkpoint.round: checkpoint for checkpoint in ledger.checkpoints()}
         stages = ledger.stages()
-        numbers = sorted({stage["round"] for stage in stages})
-        return {
-            "run_dir": str(path),
-            "run": run,
-            "rounds": [_round(number, stages, checkpoints.get(number)) for number in numbers],
-            "stages": [
-                {name: stage[name] for name in ("round", "stage", "state", "done", "total", "started", "updated")}
-                for stage in stages
+        numbers = sorted({stage.round for stage in stages})
+        return RunStatus(
+            str(path),
+            run,
+            [_round(number, stages, checkpoints.get(number)) for number in numbers],
+            [
+                StageStatus(row.round, row.stage, row.state, row.done, row.total, row.started, row.updated)
+                for row in stages
             ],
-            "events": ledger.events(),
-        }
-
-
-def _round(number: int, stages: list[dict[str, Any]], checkpoint: Any) -> dict[str, Any]:
-    manifests = {stage["stage"]: stage["manifest"] for stage in stages if stage["round"] == number}
-
-    def value(stage: str, *keys: str) -> Any:
-        node: Any = manifests.get(stage)
-        for key in keys:
-            node = node.get(key) if node else None
-        return node
-
-    phases = value("train", "metrics", "phases") or []
-    decision = value("promote", "metrics") or {}
-    suites = value("evaluate", "metrics", "suites") or {}
-    main: dict[str, Any] = next(iter(suites.values()), {})  # the config's first suite
-    return {
-        "round": number,
-        "snippets": value("preprocess", "rows_out") if number == 0 else value("summarize", "metrics", "snippets"),
-        "candidates": value("summarize", "rows_out"),
-        "selected": value("selection", "rows_out"),
-        "mean_lm_score": value("selection", "metrics", "mean_lm_score"),
-        "loss_first": phases[0]["loss_first"] if phases else None,
-        "loss_last": phases[-1]["loss_last"] if phases else None,
-        "pass_at_1": (main.get("pass_at_k") or {}).get("1"),
-        "self_consistency": main.get("self_consistency"),
-        "suites": suites,
-        "promoted": decision.get("promoted"),
-        "gained": decision.get("gained"),
-        "lost": decision.get("lost"),
-        "p_worse": decision.get("p_worse"),
-        "reason": decision.get("reason"),
-        "checkpoint": checkpoint.path if checkpoint else None,
-        "seconds": _seconds([manifest for manifest in manifests.values() if manifest]),
-    }
-
-
-def _seconds(manifests: list[dict[str, Any]]) -> float | None:
-    alone = [manifest["seconds"] for manifest in manifests if "together_with" not in manifest["metrics"]]
-    return sum(alone) if manifests else None
-
-
-def print_status(status: dict[str, Any], as_json: bool) -> None:
-    """Print the status for a script or for a person."""
-    if as_json:
-        print(json.dumps(status, indent=2, ensure_ascii=False))
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(width=None if Console().is_terminal else 150)
-    table = Table(
-        "round",
-        title=Text(f"{(status['run'] or {}).get('name', '')}: {(status['run'] or {}).get('state', 'not started')}"),
-    )
-    for name in (
-        "snippets",
-        "candidates",
-        "selected",
-        "mean LM-Score",
-        "loss first → last",
-        "pass@1 base",
-        "pass@1 plus [95%]",
-        "self-consistency",
-        "against the last promoted",
-        "promoted",
-    ):
-        table.add_column(name, justify="right")
-    for row in status["rounds"]:
-        table.add_row(*map(Text, _cells(row)))
-    console.print(table)
-    for row in status["rounds"]:
-        if row["reason"]:
-            console.print(Text(f"round {row['round']}: {row['reason']}"))
-    for stage in status["stages"]:
-        if stage["state"] == "running":
-            console.print(Text(f"round {stage['round']} {stage['stage']}: {stage['done']} of {stage['total'] or '?'}"))
-
-
-def _cells(row: dict[str, Any]) -> list[str]:
-    def shown(value: Any, form: str = "{}") -> str:
-        return "-" if value is None else form.format(value)
-
-    loss = "-" if row["loss_first"] is None else f"{row['loss_first']:.3f} → {row['loss_last']:.3f}"
-    base = plus = consistency = "-"
-    if row["pass_at_1"]:
-        estimate = row["pass_at_1"]["plus"] or row["pass_at_1"]["base"]
-        base = f"{100 * row['pass_at_1']['base']['rate']:.1f}"
-        plus = f"{100 * estimate['rate']:.1f} [{100 * estimate['low']:.1f}, {100 * estimate['high']:.1f}]"
-    measured = row["self_consistency"]
-    if measured and measured["base"]:
-        consistency = (
-            f"{100 * measured['base']['rate']:.1f} ({100 * measured['plus']['rate']:.1f}) "
-            f"of {measured['problems']}, {sum(measured['removed'].values())} removed"
+            ledger.events(),
         )
-    paired = (
-        "-" if row["p_worse"] is None else (f"+{len(row['gained'])} -{len(row['lost'])}, p(worse) {row['p_worse']:.2f}")
+
+
+def _round(number: int, stages: list[StageRow], checkpoint: Checkpoint | None) -> RoundStatus:
+    manifests = {stage.stage: stage.manifest for stage in stages if stage.round == number and stage.manifest}
+    measures = [manifest.measures for manifest in manifests.values()]
+    phases = next((found.phases for found in measures if found.phases), ())
+    suites = next((found.suites for found in measures if found.suites), {})
+    decision = next((found.decision for found in measures if found.decision), None)
+    main = next(iter(suites.values()), None)  # the config's first suite
+    snippets, candidates, selected = (manifests.get(name) for name in ("preprocess", "summarize", "selection"))
+    alone = [manifest.seconds for manifest in manifests.values() if not manifest.measures.together_with]
+    return RoundStatus(
+        round=number,
+        snippets=snippets.rows_out if snippets else candidates.measures.snippets if candidates else None,
+        candidates=candidates.rows_out if candidates else None,
+        selected=selected.rows_out if selected else None,
+        mean_lm_score=selected.measures.mean_lm_score if selected else None,
+        loss_first=phases[0].loss_first if phases else None,
+        loss_last=phases[-1].loss_last if phases else None,
+        pass_at_1=main.pass_at_1 if main else None,
+        self_consistency=main.self_consistency if main else None,
+        suites=suites,
+        promoted=decision.promoted if decision else None,
+        gained=decision.gained if decision else None,
+        lost=decision.lost if decision else None,
+        p_worse=decision.p_worse if decision else None,
+        reason=decision.reason if decision else None,
+        checkpoint=checkpoint.path if checkpoint else None,
+        seconds=sum(alone) if manifests else None,
     )
-    promoted = {None: "-", True: "yes", False: "no"}[row["promoted"]]
-    return [
-        str(row["round"]),
-        shown(row["snippets"]),
-        shown(row["candidates"]),
-        shown(row["selected"]),
-        shown(row["mean_lm_score"], "{:.3f}"),
-        loss,
-        base,
-        plus,
-        consistency,
-        paired,
-        promoted,
-    ]

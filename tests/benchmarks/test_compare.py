@@ -24,10 +24,10 @@ def test_gained_lost_and_p(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     before = write(tmp_path / "a", {f"T/{n}": [n < 3] for n in range(10)})
     after = write(tmp_path / "b", {f"T/{n}": [2 <= n < 8] for n in range(10)})
     result = compare(before, after)
-    assert (result["problems"], result["baseline"], result["candidate"]) == (10, 0.3, 0.6)
-    assert result["gained"] == tuple(f"mini: T/{n}" for n in range(3, 8))
-    assert result["lost"] == ("mini: T/0", "mini: T/1")
-    assert result["p_two_sided"] == pytest.approx(58 / 128)
+    assert (result.problems, result.baseline, result.candidate) == (10, 0.3, 0.6)
+    assert result.gained == tuple(f"mini: T/{n}" for n in range(3, 8))
+    assert result.lost == ("mini: T/0", "mini: T/1")
+    assert result.p_two_sided == pytest.approx(58 / 128)
     print_comparison(result, as_json=False)
     shown = capsys.readouterr().out
     assert "30.0 -> 60.0, difference +30.0" in shown and "lost (2): mini: T/0, mini: T/1" in shown
@@ -39,7 +39,7 @@ def test_files_folders_and_several_samples(tmp_path: Path) -> None:
     before = write(tmp_path / "a", {"T/0": [True, False], "T/1": [True, True]})
     after = write(tmp_path / "b", {"T/0": [True, True], "T/1": [True, False]})
     result = compare(before / "mini" / "results.jsonl", after)
-    assert (result["gained"], result["lost"], result["difference"]["rate"]) == (("mini: T/0",), ("mini: T/1",), 0.0)
+    assert (result.gained, result.lost, result.difference.rate) == (("mini: T/0",), ("mini: T/1",), 0.0)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from inverse_instruct.benchmarks.suite_run import Examination
 from inverse_instruct.config.sections import SuiteSection, SummarizeSection
 from inverse_instruct.inference.replies import Completion
 from inverse_instruct.inference.sampling import Sampling
+from inverse_instruct.store.measures import SuiteReport
 
 PROBLEMS = [json.loads(line) for line in MINI_PATH.read_text().splitlines()][:2]
 SLOW = "def total(x): return t\nt = []\n" + "@a\n" * 30_000
@@ -41,17 +42,17 @@ def test_a_reply_that_cannot_be_read_in_time_is_counted(tmp_path: Path, monkeypa
     examination = Examination(section, SummarizeSection(), tmp_path, execution=Execution(workers=1), seed=0)
     pauses = []
 
-    async def run() -> dict[str, object]:
+    async def run() -> SuiteReport:
         examining = asyncio.ensure_future(examination.run(Looping(), lambda done: None))
         while not examining.done():
             before = time.process_time()
             await asyncio.sleep(0.01)
             pauses.append(time.process_time() - before)
-        return (await examining).metrics
+        return (await examining).measured
 
-    metrics = asyncio.run(run())
-    assert (metrics["unread"], metrics["samples"]) == (1, 2)
-    assert "too much time or memory to read, judged as they stand: 1" in describe_report(metrics)
+    measured = asyncio.run(run())
+    assert (measured.unread, measured.samples) == (1, 2)
+    assert "too much time or memory to read, judged as they stand: 1" in describe_report(measured)
     results = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
     assert [row["passed"] for row in results] == [True, False]
     assert max(pauses) < 0.4, "the event loop was busy"

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from inverse_instruct.store.ledger import Checkpoint, Ledger
+from inverse_instruct.store.ledger import Ledger
+from inverse_instruct.store.ledger_rows import Checkpoint
 from inverse_instruct.store.manifest import Manifest
 from inverse_instruct.store.run_dir import RunDir
 from inverse_instruct.system.root import ROOT

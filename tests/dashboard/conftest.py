@@ -13,10 +13,12 @@ import pytest
 from inverse_instruct.records import Candidate, Reason, Rejection, ScoredPair, Snippet, digest, to_dict
 from inverse_instruct.stages.room import Source
 from inverse_instruct.stages.select import SELECT
-from inverse_instruct.store.ledger import Checkpoint, Ledger
+from inverse_instruct.store.ledger import Ledger
+from inverse_instruct.store.ledger_rows import Checkpoint
 from inverse_instruct.store.manifest import Manifest, write_manifest
 from inverse_instruct.store.rows import write_rows
 from inverse_instruct.store.run_dir import RunDir
+from tests.measured import phase, report
 from tests.playing import play_stage
 
 SNIPPETS = 45
@@ -164,7 +166,7 @@ class RunWriter:
             ]
             name = f"phase-{number}-{data}"
             write_rows(self.run_dir.stage(round_number, "train") / name / "loss.jsonl", lines)
-            phases.append({"phase": name, "data": data, "rows": 40, "loss_first": 1.0, "loss_last": 1.0 / steps})
+            phases.append(phase(number, data, 40, [1.0 / step for step in range(1, steps + 1)]))
         self.finish(
             round_number,
             Manifest(
@@ -174,16 +176,8 @@ class RunWriter:
         )
 
     def evaluate(self, round_number: int, rate: float, state: str) -> None:
-        estimate = {"rate": rate, "low": rate - 0.1, "high": rate + 0.1}
-        both = {"base": estimate, "plus": estimate}
-        suite = {
-            "suite": "mini",
-            "pass_at_k": {"1": both},
-            "problems": 32,
-            "not_measured": {},
-            "self_consistency": both | {"problems": 30, "removed": {"crashed": 2}},
-        }
-        manifest = Manifest("evaluate", "k", 32, 32, unit="", seconds=30.0, metrics={"suites": {"mini": suite}})
+        metrics = {"suites": {"mini": report(rate)}}
+        manifest = Manifest("evaluate", "k", 32, 32, unit="", seconds=30.0, metrics=metrics)
         self.finish(round_number, manifest, [])
         reason = "the first checkpoint" if round_number == 0 else "not shown to be worse: 2 gained, 1 lost"
         decision = {

@@ -37,7 +37,7 @@ def test_scores_are_counted_once_each(whole_run: Path) -> None:
 def test_rounds_tell_the_decision_and_what_became_of_it(whole_run: Path) -> None:
     run = collect_run(whole_run)
     assert [row["state"] for row in run["rounds"]] == ["retired", "promoted", "retired"]
-    assert run["rounds"][2]["promoted"] and run["rounds"][2]["gained"] == ["mini: a", "mini: b"]
+    assert run["rounds"][2]["promoted"] and run["rounds"][2]["gained"] == ("mini: a", "mini: b")
     assert [entry["kind"] for entry in reversed(run["history"])][:5] == [
         "promote",
         "promote",

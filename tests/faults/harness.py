@@ -108,7 +108,7 @@ class Run:
     def events(self) -> list[str]:
         """Return the messages in the ledger."""
         with Ledger(self.folder / "ledger.db") as ledger:
-            return [event["message"] for event in ledger.events()]
+            return [event.message for event in ledger.events()]
 
     @property
     def log(self) -> Path:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from inverse_instruct.store.ledger import Checkpoint, Ledger
+from inverse_instruct.store.ledger import Ledger
+from inverse_instruct.store.ledger_rows import Checkpoint
 from inverse_instruct.store.manifest import Manifest
 from inverse_instruct.system.root import ROOT
 
@@ -50,8 +51,8 @@ def test_a_ledger_keeps_the_order_of_writing(tmp_path: Path, monkeypatch: pytest
         ledger.start_stage(0, "preprocess")  # damaged, and done again
         for number in range(3):
             ledger.add_checkpoint(Checkpoint(number, f"/m{number}", f"d{number}", "", "promoted", "", {}))
-        assert [event["message"] for event in ledger.events()] == [f"{stage} has begun" for stage in stages]
-        assert [stage["stage"] for stage in ledger.stages()] == stages
+        assert [event.message for event in ledger.events()] == [f"{stage} has begun" for stage in stages]
+        assert [stage.stage for stage in ledger.stages()] == stages
         assert [move.round for move in ledger.promotions()] == [0, 1, 2]
         promoted, predecessor = ledger.promoted(), ledger.predecessor()
     assert promoted and predecessor and (promoted.round, predecessor.round) == (2, 1)

@@ -140,8 +140,8 @@ def test_a_run_whose_disk_is_full_again_and_again_ends_with_the_same_result(whol
 def _last_stage(run: Run) -> str:
     try:
         with Ledger(run.folder / "ledger.db") as ledger:
-            stages = [stage for stage in ledger.stages() if stage["state"] == "running"]
-            return f"round {stages[-1]['round']} {stages[-1]['stage']}" if stages else "between stages"
+            stages = [stage for stage in ledger.stages() if stage.state == "running"]
+            return f"round {stages[-1].round} {stages[-1].stage}" if stages else "between stages"
     except RunDirError:
         return "the first file"
 

@@ -11,7 +11,8 @@ from safetensors.numpy import load_file, save_file
 
 from inverse_instruct.config.config_file import dump_config, load_config
 from inverse_instruct.inference.models import model_digest
-from inverse_instruct.store.ledger import Checkpoint, Ledger
+from inverse_instruct.store.ledger import Ledger
+from inverse_instruct.store.ledger_rows import Checkpoint
 from inverse_instruct.store.run_dir import RunDir
 from inverse_instruct.system.root import ROOT
 
@@ -74,7 +75,7 @@ def roll_back(run_dir: RunDir) -> None:
 def events(run_dir: RunDir) -> list[str]:
     """Return what the ledger has to tell, oldest first."""
     with Ledger(run_dir.ledger) as ledger:
-        return [str(event["message"]) for event in ledger.events()]
+        return [event.message for event in ledger.events()]
 
 
 def promoted(run_dir: RunDir) -> str:

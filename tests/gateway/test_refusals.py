@@ -10,7 +10,7 @@ import pytest
 from inverse_instruct.config.config_file import load_config
 from inverse_instruct.gateway.deployment import Deployer
 from inverse_instruct.gateway.refusals import in_our_words
-from inverse_instruct.store.ledger import Checkpoint
+from inverse_instruct.store.ledger_rows import Checkpoint
 from inverse_instruct.system.root import ROOT
 
 SAID = {  # by vLLM

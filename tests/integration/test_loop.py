@@ -191,7 +191,7 @@ def test_sigterm_stops_cleanly_also_in_the_background(tiny_model: Path, tmp_path
     assert process.returncode == 130 and "the same command goes on" in errors and "Traceback" not in errors
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
     ledger = Ledger(run_dir / "ledger.db")
-    assert (ledger.run() or {})["state"] == "interrupted"
+    assert (row := ledger.run()) and row.state == "interrupted"
     ledger.close()
 
 

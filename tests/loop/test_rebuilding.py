@@ -58,7 +58,7 @@ def test_warnings_of_any_thread_are_events(tmp_path: Path) -> None:
         thread.start()
         thread.join()
         logger.info("nothing to worry about")
-        assert [event["message"] for event in ledger.events()] == ["a.parquet is damaged", "from a thread"]
+        assert [event.message for event in ledger.events()] == ["a.parquet is damaged", "from a thread"]
     logger.warning("afterwards")
     with Ledger(tmp_path / "ledger.db") as ledger:
         assert len(ledger.events()) == 2

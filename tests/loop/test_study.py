@@ -56,9 +56,9 @@ def played(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     furnish = runner.Runner._room
 
-    def noted(self: Any, stage: Stage, at: Any, key: str) -> Room:
+    def noted(self: Any, stage: Stage, at: Any, wanted: runner.Work) -> Room:
         names.append(f"{self._run_dir.path.name} {at.round} {stage.name}")
-        return furnish(self, stage, at, key)
+        return furnish(self, stage, at, wanted)
 
     monkeypatch.setattr(runner.Runner, "_room", noted)
     return names

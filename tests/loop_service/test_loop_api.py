@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from inverse_instruct.inference.models import model_digest
-from inverse_instruct.store.ledger import Checkpoint, Ledger
+from inverse_instruct.store.ledger import Ledger
+from inverse_instruct.store.ledger_rows import Checkpoint
 from tests.loop_service.conftest import JSON, LiveService, config
 
 pytestmark = pytest.mark.timeout(300)
@@ -102,7 +103,7 @@ def test_killed_and_started_again_it_goes_on_with_one_process(
     assert service.end(signal.SIGTERM) in (0, -signal.SIGTERM)
     assert not service.players("going"), "it does not outlive the service"
     with Ledger(service.runs / "going/ledger.db") as ledger:
-        assert (ledger.run() or {})["state"] == "interrupted"
+        assert (row := ledger.run()) and row.state == "interrupted"
     service.start()
     service.wait_for_state("going", "running")
 

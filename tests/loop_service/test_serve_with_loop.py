@@ -93,7 +93,7 @@ def test_the_config_is_played_behind_the_keys_of_the_gateway(
                 process.kill()
         assert not [pid for pid in family if Path(f"/proc/{pid}").exists()]
         with Ledger(run_dir / "ledger.db") as ledger:
-            assert (ledger.run() or {})["state"] == "interrupted"
+            assert (row := ledger.run()) and row.state == "interrupted"
 
 
 def test_what_the_command_refuses(toy_model: Path, refusing_endpoint: str, tmp_path: Path) -> None:

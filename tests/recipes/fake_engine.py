@@ -23,6 +23,7 @@ from inverse_instruct.stages.room import Room
 from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.store.run_dir import RunDir
 from inverse_instruct.training.publish import publish
+from tests.measured import phase
 
 WORDS = "adds scales filters sorts counts joins reverses merges the given numbers names lists and values".split()
 
@@ -84,24 +85,7 @@ def fake_train(room: Room) -> None:
     shutil.rmtree(export)
     room.outputs += [f"../../checkpoints/{path.parent.name}/{path.name}" for path in files]
     room.account(len(rows), {})
-    room.metrics["phases"] = [
-        {
-            "phase": "phase-0-selected",
-            "data": "selected",
-            "rows": len(rows),
-            "rejected": {},
-            "truncated": 0,
-            "steps": 2,
-            "tokens": 20 * len(rows),
-            "response_tokens": 10 * len(rows),
-            "loss_first": 2.0,
-            "loss_last": 1.0,
-            "seconds": 1.0,
-            "tokens_per_second": 20.0 * len(rows),
-            "peak_memory_bytes": None,
-            "losses": [2.0, 1.0],
-        }
-    ]
+    room.metrics["phases"] = [phase(0, "selected", len(rows), [2.0, 1.0], tokens=20 * len(rows))]
 
 
 def faked(recipe: Recipe) -> Recipe:

@@ -44,9 +44,9 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     furnish = runner.Runner._room
 
-    def noted(self: Any, stage: Stage, at: Any, key: str) -> Room:
+    def noted(self: Any, stage: Stage, at: Any, wanted: runner.Work) -> Room:
         names.append(f"{at.round} {stage.name}")
-        return furnish(self, stage, at, key)
+        return furnish(self, stage, at, wanted)
 
     monkeypatch.setattr(runner.Runner, "_room", noted)
     return names
@@ -263,11 +263,11 @@ def test_a_stage_more_is_played_shown_planned_and_resumed(
         play(with_stage, run_dir.path, recipe, lives=13)
     play(with_stage, run_dir.path, recipe)
     assert ran.count("1 longer") == 1 and ran.count("2 longer") == 1
-    stages = [stage["stage"] for stage in summarize_run(run_dir.path)["stages"] if stage["round"] == 1]
+    stages = [stage.stage for stage in summarize_run(run_dir.path).stages if stage.round == 1]
     assert stages.index("longer") == stages.index("selection") + 1
     assert [row["stage"] for row in collect_run(run_dir.path)["funnel"]].count("longer") == 2
     with Ledger(run_dir.ledger) as ledger:
-        labels = [row["label"] for row in funnel(read_history(run_dir.path, ledger), [1])]
+        labels = [row.label for row in funnel(read_history(run_dir.path, ledger), [1])]
     assert "longer, round 1: longer rows" in labels
     assert "longer" in [step.stage for step in make_plan(with_stage).steps]
     assert check.check(with_stage, run_dir.path).steps

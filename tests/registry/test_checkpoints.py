@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ def state(run: Path) -> tuple[str, int]:
 
 def test_list_tells_states_measures_and_history(run: Path) -> None:
     listing = json.loads(command("list", run, "--json").stdout)
-    assert listing == list_checkpoints(run)
+    assert listing == json.loads(json.dumps(asdict(list_checkpoints(run))))
     rows = {row["name"]: row for row in listing["checkpoints"]}
     assert [row["state"] for row in rows.values()] == ["retired", "promoted", "candidate"]
     assert rows["round-00"]["parent"] == "" and rows["round-01"]["parent"] == BASE_DIGEST
@@ -70,20 +71,19 @@ def test_list_tells_states_measures_and_history(run: Path) -> None:
 
 def test_show_follows_a_checkpoint_back_to_its_rows(run: Path) -> None:
     lineage = show_checkpoint(run, "2")
-    assert lineage["base"]["digest"] == BASE_DIGEST and lineage["parent"] == "round-01"
-    assert [(data["data"], data["round"], data["rows"], data["written_by"]) for data in lineage["data"]] == [
+    assert lineage.base and lineage.base.digest == BASE_DIGEST and lineage.parent == "round-01"
+    assert [(data.data, data.round, data.rows, data.written_by) for data in lineage.data] == [
         ("selected", 1, 6, "round-00"),
         ("selected", 2, 6, "round-01"),
         ("original", 0, 6, None),
     ]
-    assert all(file_digest(run / data["file"]) == data["digest"] for data in lineage["data"])
-    assert lineage["decision"]["promoted"] is False and len(lineage["decision"]["lost"]) == 18
-    assert lineage["promotions"] == [] and lineage["files"]["problem"] is None
-    assert [phase["data"] for phase in lineage["phases"]] == ["selected", "original"]
-    assert "losses" not in lineage["phases"][0]
+    assert all(file_digest(run / data.file) == data.digest for data in lineage.data)
+    assert lineage.decision and lineage.decision.promoted is False and len(lineage.decision.lost) == 18
+    assert lineage.promotions == () and lineage.files.problem is None
+    assert [phase.data for phase in lineage.phases] == ["selected", "original"]
     given = show_checkpoint(run, "round-00")
-    assert given["base"] is None and given["given"] and given["data"] == given["phases"] == []
-    assert [move["round"] for move in given["promotions"]] == [0, 1]  # what touched it: its rise and its fall
+    assert given.base is None and given.given and not given.data and not given.phases
+    assert [move.round for move in given.promotions] == [0, 1]  # what touched it: its rise and its fall
 
 
 def test_show_prints_all_of_it_also_of_a_damaged_checkpoint(run: Path) -> None:
@@ -108,8 +108,8 @@ def test_promoting_and_rolling_back_by_hand(run: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert "is promoted now, in place of round-01" in result.stdout and "gateway" in result.stdout
     assert state(run) == ("rrp", 3)
-    move = list_checkpoints(run)["promotions"][-1]
-    assert (move["action"], move["reason"]) == ("promote", "writes better Go") and move["author"]
+    move = list_checkpoints(run).promotions[-1]
+    assert (move.action, move.reason) == ("promote", "writes better Go") and move.author
     assert "already" in command("promote", "round-02", run).stderr
     result = command("rollback", run, "--reason", "no")
     assert "round-01" in result.stdout and "in place of round-02" in result.stdout

@@ -24,7 +24,7 @@ from inverse_instruct.records import SourceRow
 from inverse_instruct.registry.cards import dataset_card, model_card
 from inverse_instruct.registry.cards.markdown import code, escape, fence
 from inverse_instruct.registry.export import export_checkpoint
-from inverse_instruct.registry.lineage import History, describe_lineage, read_history
+from inverse_instruct.registry.lineage import History, Lineage, describe_lineage, read_history
 from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.store.rows import read_rows
 from tests.example_run import HOSTILE, make_run
@@ -51,7 +51,7 @@ def history_of(run: Path) -> History:
         return read_history(run, ledger)
 
 
-def lineage_of(history: History, number: int) -> dict[str, Any]:
+def lineage_of(history: History, number: int) -> Lineage:
     return describe_lineage(history, history.checkpoints[number])
 
 
@@ -202,7 +202,8 @@ def test_no_text_breaks_out_of_a_card(finished: Path) -> None:
     )
     history = replace(history, config=history.config.model_copy(update={"card": card}))
     lineage = lineage_of(history, 2)
-    lineage["decision"] = lineage["decision"] | {"reason": HOSTILE}
+    assert lineage.decision
+    lineage = replace(lineage, decision=replace(lineage.decision, reason=HOSTILE))
     rows = read_rows(finished / "round-01/selection/selected.parquet")
     for page, expected in ((model_card(history, lineage, True), 7), (dataset_card(history, lineage, rows), 6)):
         match = re.match(r"---\n(.*?)\n---\n(.*)", page, re.S)
@@ -260,7 +261,7 @@ def test_other_ways_to_train_are_told_too(finished: Path) -> None:
     ):
         assert words in text
     assert "apply_chat_template" not in text
-    lineage["data"] = [data for data in lineage["data"] if data["data"] == "original"]
+    lineage = replace(lineage, data=tuple(data for data in lineage.data if data.data == "original"))
     text = model_card(history, lineage, False)
     assert "no row was written by a model of this run" in text and "dataset/" not in text
     assert "Trained on 6 rows of the original corpus, which are not included." in text

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from inverse_instruct.errors import RunDirError
-from inverse_instruct.store.ledger import Checkpoint, Ledger
+from inverse_instruct.store.ledger import Ledger
+from inverse_instruct.store.ledger_rows import Checkpoint
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.registry.cards.markdown import NOT_STATED, render
 from inverse_instruct.registry.cards.shared import card_title, corpus_names, decontamination, funnel
-from inverse_instruct.registry.lineage import History
+from inverse_instruct.registry.lineage import History, Lineage
 
 COLUMNS = {
     "id": "digest of instruction and response",
@@ -41,10 +41,9 @@ COLUMNS = {
 SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M"}
 
 
-def dataset_card(history: History, lineage: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+def dataset_card(history: History, lineage: Lineage, rows: list[dict[str, Any]]) -> str:
     """Return the dataset card of a checkpoint's self-generated rows, of which there is at least one."""
     config = history.config
-    selected = [data for data in lineage["data"] if data["data"] == "selected"]
     scores = [row["lm_score"] for row in rows]
     title = f"Self-generated rows of {card_title(history, lineage)}"
     example = sorted(rows, key=lambda row: (row["lm_score"], row["id"]))[len(rows) // 2]
@@ -53,18 +52,18 @@ def dataset_card(history: History, lineage: dict[str, Any], rows: list[dict[str,
         {
             "front_matter": _front_matter(config, title, len(rows)),
             "title": title,
-            "name": lineage["name"],
+            "name": lineage.name,
             "run": config.name,
             "rows": len(rows),
-            "writers": list(dict.fromkeys(data["written_by"] for data in selected)),
+            "writers": list(dict.fromkeys(data.written_by for data in lineage.self_generated)),
             "facts": [
                 ("corpus", ", ".join(corpus_names(config))),
                 ("license", config.card.data_license or NOT_STATED),
                 *([("authors", ", ".join(config.card.authors))] if config.card.authors else []),
-                ("weights trained on it", lineage["digest"]),
+                ("weights trained on it", lineage.digest),
             ],
             "columns": list(COLUMNS.items()),
-            "stages": funnel(history, [data["round"] for data in selected]),
+            "stages": funnel(history, [data.round for data in lineage.self_generated]),
             "languages": Counter(row["language"] for row in rows).most_common(),
             "scores": {
                 "low": f"{min(scores):.3f}",

@@ -6,6 +6,7 @@ Enters: the record of a run and the lineage of one checkpoint. Leaves: the text 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from markupsafe import Markup
 
 from inverse_instruct import __version__
-from inverse_instruct.benchmarks.compare import compare
+from inverse_instruct.benchmarks.compare import Comparison, compare
 from inverse_instruct.config.sections import RunConfig, SuiteSection, TrainSection
 from inverse_instruct.inference.tokenization.frame import COMPLETION, MAGICODER
 from inverse_instruct.registry.cards.markdown import NOT_STATED, render
@@ -25,17 +26,18 @@ from inverse_instruct.registry.cards.shared import (
     funnel,
     public_name,
 )
-from inverse_instruct.registry.lineage import History
+from inverse_instruct.registry.lineage import History, Lineage
+from inverse_instruct.store.measures import Phase, SuiteReport
 
 
-def model_card(history: History, lineage: dict[str, Any], has_dataset: bool) -> str:
+def model_card(history: History, lineage: Lineage, has_dataset: bool) -> str:
     """Return the model card of a checkpoint.
 
     Raises:
         RunDirError: the results that it was compared by are gone.
     """
     config = history.config
-    selected = [data for data in lineage["data"] if data["data"] == "selected"]
+    selected = lineage.self_generated
     title = card_title(history, lineage)
     prompts = {"chat": "", "magicoder": MAGICODER, "completion": COMPLETION}
     return render(
@@ -43,31 +45,31 @@ def model_card(history: History, lineage: dict[str, Any], has_dataset: bool) -> 
         {
             "front_matter": _front_matter(config, lineage, title, has_dataset),
             "title": title,
-            "name": lineage["name"],
-            "round": lineage["round"],
+            "name": lineage.name,
+            "round": lineage.round,
             "run": config.name,
-            "trained": lineage["base"] is not None,
+            "trained": lineage.base is not None,
             "facts": _facts(config, lineage),
             "data": {
-                kind: sum(data["rows"] for data in lineage["data"] if data["data"] == kind)
+                kind: sum(data.rows or 0 for data in lineage.data if data.data == kind)
                 for kind in ("selected", "original")
             },
-            "writers": list(dict.fromkeys(data["written_by"] for data in selected)),
+            "writers": list(dict.fromkeys(data.written_by for data in selected)),
             "settings": {
                 "candidates": config.summarize.candidates,
                 "yes": config.model.yes_token,
                 "no": config.model.no_token,
                 "selection": _selection(config),
             },
-            "stages": funnel(history, [data["round"] for data in selected]),
+            "stages": funnel(history, [data.round for data in selected]),
             "corpus": corpus_names(config),
             "decontamination": decontamination(config),
             "training": _training(config),
-            "phases": [_phase(number, phase) for number, phase in enumerate(lineage["phases"], 1)],
-            "results": [row for suite in config.evaluate.suites for row in _results(suite, lineage["suites"])],
+            "phases": [_phase(number, phase) for number, phase in enumerate(lineage.phases, 1)],
+            "results": [row for suite in config.evaluate.suites for row in _results(suite, lineage.suites)],
             "comparisons": _comparisons(history, lineage),
-            "promoted": bool(lineage["decision"] and lineage["decision"]["promoted"]),
-            "reason": (lineage["decision"] or {}).get("reason"),
+            "promoted": bool(lineage.decision and lineage.decision.promoted),
+            "reason": lineage.decision.reason if lineage.decision else None,
             "limits": list(_limits(lineage)),
             "prompt_format": config.model.prompt_format,
             "prompt": Markup(repr(prompts[config.model.prompt_format])),
@@ -76,7 +78,7 @@ def model_card(history: History, lineage: dict[str, Any], has_dataset: bool) -> 
     )
 
 
-def _front_matter(config: RunConfig, lineage: dict[str, Any], title: str, has_dataset: bool) -> Markup:
+def _front_matter(config: RunConfig, lineage: Lineage, title: str, has_dataset: bool) -> Markup:
     results = [
         EvalResult(
             task_type="text-generation",
@@ -84,12 +86,12 @@ def _front_matter(config: RunConfig, lineage: dict[str, Any], title: str, has_da
             dataset_name=name,
             metric_type=f"pass@{k}",
             metric_name=f"pass@{k} ({kind})",
-            metric_value=round(100 * rate["rate"], 2),
-            metric_args={"confidence_interval_95": [round(100 * rate["low"], 2), round(100 * rate["high"], 2)]},
+            metric_value=round(100 * rate.rate, 2),
+            metric_args={"confidence_interval_95": [round(100 * rate.low, 2), round(100 * rate.high, 2)]},
         )
-        for name, report in lineage["suites"].items()
-        for k, rates in report["pass_at_k"].items()
-        for kind, rate in rates.items()
+        for name, report in lineage.suites.items()
+        for k, rates in report.pass_at_k.items()
+        for kind, rate in (("base", rates.base), ("plus", rates.plus))
         if rate
     ]
     data = ModelCardData(
@@ -105,27 +107,25 @@ def _front_matter(config: RunConfig, lineage: dict[str, Any], title: str, has_da
     return Markup(data.to_yaml())
 
 
-def _base_name(config: RunConfig, lineage: dict[str, Any]) -> str:
-    return (
-        public_name(lineage["given"]) if lineage["given"] else config.card.base_model or public_name(config.model.base)
-    )
+def _base_name(config: RunConfig, lineage: Lineage) -> str:
+    return public_name(lineage.given) if lineage.given else config.card.base_model or public_name(config.model.base)
 
 
-def _facts(config: RunConfig, lineage: dict[str, Any]) -> list[tuple[str, str]]:
+def _facts(config: RunConfig, lineage: Lineage) -> list[tuple[str, str]]:
     card, name = config.card, _base_name(config, lineage)
     return [
-        ("weights", f"{_dtype(lineage)}, digest {lineage['digest']}"),
-        ("base model", f"{name}, digest {lineage['base']['digest']}") if lineage["base"] else ("model", name),
+        ("weights", f"{_dtype(lineage)}, digest {lineage.digest}"),
+        ("base model", f"{name}, digest {lineage.base.digest}") if lineage.base else ("model", name),
         *([("authors", ", ".join(card.authors))] if card.authors else []),
         ("license", card.license or NOT_STATED),
         ("license of the base model", card.base_license or NOT_STATED),
-        *([("license of the data", card.data_license or NOT_STATED)] if lineage["data"] else []),
-        ("made by", f"inverse-instruct {__version__}, seed {config.seed}, config {lineage['run']['config_digest']}"),
+        *([("license of the data", card.data_license or NOT_STATED)] if lineage.data else []),
+        ("made by", f"inverse-instruct {__version__}, seed {config.seed}, config {lineage.run.config_digest}"),
     ]
 
 
-def _dtype(lineage: dict[str, Any]) -> str:
-    settings = json.loads(Path(lineage["files"]["path"], "config.json").read_text(encoding="utf-8"))
+def _dtype(lineage: Lineage) -> str:
+    settings = json.loads(Path(lineage.files.path, "config.json").read_text(encoding="utf-8"))
     return str(settings.get("dtype") or settings.get("torch_dtype") or "number format unknown")
 
 
@@ -162,52 +162,53 @@ def _training(config: RunConfig) -> list[tuple[str, str]]:
     ]
 
 
-def _phase(number: int, phase: dict[str, Any]) -> dict[str, Any]:
+def _phase(number: int, phase: Phase) -> dict[str, Any]:
     return {
-        "label": f"{number}: {phase['data']}",
-        "rows": phase["rows"],
-        "rejected": counts(phase["rejected"]),
-        "truncated": phase["truncated"],
-        "steps": phase["steps"],
-        "tokens": phase["tokens"],
-        "loss": f"{phase['loss_first']:.3f} → {phase['loss_last']:.3f}",
+        "label": f"{number}: {phase.data}",
+        "rows": phase.rows,
+        "rejected": counts(phase.rejected),
+        "truncated": phase.truncated,
+        "steps": phase.steps,
+        "tokens": phase.tokens,
+        "loss": f"{phase.loss_first:.3f} → {phase.loss_last:.3f}",
     }
 
 
-def _results(suite: SuiteSection, reports: dict[str, Any]) -> list[dict[str, Any]]:
+def _results(suite: SuiteSection, reports: dict[str, SuiteReport]) -> list[dict[str, Any]]:
     report = reports.get(suite.suite)
     if report is None:
         return []
     sampling = f"{suite.samples} at temperature {suite.temperature:g}" if suite.temperature else "greedy"
     measured = [
-        (f"pass@{k}, {kind} tests" if rates["plus"] else f"pass@{k}", rate)
-        for k, rates in report["pass_at_k"].items()
-        for kind, rate in rates.items()
+        (f"pass@{k}, {kind} tests" if rates.plus else f"pass@{k}", report.problems, rate)
+        for k, rates in report.pass_at_k.items()
+        for kind, rate in (("base", rates.base), ("plus", rates.plus))
         if rate
     ]
-    consistency = report["self_consistency"] or {}
-    measured += [
-        (f"self-consistency, {kind} tests", consistency[kind]) for kind in ("base", "plus") if consistency.get(kind)
-    ]
+    if consistency := report.self_consistency:
+        rates = {"base": consistency.base, "plus": consistency.plus}
+        measured += [
+            (f"self-consistency, {kind} tests", consistency.problems, rate) for kind, rate in rates.items() if rate
+        ]
     return [
         {
             "suite": suite.suite,
             "sampling": sampling,
             "measure": measure,
-            "rate": f"{100 * rate['rate']:.1f}",
-            "interval": f"{100 * rate['low']:.1f} to {100 * rate['high']:.1f}",
-            "problems": consistency["problems"] if "consistency" in measure else report["problems"],
+            "rate": f"{100 * rate.rate:.1f}",
+            "interval": f"{100 * rate.low:.1f} to {100 * rate.high:.1f}",
+            "problems": problems,
         }
-        for measure, rate in measured
+        for measure, problems, rate in measured
     ]
 
 
-def _comparisons(history: History, lineage: dict[str, Any]) -> list[dict[str, Any]]:
+def _comparisons(history: History, lineage: Lineage) -> list[dict[str, Any]]:
     """Compare with the checkpoint that was promoted before this one, and with the first one."""
-    rivals = {lineage["rival"]: "the promoted checkpoint of that time"} if lineage["rival"] else {}
-    if lineage["round"] > 0:
+    rivals = {lineage.rival: "the promoted checkpoint of that time"} if lineage.rival else {}
+    if lineage.round > 0:
         rivals.setdefault(history.name(0), "the first one of the run")
-    own = history.run_dir.stage(lineage["round"], "evaluate")
+    own = history.run_dir.stage(lineage.round, "evaluate")
     return [
         _comparison(name, role, compare(history.run_dir.stage(_round(history, name), "evaluate"), own))
         for name, role in rivals.items()
@@ -218,34 +219,36 @@ def _round(history: History, name: str) -> int:
     return next(checkpoint.round for checkpoint in history.checkpoints if checkpoint.name == name)
 
 
-def _comparison(name: str, role: str, paired: dict[str, Any]) -> dict[str, Any]:
-    difference, effect = paired["difference"], paired["minimum_detectable_effect"]
-    return paired | {
+def _comparison(name: str, role: str, paired: Comparison) -> dict[str, Any]:
+    difference, effect = paired.difference, paired.minimum_detectable_effect
+    return {
         "name": name,
         "role": role,
-        "baseline": f"{100 * paired['baseline']:.1f}",
-        "candidate": f"{100 * paired['candidate']:.1f}",
-        "difference": f"{100 * difference['rate']:+.1f}",
-        "interval": f"{100 * difference['low']:+.1f} to {100 * difference['high']:+.1f}",
-        "p_two_sided": f"{paired['p_two_sided']:.3g}",
-        "p_worse": f"{paired['p_worse']:.3g}",
+        "baseline": f"{100 * paired.baseline:.1f}",
+        "candidate": f"{100 * paired.candidate:.1f}",
+        "gained": paired.gained,
+        "lost": paired.lost,
+        "difference": f"{100 * difference.rate:+.1f}",
+        "interval": f"{100 * difference.low:+.1f} to {100 * difference.high:+.1f}",
+        "p_two_sided": f"{paired.p_two_sided:.3g}",
+        "p_worse": f"{paired.p_worse:.3g}",
         "detectable": f"Smallest difference that these problems would likely show: {100 * effect:.1f} points."
         if effect is not None
         else "Too few problems differ to show any difference.",
     }
 
 
-def _limits(lineage: dict[str, Any]) -> Any:
-    if any(data["data"] == "selected" for data in lineage["data"]):
+def _limits(lineage: Lineage) -> Iterator[str]:
+    if lineage.self_generated:
         yield "It learned from what it believes of code; what it misunderstands, training on it may confirm."
-    for name, report in lineage["suites"].items():
-        effect = report["minimum_detectable_effect"]
+    for name, report in lineage.suites.items():
+        effect = report.minimum_detectable_effect
         missed = "any paired difference" if effect is None else f"a paired difference below {100 * effect:.1f} points"
         yield (
-            f"On {name}, with {report['problems']} problems, {missed} is likely missed, if two models differ on a "
+            f"On {name}, with {report.problems} problems, {missed} is likely missed, if two models differ on a "
             "tenth of the problems."
         )
-        for why, count in report["not_measured"].items():
+        for why, count in report.not_measured.items():
             yield f"{count} problems of {name} were not measured: {why}."
-        if not report["sandboxed"]:
+        if not report.sandboxed:
             yield f"The programs of {name} were run without a sandbox."

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from inverse_instruct.config.sections import RunConfig
-from inverse_instruct.registry.lineage import History
+from inverse_instruct.registry.lineage import History, Lineage
 
 
-def funnel(history: History, rounds: list[int]) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class FunnelRow:
+    """What became of the rows of a stage."""
+
+    label: str
+    rows_in: int
+    rows_out: int
+    rejected: str
+
+
+def funnel(history: History, rounds: list[int]) -> list[FunnelRow]:
     """Return a row per data stage that led to the rows of some rounds: rows in, rows out, rejections by reason."""
     return [
-        {
-            "label": f"{stage}, round {number}: {manifest.get('unit', 'row')}s" if number else f"{stage}: corpus",
-            "rows_in": manifest["rows_in"],
-            "rows_out": manifest["rows_out"],
-            "rejected": counts(manifest["rejected"]),
-        }
+        FunnelRow(
+            f"{stage}, round {number}: {manifest.unit}s" if number else f"{stage}: corpus",
+            manifest.rows_in,
+            manifest.rows_out,
+            counts(manifest.rejected),
+        )
         for (number, stage), manifest in history.manifests.items()
-        if number in {0, *rounds} and manifest.get("unit", "row") and "phases" not in manifest["metrics"]
+        if number in {0, *rounds} and manifest.unit and not manifest.measures.phases
     ]
 
 
@@ -42,9 +52,9 @@ def decontamination(config: RunConfig) -> str:
     )
 
 
-def card_title(history: History, lineage: dict[str, Any]) -> str:
+def card_title(history: History, lineage: Lineage) -> str:
     """Return what a checkpoint is called in its cards."""
-    return history.config.card.title or f"{history.config.name} {lineage['name']}"
+    return history.config.card.title or f"{history.config.name} {lineage.name}"
 
 
 def corpus_names(config: RunConfig) -> list[str]:
