@@ -18,8 +18,8 @@ from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.errors import ServerError
 from inverse_instruct.gateway.canary_check import check_canary
 from inverse_instruct.gateway.engines import Engine
-from inverse_instruct.gateway.manners import Manners, read_manners
 from inverse_instruct.gateway.memory import check_memory
+from inverse_instruct.gateway.request_defaults import RequestDefaults, read_request_defaults
 from inverse_instruct.gateway.untied import discard_untied, untied_folder
 from inverse_instruct.inference.canary import Canary
 from inverse_instruct.inference.server import VllmServer
@@ -37,7 +37,7 @@ class Deployment:
     folder: Path  # what the engines load
     engines: tuple[Engine, ...]
     canary: Canary
-    manners: Manners
+    defaults: RequestDefaults
 
     @property
     def label(self) -> str:
@@ -59,7 +59,7 @@ class Deployer:
         self._config = config
         self._logs = logs
         self._canaries: dict[str, Canary] = {}  # by digest, as measured here
-        self._manners: dict[str, Manners] = {}  # by digest, of what was prepared
+        self._defaults: dict[str, RequestDefaults] = {}  # by digest, of what was prepared
 
     def prepare(self, checkpoint: Checkpoint) -> Path:
         """Check the files of a checkpoint; return the folder that engines load. Reads all weights: seconds.
@@ -69,7 +69,7 @@ class Deployer:
         """
         verify_checkpoint(checkpoint)
         folder = Path(checkpoint.path)
-        self._manners[checkpoint.digest] = read_manners(folder, self._config.model)
+        self._defaults[checkpoint.digest] = read_request_defaults(folder, self._config.model)
         return untied_folder(folder, checkpoint.digest) if self._config.serve.mode == "in_place" else folder
 
     async def start(self, checkpoint: Checkpoint, folder: Path) -> Deployment:
@@ -87,7 +87,7 @@ class Deployer:
             raise
         for engine in engines:
             engine.ready = True
-        return Deployment(checkpoint, folder, engines, canary, self._manners[checkpoint.digest])
+        return Deployment(checkpoint, folder, engines, canary, self._defaults[checkpoint.digest])
 
     async def exchange(self, old: Deployment, checkpoint: Checkpoint, folder: Path) -> Deployment:
         """Bring a checkpoint into the engines of another; they should have no request.
@@ -107,7 +107,7 @@ class Deployer:
                 await self._discard(checkpoint, folder, old.folder)
                 raise
         await self._discard(old.checkpoint, old.folder, folder)
-        return Deployment(checkpoint, folder, old.engines, canary, self._manners[checkpoint.digest])
+        return Deployment(checkpoint, folder, old.engines, canary, self._defaults[checkpoint.digest])
 
     async def restart(self, engine: Engine, deployment: Deployment) -> None:
         """Start an engine again with the weights of its deployment.

@@ -81,7 +81,7 @@ class Proxy:
 
     async def _forward(self, fields: dict[str, Any], deployment: Deployment, engine: Engine, reply: Reply) -> None:
         started = time.monotonic()
-        payload, hide_usage = _with_usage(deployment.manners.applied(fields) | {"model": engine.model})
+        payload, hide_usage = _with_usage(deployment.defaults.applied(fields) | {"model": engine.model})
         async with engine.http.stream(
             "POST", f"{engine.url}{self._route}", content=_encode(payload), headers=HEADERS
         ) as upstream:

@@ -13,7 +13,7 @@ import httpx
 import openai
 import pytest
 
-from inverse_instruct.gateway.manners import Manners
+from inverse_instruct.gateway.request_defaults import RequestDefaults
 from inverse_instruct.inference.sampling import NEUTRAL
 from tests.gateway.conftest import Gateway, read_events
 
@@ -90,13 +90,15 @@ def test_engines_are_told_where_a_reply_ends(shared_gateway: Gateway, fields: di
 
 
 def test_a_chat_is_rendered_as_for_training_unless_its_client_says_otherwise() -> None:
-    manners = Manners((2,), {"enable_thinking": False})
+    defaults = RequestDefaults((2,), {"enable_thinking": False})
     chat: dict[str, Any] = {"messages": []}
-    assert manners.applied(chat)["chat_template_kwargs"] == {"enable_thinking": False}
-    theirs = manners.applied(chat | {"chat_template_kwargs": {"enable_thinking": True, "x": 1}})["chat_template_kwargs"]
+    assert defaults.applied(chat)["chat_template_kwargs"] == {"enable_thinking": False}
+    theirs = defaults.applied(chat | {"chat_template_kwargs": {"enable_thinking": True, "x": 1}})[
+        "chat_template_kwargs"
+    ]
     assert theirs == {"enable_thinking": True, "x": 1}
-    assert "chat_template_kwargs" not in manners.applied({"prompt": "x"})
-    assert "chat_template_kwargs" not in Manners((2,), {}).applied(chat)
+    assert "chat_template_kwargs" not in defaults.applied({"prompt": "x"})
+    assert "chat_template_kwargs" not in RequestDefaults((2,), {}).applied(chat)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from inverse_instruct.inference.sampling import NEUTRAL
 
 
 @dataclass(frozen=True)
-class Manners:
+class RequestDefaults:
     """How one checkpoint is asked."""
 
     stops: tuple[int, ...]  # ids of tokens that end a reply
@@ -35,11 +35,11 @@ class Manners:
         return fields | added
 
 
-def read_manners(folder: Path, model: ModelSection) -> Manners:
+def read_request_defaults(folder: Path, model: ModelSection) -> RequestDefaults:
     """Return how the checkpoint in a folder is asked.
 
     Raises:
         ModelError: its tokenizer or chat template cannot be used.
     """
     formatter = PromptFormatter(folder, model.prompt_format, model.template_date)
-    return Manners(formatter.ending.stops, formatter.variables)
+    return RequestDefaults(formatter.ending.stops, formatter.variables)
