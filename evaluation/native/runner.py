@@ -22,7 +22,7 @@ from evaluation.execution import USER_NAMESPACE_REMEDY, completed
 from evaluation.isolation import SCRATCH
 from evaluation.limited_process import ProcessFailed
 from evaluation.native.boxes import Boxes, Folders
-from evaluation.native.shelf import Shelf
+from evaluation.native.lease_cache import LeaseCache
 from evaluation.native.sources import MAX_CHARACTERS
 from evaluation.native.toolchain import (
     CALL_FAILED,
@@ -94,7 +94,7 @@ class NativeRunner:
         self._folder = folder
         self._pool = pool
         self._abandoned = threading.Event()
-        self._tests = Shelf(self._build_tests, _remove, _KEPT_TESTS)
+        self._tests = LeaseCache(self._build_tests, _remove, _KEPT_TESTS)
 
     def run(self, items: Iterable[Item], build: Callable[[Item], TestedProgram]) -> Iterator[tuple[Item, TestResult]]:
         """Yield each item with the result of the program that `build` makes of it, in the order of completion."""

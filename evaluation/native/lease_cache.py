@@ -15,7 +15,7 @@ Key = TypeVar("Key", bound=Hashable)
 Thing = TypeVar("Thing")
 
 
-class Shelf(Generic[Key, Thing]):
+class LeaseCache(Generic[Key, Thing]):
     """Things by key, of which those used last are kept; for several threads."""
 
     def __init__(self, make: Callable[[Key], Thing], discard: Callable[[Thing], None], room: int) -> None:
