@@ -15,30 +15,30 @@ from typing import Any
 from evaluation.limited_process import answer_questions, end_with_parent
 from inverse_instruct.errors import ModelError
 from inverse_instruct.inference.models import tokenizer_classes
+from inverse_instruct.inference.tokenization.model_tokenizer import ModelTokenizer
 from inverse_instruct.inference.tokenization.process import LENGTH, OTHER_FORMATS, Setting
-from inverse_instruct.inference.tokenization.voice import Voice
 
 VOICES = 4  # kept at once: base, start, the last checkpoints
 Found = tuple[dict[str, Any], list[list[int]]]
 
 
 @lru_cache(VOICES)
-def _voice(setting: Setting) -> Voice:
-    return Voice(setting)
+def _tokenizer(setting: Setting) -> ModelTokenizer:
+    return ModelTokenizer(setting)
 
 
 def _answer(request: bytes) -> bytes:
     values, question, items = json.loads(request)
     setting = Setting(**values)
     try:
-        voice = _voice(setting)
-        value, ids = _ANSWERS[question](voice, items)
+        tokenizer = _tokenizer(setting)
+        value, ids = _ANSWERS[question](tokenizer, items)
     except ModelError as error:
         return _reply({"error": str(error)}, [])
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
-        _voice.cache_clear()  # a panic may leave a tokenizer half changed
+        _tokenizer.cache_clear()  # a panic may leave a tokenizer half changed
         what = f"{type(error).__name__}: {error}"[:300]
         return _reply(
             {
@@ -56,23 +56,23 @@ def _reply(head: dict[str, Any], ids: Sequence[list[int]]) -> bytes:
     return LENGTH.pack(len(text)) + text + flat.tobytes()
 
 
-def _describe(voice: Voice, items: list[Any]) -> Found:
+def _describe(tokenizer: ModelTokenizer, items: list[Any]) -> Found:
     return {
-        "end": voice.end,
-        "stops": voice.stops,
-        "eos_name": voice.eos_name,
-        "as_it_stands": voice.as_it_stands,
-        "variables": dict(voice.frame.variables),
-        "warnings": voice.warnings,
+        "end": tokenizer.end,
+        "stops": tokenizer.stops,
+        "eos_name": tokenizer.eos_name,
+        "as_it_stands": tokenizer.as_it_stands,
+        "variables": dict(tokenizer.frame.variables),
+        "warnings": tokenizer.warnings,
     }, []
 
 
-_ANSWERS: dict[str, Callable[[Voice, list[Any]], Found]] = {
+_ANSWERS: dict[str, Callable[[ModelTokenizer, list[Any]], Found]] = {
     "describe": _describe,
-    "prompts": lambda voice, items: ({}, voice.prompts(items)),
-    "rows": lambda voice, items: ({}, [ids for pair in voice.rows(items) for ids in pair]),
-    "texts": lambda voice, items: ({}, voice.texts(items)),
-    "decode": lambda voice, items: ({"text": voice.decode(items)}, []),
+    "prompts": lambda tokenizer, items: ({}, tokenizer.prompts(items)),
+    "rows": lambda tokenizer, items: ({}, [ids for pair in tokenizer.rows(items) for ids in pair]),
+    "texts": lambda tokenizer, items: ({}, tokenizer.texts(items)),
+    "decode": lambda tokenizer, items: ({"text": tokenizer.decode(items)}, []),
 }
 
 

@@ -52,9 +52,9 @@ def ask(setting: Setting, question: str, items: Sequence[Any]) -> list[list[int]
     """Return token ids, one list for each item, or two.
 
     Args:
-        setting: of the voice that is asked.
+        setting: of the tokenizer that is asked.
         question: `prompts`, `rows` (two lists of ids for each) or `texts`.
-        items: what the voice's method of that name takes.
+        items: what the tokenizer's method of that name takes.
 
     Raises:
         TextError: there are none within the limits.

@@ -1,7 +1,8 @@
 """How one model is spoken to: its tokenizer and a prompt format, as `AutoTokenizer` and the chat template have them.
 
-Runs in the limited process only, as it tries out whatever the folder holds. Enters: a folder, a format, a date. Leaves:
-a `Voice`, which turns requests and replies into ids, or a `ModelError` that says what is wrong with the folder.
+Runs in the limited process only, as it tries out whatever the folder holds. Enters: a folder, a format, a date.
+Leaves: a `ModelTokenizer`, which turns requests and replies into ids, or a `ModelError` that says what is wrong with
+the folder.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ MAX_RENDERED_CHARACTERS = 1 << 20
 MAX_MESSAGE_CHARACTERS = 300
 
 
-class Voice:
+class ModelTokenizer:
     """The tokenizer and the frame of one model."""
 
     def __init__(self, setting: Setting) -> None:
