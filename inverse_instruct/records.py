@@ -42,6 +42,11 @@ class Reason(StrEnum):
     REQUEST_FAILED = "request_failed"  # the server refused this row for good, or never answered it
     BAD_REPLY = "bad_reply"  # its replies were not what was asked for, however often
     KILLS_ENGINE = "kills_engine"  # the engine died whenever it had nothing but this row
+    # writing rows of several tasks
+    BAD_FORM = "bad_form"  # not the keys, the sentences or the blocks of code that were asked for
+    UNCHANGED = "unchanged"  # the two sides are the same but for white space
+    JUDGED_BAD = "judged_bad"  # the discriminator said no; the detail has its steps
+    FAILS_WHEN_RUN = "fails_when_run"  # not what it is said to be, when it is run
     # scoring and selection
     BAD_SCORE = "bad_score"  # NaN or missing log-probabilities
     BELOW_MINIMUM = "below_minimum"

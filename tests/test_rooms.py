@@ -63,9 +63,9 @@ BELOW = {  # room -> the rooms that it may use, beside itself, the ground and `e
 }
 LIBRARIES = {  # heavy library -> the places that may import it
     "vllm": (),  # its server is a process of its own
-    "torch": ("training/", "inference/models.py"),
+    "torch": ("training/", "inference/models.py", "inference/embedding/encoder.py"),
     "deepspeed": ("training/",),
-    "transformers": ("training/", "inference/models.py"),
+    "transformers": ("training/", "inference/models.py", "inference/embedding/encoder.py"),
     "peft": ("training/",),
     "accelerate": ("training/",),
     "datasets": ("corpus/readers.py",),

@@ -17,6 +17,7 @@ from evaluation.suites import FAMILIES, SUITES
 from inverse_instruct.config.identity import HOW
 from inverse_instruct.config.outside import COMMAND, KEYS, LISTEN, Text
 from inverse_instruct.config.section import Address, Benchmark, DeepSpeed, File, Model, Program, Section
+from inverse_instruct.config.tasks import CoresetSection, GenerateSection
 from inverse_instruct.source_code.languages import LANGUAGES
 
 FORBIDDEN_ARGUMENTS = {
@@ -446,7 +447,7 @@ class RunConfig(Section):
     """Name of the run; its folder is `runs/NAME` unless --run-dir says otherwise."""
     seed: int = Field(0, ge=0)
     """Everything random is derived from it."""
-    recipe: Literal["inversecoder"] = "inversecoder"
+    recipe: Literal["inversecoder", "wavecoder"] = "inversecoder"
     """Which stages are played."""
     rounds: Annotated[int, HOW] = Field(1, ge=0)
     """Self-training rounds after round 0."""
@@ -462,6 +463,10 @@ class RunConfig(Section):
     """Snippets to candidates."""
     score: ScoreSection = ScoreSection()
     """Candidates to scores."""
+    coreset: CoresetSection = CoresetSection()
+    """Snippets to a choice that covers them."""
+    generate: GenerateSection = GenerateSection()
+    """Snippets to rows of four tasks."""
     selection: SelectionSection = SelectionSection()
     """Scores to training rows."""
     train: TrainSection = TrainSection()

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -81,15 +82,18 @@ def known_architectures() -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(CONFIG_MAPPING_NAMES), frozenset(map(str, MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()))
 
 
-def model_digest(folder: Path, *, anew: bool = False) -> str:
+def model_digest(folder: Path, *, anew: bool = False, beside: Sequence[Path] = ()) -> str:
     """Return the digest (16 hex digits) of a model's weights and of what decides how it is spoken to.
 
     Args:
         folder: of the model.
         anew: read all files; otherwise those of the same size and time as before are trusted.
+        beside: further files that decide what the model does.
     """
     small = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
-    files = sorted([*folder.glob("*.safetensors"), *(folder / name for name in small if (folder / name).is_file())])
+    files = sorted(
+        [*folder.glob("*.safetensors"), *(folder / name for name in small if (folder / name).is_file()), *beside]
+    )
     stamps = tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files)
     return _digest_of_files.__wrapped__(stamps) if anew else _digest_of_files(stamps)
 

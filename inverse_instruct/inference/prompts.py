@@ -30,6 +30,8 @@ DRAFT = ("input", "instruction", "language", "response", "task")
 VALUES = {
     "summarize": ("code", "language"),
     "score": ("code", "instruction", "language", "no", "yes"),
+    "generate": ("bad", "code", "good", "language", "target", "task"),
+    "discriminate": ("bad", "good", "language", "row", "task"),
     "draft-instruction": DRAFT,
     "draft-response": DRAFT,
 }
@@ -58,13 +60,18 @@ LANGUAGE_NAMES = {
 class PromptTemplate:
     """A Jinja text of one stage, named by its digest."""
 
-    def __init__(self, name: str, override: str | None = None) -> None:
+    def __init__(self, name: str, override: str | None = None, key: str = "") -> None:
         """Load the shipped template of that name, or the user's own file.
+
+        Args:
+            name: of the template.
+            override: the user's own file.
+            key: of the config that names it, for messages; "" is that of the section of the same name.
 
         Raises:
             ConfigError: the file is missing, is not a Jinja template, or cannot be filled in.
         """
-        self._name = name
+        self._key = key or f"{name}.template"
         path = Path(override) if override else TEMPLATES / f"{name}.jinja"
         try:
             text = path.read_text(encoding="utf-8").rstrip("\n")
@@ -72,9 +79,9 @@ class PromptTemplate:
             self._template = environment.from_string(text)
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-            raise ConfigError([f"{name}.template: {path} cannot be read ({why}); check the path"]) from error
+            raise ConfigError([f"{self._key}: {path} cannot be read ({why}); check the path"]) from error
         except jinja2.TemplateSyntaxError as error:
-            raise ConfigError([f"{name}.template: {path}:{error.lineno}: {error.message}"]) from error
+            raise ConfigError([f"{self._key}: {path}:{error.lineno}: {error.message}"]) from error
         self.digest = digest(text)
         self.render(**dict.fromkeys(VALUES[name], "x"))
 
@@ -87,7 +94,7 @@ class PromptTemplate:
         try:
             return self._template.render(values)
         except (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
-            raise ConfigError([f"{self._name}.template: {error}; it may use {', '.join(sorted(values))}"]) from error
+            raise ConfigError([f"{self._key}: {error}; it may use {', '.join(sorted(values))}"]) from error
 
 
 class PromptFormatter:

@@ -31,6 +31,7 @@ from inverse_instruct.inference.prompts import PromptFormatter, PromptTemplate
 from inverse_instruct.loop.check_kept_out import kept_out_problems
 from inverse_instruct.loop.pinned_config import check_config, check_models, check_ranks
 from inverse_instruct.loop.plan import Plan, bytes_used, make_plan
+from inverse_instruct.recipes.table import RECIPES
 from inverse_instruct.stages.preprocess import check_yield
 from inverse_instruct.store.folder_lock import check_free
 from inverse_instruct.store.run_dir import RunDir
@@ -78,6 +79,7 @@ def check(config: RunConfig, run_dir: Path) -> Plan:
         *kept_out_problems(config, notes),
         *_models_problems(config, notes),
         *_prompt_problems(config),
+        *(problem for stage in RECIPES[config.recipe].stages for problem in stage.check(config)),
         *engine.machine_problems(config.inference),
         *_port_problems(config),
         *training.machine_problems(config.train),

@@ -6,7 +6,7 @@ from the declaration, cannot miss an input.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -105,6 +105,7 @@ class Stage:
         sections: what else of the config decides its result, as keys such as `model.prompt_format`.
         outside: what decides its result beyond the config and its inputs, as texts: digests of what ships with the
             program, which tasks can be measured here.
+        check: what a start would find wrong with its part of the config, each as `key: what; remedy`.
         model: which model it depends on.
         all_devices: whether no engine may run meanwhile.
         version: raised when the same inputs give other rows, so that finished stages are done again.
@@ -124,6 +125,7 @@ class Stage:
     reads: Mapping[str, Input] = field(default_factory=dict)
     sections: tuple[str, ...] = ()
     outside: Callable[[RunConfig], Sequence[str]] = lambda config: ()
+    check: Callable[[RunConfig], Iterable[str]] = lambda config: ()
     model: Model | None = None
     all_devices: bool = False
     version: int = 1

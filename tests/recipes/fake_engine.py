@@ -24,6 +24,7 @@ from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.store.run_dir import RunDir
 from inverse_instruct.training.publish import publish
 from tests.measured import phase
+from tests.recipes.fake_replies import reply_to
 
 WORDS = "adds scales filters sorts counts joins reverses merges the given numbers names lists and values".split()
 
@@ -37,10 +38,13 @@ class FakeClient:
 
     def __init__(self, lives: int | None) -> None:
         self.lives, self.replies = lives, 0
+        self.model: Path | None = None
 
     async def complete(self, prompt: list[int], sampling: Any, seed: int) -> Completion:
         await self._answer()
         number = int(digest(seed, *prompt), 16)
+        if self.model and (text := reply_to(prompt, self.model, number)):
+            return Completion(text, "stop", len(prompt), len(text.split()))
         words = [WORDS[number // 16**place % len(WORDS)] for place in range(9)]
         return Completion(f" that {' '.join(words)}.", "stop", len(prompt), len(words))
 
@@ -64,7 +68,7 @@ class FakeEngines:
         self.running: Path | None = None
 
     def ask(self, model: Path, work: Callable[[Any], Awaitable[Any]]) -> Any:
-        self.running = model
+        self.running = self.client.model = model
         return asyncio.run(work(self.client))  # type: ignore[arg-type]
 
     def prepare(self, model: Path) -> None:

@@ -1,0 +1,1 @@
+"""Texts as vectors, by a folder in the layout of sentence-transformers."""

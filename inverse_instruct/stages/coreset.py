@@ -1,0 +1,151 @@
+"""Snippets to a few that cover them all, by k-center greedy on their embeddings (WaveCoder section 2.2).
+
+Enters: the snippets of the corpus. Leaves: `coreset.parquet`, exactly the rows that were selected, in the order of the
+corpus, and `rejections.parquet`. The order of the input does not matter: ties are broken by the snippet's id. Vectors
+are kept in `embeddings/` by what they depend on, so neither a kill nor another size has them computed again. Memory
+grows with the snippets by their vectors, never with pairs of them. Not guaranteed: the same choice on machines that
+round differently.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inverse_instruct.config.sections import RunConfig
+from inverse_instruct.config.tasks import CoresetSection
+from inverse_instruct.corpus.k_center import Coreset, coverage, k_center_greedy
+from inverse_instruct.corpus.tf_idf import TfIdf
+from inverse_instruct.errors import ModelError
+from inverse_instruct.inference.embedding.process import SentenceModel, embedding_digest
+from inverse_instruct.inference.models import FETCHABLE, resolve_model
+from inverse_instruct.records import Reason, Rejection, Snippet, digest, rows_digest
+from inverse_instruct.stages.estimate import Cost, Estimate
+from inverse_instruct.stages.room import Room
+from inverse_instruct.stages.stage import Input, Rows, Stage, When
+from inverse_instruct.store.files import atomic_write
+from inverse_instruct.system.hub import hub_problem, is_hub_name
+
+SHARD = 1024  # snippets whose vectors are in one file
+EMBEDDINGS = "embeddings"
+POINTS_PER_SECOND = 5e7  # distances to one center, nominal
+
+Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+
+
+def choose_coreset(room: Room) -> None:
+    """Let the snippets go on that are chosen.
+
+    Raises:
+        ModelError: the embedding model cannot be used.
+    """
+    section: CoresetSection = room.section()
+    ids = [snippet.id for snippet in room.read("snippets")]
+    if not ids:
+        return
+    place_of = {name: place for place, name in enumerate(sorted(ids))}
+    points = _vectors(room, ids, place_of)
+    found = k_center_greedy(points, section.size)
+    chosen = set(found.chosen)
+    for snippet in room.read("snippets"):
+        place = place_of[snippet.id]
+        if place in chosen:
+            room.keep(snippet)
+        else:
+            detail = f"{found.distances[place]:.4f} from the nearest that is selected"
+            room.reject(Rejection(snippet.id, "coreset", Reason.NOT_SELECTED, detail))
+    by_chance = random.Random(room.seed("coreset")).sample(range(len(ids)), len(chosen))
+    room.metrics |= _coverage("", found) | _coverage("random_", coverage(points, by_chance))
+    room.metrics |= {"dimensions": points.shape[1]}
+
+
+def _coverage(name: str, found: Coreset) -> dict[str, float]:
+    """Return how far snippets are from the nearest chosen one: the farthest of them, and on average."""
+    return {f"{name}radius": round(found.radius, 6), f"{name}mean_distance": round(float(found.distances.mean()), 6)}
+
+
+def _vectors(room: Room, ids: Sequence[str], place_of: dict[str, int]) -> NDArray[np.float32]:
+    """Return the vectors of all snippets, in the order of their ids."""
+    points: NDArray[np.float32] | None = None
+    folder = room.place.folder / EMBEDDINGS
+    with _embedding(room, ids) as (name, embed):
+        room.progress.expect(len(ids))
+        files, snippets = [], room.read("snippets")
+        while shard := list(islice(snippets, SHARD)):
+            files.append(folder / f"{digest(name, *(snippet.id for snippet in shard))}.npy")
+            vectors = _kept(files[-1], embed, shard)
+            if points is None:
+                points = np.empty((len(ids), vectors.shape[1]), np.float32)
+            points[[place_of[snippet.id] for snippet in shard]] = vectors
+            room.progress.advance(len(shard))
+    for stale in set(folder.iterdir()) - set(files):
+        stale.unlink()
+    assert points is not None, "there are snippets"
+    return points
+
+
+def _kept(file: Path, embed: Embed, shard: Sequence[Snippet]) -> NDArray[np.float32]:
+    """Return the vectors of some snippets, computed once."""
+    try:
+        return np.asarray(np.load(file, allow_pickle=False), np.float32)
+    except (OSError, ValueError, EOFError):  # not there, or damaged
+        vectors = embed([snippet.code for snippet in shard])
+    with atomic_write(file, "wb") as stream:
+        np.save(stream, vectors)
+    return vectors
+
+
+@contextmanager
+def _embedding(room: Room, ids: Sequence[str]) -> Iterator[tuple[str, Embed]]:
+    """Open what makes vectors, with a name that tells these from others."""
+    section: CoresetSection = room.section()
+    if section.embedding is None:
+        texts = (snippet.code for snippet in room.read("snippets"))
+        yield f"TF-IDF {section.dimensions} {rows_digest(list(ids))}", TfIdf(texts, section.dimensions)
+        return
+    folder = resolve_model(section.embedding)
+    with SentenceModel(folder) as model:
+        yield embedding_digest(folder), model
+
+
+def _outside(config: RunConfig) -> list[str]:
+    name = config.coreset.embedding
+    return [embedding_digest(resolve_model(name))] if name else []
+
+
+def _check(config: RunConfig) -> list[str]:
+    name = config.coreset.embedding
+    if name is None:
+        return []
+    try:
+        resolve_model(name, download=False)
+    except ModelError as error:
+        on_hub = name not in FETCHABLE and is_hub_name(name)
+        problem = hub_problem(name, "model") if on_hub else str(error)
+        return [f"coreset.embedding: {problem}"] if problem else []
+    return []
+
+
+def _cost(estimate: Estimate) -> Cost:
+    chosen = min(estimate.rows, estimate.config.coreset.size)
+    return Cost(estimate.rows, estimate.tokens, estimate.rows * chosen / POINTS_PER_SECOND)
+
+
+CORESET = Stage(
+    "coreset",
+    "choose snippets that cover all of them",
+    choose_coreset,
+    unit="chosen snippet",
+    writes=Rows("coreset.parquet", Snippet),
+    reads={"snippets": Input("preprocess", Rows("snippets.parquet", Snippet), When.ONCE)},
+    outside=_outside,
+    check=_check,
+    all_devices=True,
+    cost=_cost,
+)

@@ -1,0 +1,49 @@
+"""Replies of the fake engine to prompts that ask for more than an instruction, by how the reply has to begin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+
+def four_keys(prompt: str, number: int) -> str:
+    """Return a row of the task that is asked for; it depends on the number."""
+    task = re.findall(r"Write one row of the task (\w+)\.", prompt)[-1]
+    target = re.findall(r"and the solution is (\w+) code that does the same", prompt)
+    number %= 1000
+    right = f"def scale(x):\n    return x * {number} + {number}"
+    code = {"javascript": f"function scale(x) {{ return x * {number}; }}"}.get(target[-1] if target else "", right)
+    block, wrong = f"```{target[-1] if target else 'python'}\n{code}\n```", f"```python\n{right} - 1\n```"
+    information = "none" if task == "generation" else wrong
+    solution = f"It scales a number by {number} and adds {number}." if task == "summarization" else block
+    return (
+        f" {task}\nInstruction: Do the {task} of Python code about {number}.\n"
+        f"Information: {information}\nSolution: {solution}"
+    )
+
+
+def analysis(prompt: str, number: int) -> str:
+    """Return the steps of a discriminator, which finds one row of five bad."""
+    answer = "no" if number % 5 == 0 else "yes"
+    steps = "\n".join(f"Step {step}: yes, no doubt about {number % 100}." for step in range(2, 6))
+    return f" yes, it does.\n{steps}\nOverall: {answer}, all in all."
+
+
+REPLIES: dict[str, Callable[[str, int], str]] = {"Task name:": four_keys, "Step 1:": analysis}
+"""How a reply has to begin -> what is replied."""
+
+
+def reply_to(prompt: list[int], model: Path, number: int) -> str | None:
+    """Return the reply to a prompt of token ids that has one here."""
+    end = _tokenizer(model).decode(prompt[-8:]).rstrip()
+    write = next((write for mark, write in REPLIES.items() if end.endswith(mark)), None)
+    return write(_tokenizer(model).decode(prompt), number) if write else None
+
+
+@cache
+def _tokenizer(model: Path) -> Tokenizer:
+    return Tokenizer.from_file(str(model / "tokenizer.json"))
