@@ -2,7 +2,7 @@
 
 Enters: a suite with its config section, and a way to ask the model, or samples that are there already.
 Leaves, in the suite's folder: `samples.jsonl` (EvalPlus's own format), `results.jsonl` (a verdict per sample),
-`self_consistency.jsonl`, `report.json`. Replies and verdicts are journaled, so a killed examination goes on where it
+`self_consistency.jsonl`, `report.json`. Replies and verdicts are journaled, so a killed run goes on where it
 stopped and judges nothing twice. "Not measured" is None, never 0.
 """
 
@@ -68,7 +68,7 @@ class Answer:
 
 @dataclass
 class Report:
-    """What one examination found."""
+    """What the run of a suite found."""
 
     rows_in: int
     rows_out: int
@@ -77,7 +77,7 @@ class Report:
     files: list[str]
 
 
-class Examination:
+class SuiteRun:
     """One suite under way."""
 
     def __init__(

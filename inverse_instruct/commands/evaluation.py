@@ -13,7 +13,7 @@ from evaluation import BenchmarkError, EvalPlusSuite, Sample
 from evaluation.samples import find_samples
 from inverse_instruct.benchmarks.pinned_evaluation import pin_evaluation
 from inverse_instruct.benchmarks.results import describe_report
-from inverse_instruct.benchmarks.suite_run import Examination
+from inverse_instruct.benchmarks.suite_run import SuiteRun
 from inverse_instruct.commands.asking import ask
 from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.errors import StageError
@@ -38,8 +38,8 @@ def evaluate(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
     """
     output: Path = arguments.output
     evaluation = Evaluation(config.evaluate, config.summarize, output, seed=config.seed)
-    [examination] = evaluation.examinations
-    suite = examination.suite
+    [suite_run] = evaluation.suite_runs
+    suite = suite_run.suite
     if arguments.stage == "self-consistency" and not isinstance(suite, EvalPlusSuite):
         raise StageError(
             f"{suite.name} has no inputs to compare outputs on; self-consistency is measured "
@@ -49,7 +49,7 @@ def evaluate(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
     room = Room(EVALUATE, config, place, {})
 
     async def judge(source: Asker | Mapping[str, Sequence[Sample]]) -> None:
-        pin_evaluation(output / suite.name, _asked(config, examination, source))
+        pin_evaluation(output / suite.name, _asked(config, suite_run, source))
         with Progress(arguments.stage, EVALUATE.unit) as room.progress:
             await evaluation.run(source, room)
 
@@ -60,7 +60,7 @@ def evaluate(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
         if not evaluation.total():
             asyncio.run(judge({suite.name: []}))  # nothing can be measured here, so nothing is asked
         elif arguments.samples:
-            asyncio.run(judge({suite.name: _given_samples(arguments.samples, examination)}))
+            asyncio.run(judge({suite.name: _given_samples(arguments.samples, suite_run)}))
         elif arguments.endpoint:
             asyncio.run(_ask_endpoint(config, arguments.endpoint, judge))
         else:
@@ -71,10 +71,10 @@ def evaluate(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
     return manifest
 
 
-def _given_samples(path: Path, examination: Examination) -> list[Sample]:
-    suite = examination.suite
+def _given_samples(path: Path, suite_run: SuiteRun) -> list[Sample]:
+    suite = suite_run.suite
     try:
-        found = find_samples(path, examination.measured, {task: suite.stem(task) for task in examination.measured})
+        found = find_samples(path, suite_run.measured, {task: suite.stem(task) for task in suite_run.measured})
     except BenchmarkError as error:
         raise StageError(f"--samples: {error} (--tasks, --limit)") from error
     if unknown := [task for task in found.others if task not in set(suite.task_ids)]:
@@ -84,19 +84,17 @@ def _given_samples(path: Path, examination: Examination) -> list[Sample]:
             suite.version,
             ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""),
         )
-    examination.given = found.others
+    suite_run.given = found.others
     return found.wanted
 
 
-def _asked(
-    config: RunConfig, examination: Examination, source: Asker | Mapping[str, Sequence[Sample]]
-) -> dict[str, Any]:
+def _asked(config: RunConfig, suite_run: SuiteRun, source: Asker | Mapping[str, Sequence[Sample]]) -> dict[str, Any]:
     """Return all that an evaluation depends on, in words of the command line where there are any."""
-    section, suite = examination.section, examination.suite
+    section, suite = suite_run.section, suite_run.suite
     asked = {
         "suite": suite.version,
         "data": suite.digest,
-        "tasks": examination.tasks,
+        "tasks": suite_run.tasks,
         "self-consistency": section.self_consistency,
         "memory (MiB)": config.evaluate.memory_mib,
         "--unsandboxed": config.evaluate.unsandboxed,

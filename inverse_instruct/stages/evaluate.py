@@ -1,6 +1,6 @@
 """A checkpoint to measures: pass@k on every suite of the config, and self-consistency (InverseCoder equation 2).
 
-Enters: the suites, and a way to ask the checkpoint. Leaves: one folder per suite (see `examination`), and the rates of
+Enters: the suites, and a way to ask the checkpoint. Leaves: one folder per suite (see `SuiteRun`), and the rates of
 all in the manifest. One row in is one wanted sample; those of tasks that cannot be measured here, or of which the model
 leaves a question unanswered (a prompt that does not fit, say), are rejected with the reason.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation import Execution, Sample
-from inverse_instruct.benchmarks.suite_run import Examination
+from inverse_instruct.benchmarks.suite_run import SuiteRun
 from inverse_instruct.config.sections import EvaluateSection, RunConfig, SummarizeSection
 from inverse_instruct.inference.asking import Asker, TokenAsker
 from inverse_instruct.inference.canary import ask_canary
@@ -54,23 +54,19 @@ class Evaluation:
             python=Path(section.python) if section.python else None,
             references=cache_folder() / "references",
         )
-        self.examinations = [
-            Examination(suite, summarize, folder / suite.suite, execution=execution, seed=seed)
-            for suite in section.suites
+        self.suite_runs = [
+            SuiteRun(suite, summarize, folder / suite.suite, execution=execution, seed=seed) for suite in section.suites
         ]
 
     def total(self, source: Asking | None = None) -> int:
         """Return how many samples there are to judge: those given for each suite, else those that are asked for."""
-        return sum(examination.total(_of(source, examination)) for examination in self.examinations)
+        return sum(suite_run.total(_of(source, suite_run)) for suite_run in self.suite_runs)
 
     @property
     def digest(self) -> str:
         """Digest of all tasks, chosen and measured."""
         return digest(
-            *(
-                f"{examination.suite.name} {examination.suite.digest} {examination.measured}"
-                for examination in self.examinations
-            )
+            *(f"{suite_run.suite.name} {suite_run.suite.digest} {suite_run.measured}" for suite_run in self.suite_runs)
         )
 
     async def run(self, source: Asking, room: Room) -> None:
@@ -83,13 +79,13 @@ class Evaluation:
         suites: dict[str, Any] = {}
         before = 0
         room.progress.expect(self.total(source))
-        for examination in self.examinations:
-            given, start = _of(source, examination), before
-            report = await examination.run(given, partial(_reach, room, start))
-            before += examination.total(given)
+        for suite_run in self.suite_runs:
+            given, start = _of(source, suite_run), before
+            report = await suite_run.run(given, partial(_reach, room, start))
+            before += suite_run.total(given)
             room.progress.reach(before)
             room.account(report.rows_out, report.rejected)
-            room.tokens.update(examination.tokens)
+            room.tokens.update(suite_run.tokens)
             room.outputs += [f"{report.measured.suite}/{name}" for name in report.files]
             suites[report.measured.suite] = asdict(report.measured)
         room.metrics["suites"] = suites
@@ -99,9 +95,9 @@ def _reach(room: Room, before: int, done: int) -> None:
     room.progress.reach(before + done)
 
 
-def _of(source: Any, examination: Examination) -> Any:
+def _of(source: Any, suite_run: SuiteRun) -> Any:
     """Return what a suite's samples come from."""
-    return source[examination.suite.name] if isinstance(source, Mapping) else source
+    return source[suite_run.suite.name] if isinstance(source, Mapping) else source
 
 
 async def evaluate(room: Room) -> None:

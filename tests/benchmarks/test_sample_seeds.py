@@ -1,4 +1,4 @@
-"""Every reply of an examination is drawn with a seed of its own, which the run's seed decides."""
+"""Every reply of the run of a suite is drawn with a seed of its own, which the run's seed decides."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from evaluation import Execution, Prompt
-from inverse_instruct.benchmarks.suite_run import Examination
+from inverse_instruct.benchmarks.suite_run import SuiteRun
 from inverse_instruct.config.sections import SuiteSection, SummarizeSection
 from inverse_instruct.inference.replies import Completion
 from inverse_instruct.inference.sampling import Sampling
@@ -31,8 +31,8 @@ class Noting:
 def seeds_of(folder: Path, seed: int) -> list[int]:
     section = SuiteSection(suite="mini", limit=2, samples=2, temperature=0.5, self_consistency=False)
     noting = Noting()
-    examination = Examination(section, SummarizeSection(), folder, execution=Execution(workers=1), seed=seed)
-    asyncio.run(examination.run(noting, lambda done: None))
+    suite_run = SuiteRun(section, SummarizeSection(), folder, execution=Execution(workers=1), seed=seed)
+    asyncio.run(suite_run.run(noting, lambda done: None))
     return sorted(noting.seeds)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from evaluation import MINI_PATH, Execution, Prompt, reading
 from inverse_instruct.benchmarks.results import describe_report
-from inverse_instruct.benchmarks.suite_run import Examination
+from inverse_instruct.benchmarks.suite_run import SuiteRun
 from inverse_instruct.config.sections import SuiteSection, SummarizeSection
 from inverse_instruct.inference.replies import Completion
 from inverse_instruct.inference.sampling import Sampling
@@ -39,11 +39,11 @@ class Looping:
 def test_a_reply_that_cannot_be_read_in_time_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "_CPU_SECONDS", 0.5)
     section = SuiteSection(suite="mini", limit=2)
-    examination = Examination(section, SummarizeSection(), tmp_path, execution=Execution(workers=1), seed=0)
+    suite_run = SuiteRun(section, SummarizeSection(), tmp_path, execution=Execution(workers=1), seed=0)
     pauses = []
 
     async def run() -> SuiteReport:
-        examining = asyncio.ensure_future(examination.run(Looping(), lambda done: None))
+        examining = asyncio.ensure_future(suite_run.run(Looping(), lambda done: None))
         while not examining.done():
             before = time.process_time()
             await asyncio.sleep(0.01)
