@@ -28,8 +28,8 @@ class Block:
     """Its content as it stands."""
     closed: bool
     """Its own fence ends it; else it was cut off, or the fence was forgotten."""
-    indented: bool
-    """Its fence is indented, as within a list."""
+    indent: str
+    """The white space before its fence, as within a list."""
     label: str
     """What follows the opening fence on its line."""
     start: int
@@ -54,16 +54,29 @@ def find_blocks(text: str) -> list[Block]:
     return found
 
 
+def first_block(text: str) -> Block | None:
+    """Return the first fenced block of a text with Unix line ends, read to the letter; None where there is no fence.
+
+    Only a fence of its own kind and without a label ends it, however far that is indented.
+    """
+    opening = _FENCE.search(text)
+    if opening is None:
+        return None
+    for match in _FENCE.finditer(text, opening.end()):
+        if match["mark"] and not match["info"].strip(" \t") and _is_as_long(opening, match):
+            return _block(text, opening, match.start(), True)
+    return _block(text, opening, len(text), False)
+
+
 def code_blocks(text: str) -> list[str]:
     """Return the content of the fenced blocks, in order; of a block within a list, without the list's indentation."""
     blocks = find_blocks(text.replace("\r\n", "\n"))
-    return [textwrap.dedent(block.text) if block.indented else block.text for block in blocks]
+    return [textwrap.dedent(block.text) if block.indent else block.text for block in blocks]
 
 
 def _ends(opening: re.Match[str], match: re.Match[str]) -> bool:
     """Tell whether a fence ends the block of another."""
-    first, mark = (found["mark"] or found["later"] for found in (opening, match))
-    if mark[0] != first[0] or len(mark) < len(first):
+    if not _is_as_long(opening, match):
         return False
     if match["later"]:
         return not match["name"]
@@ -71,8 +84,14 @@ def _ends(opening: re.Match[str], match: re.Match[str]) -> bool:
     return len(match["indent"].expandtabs()) <= allowed
 
 
+def _is_as_long(opening: re.Match[str], match: re.Match[str]) -> bool:
+    """Tell whether a fence has the marks of another, and as many."""
+    first, mark = (found["mark"] or found["later"] for found in (opening, match))
+    return mark[0] == first[0] and len(mark) >= len(first)
+
+
 def _block(text: str, opening: re.Match[str], end: int, closed: bool) -> Block:
     start = min(opening.end() + 1, end)
     fence = opening.start("later" if opening["later"] else "mark")
     label = (opening["info"] or opening["name"] or "").strip()
-    return Block(text[start:end], closed, bool(opening["indent"]), label, fence, end)
+    return Block(text[start:end], closed, opening["indent"] or "", label, fence, end)

@@ -76,7 +76,7 @@ def extract_readings(language: str, answer: str, entry_point: str, head: str) ->
         return [answer]
     answer = re.sub(r"\r\n?", "\n", answer)
     blocks = [block for block in find_blocks(answer) if block.text.strip()]
-    texts = {id(block): textwrap.dedent(block.text) if block.indented else block.text for block in blocks}
+    texts = {id(block): textwrap.dedent(block.text) if block.indent else block.text for block in blocks}
     own = [texts[id(block)] for block in blocks if _is_label_of(language, block.label)] or list(texts.values())
     for strict in (True, False):
         for attempt in _attempts(language, answer, own, head):

@@ -4,34 +4,19 @@ Enters: source text of a known language. Leaves: the same text with a function r
 Not guaranteed: anything for text that does not parse; it is left as it is where nothing is found.
 """
 
-import importlib
 from collections.abc import Iterable, Iterator
-from functools import cache
 
-from tree_sitter import Language, Node, Parser
+from tree_sitter import Node
 
-_GRAMMARS = {
-    "cpp": ("tree_sitter_cpp", "language"),
-    "go": ("tree_sitter_go", "language"),
-    "java": ("tree_sitter_java", "language"),
-    "javascript": ("tree_sitter_javascript", "language"),
-    "php": ("tree_sitter_php", "language_php"),
-    "rust": ("tree_sitter_rust", "language"),
-    "swift": ("tree_sitter_swift", "language"),
-}
+from evaluation.grammars import parser_of
+
 MAX_CHARACTERS = 1 << 15
 """Solutions that are longer are not parsed: Java's parser takes quadratic time, and crashes, on deeply nested text."""
 
 
-@cache
-def _parser(language: str) -> Parser:
-    module, function = _GRAMMARS[language]
-    return Parser(Language(getattr(importlib.import_module(module), function)()))
-
-
 def parse(language: str, text: str) -> Node:
     """Return the root of the syntax tree; positions in it count UTF-8 bytes."""
-    return _parser(language).parse(text.encode("utf-8", "surrogatepass")).root_node
+    return parser_of(language).parse(text.encode("utf-8", "surrogatepass")).root_node
 
 
 def text_of(node: Node | None) -> str:

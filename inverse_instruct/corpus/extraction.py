@@ -17,19 +17,13 @@ import textwrap
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from evaluation.fences import first_block
 from evaluation.thoughts import without_thoughts
 from inverse_instruct.records import Reason
 from inverse_instruct.source_code.fence_labels import fence_language
 from inverse_instruct.source_code.language_detection import detect, detect_language, likely_languages
 from inverse_instruct.source_code.languages import LANGUAGES
 from inverse_instruct.source_code.parser_process import parses
-
-_OPENING = re.compile(
-    r"^(?:(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})(?P<info>[^`\n]*)"
-    r"|[^`\n]*[^`\s][ \t]*(?P<after_text>`{3,})(?P<name>[\w+#.-]*)[ \t]*)$",
-    re.MULTILINE,
-)
-"""A fence alone on its line, or backticks with at most a name at the end of a line of text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,32 +40,6 @@ class NotCode:
 
     reason: Reason
     detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A fenced block: its label ("" if unnamed), its text without the indentation of the fence, and whether it ends."""
-
-    label: str
-    text: str
-    closed: bool
-
-
-def first_block(response: str) -> Block | None:
-    """Return the first fenced block of a text with Unix line ends, or None if there is no fence."""
-    opening = _OPENING.search(response)
-    if opening is None:
-        return None
-    fence = opening["fence"] or opening["after_text"]
-    indent = opening["indent"] or ""
-    closing = re.compile(rf"^[ \t]*{re.escape(fence[0])}{{{len(fence)},}}[ \t]*$", re.MULTILINE)
-    start = min(opening.end() + 1, len(response))
-    end = closing.search(response, start)
-    text = response[start : end.start() if end else len(response)]
-    if indent:
-        text = re.sub(rf"^[ \t]{{1,{len(indent)}}}", "", text, flags=re.MULTILINE)
-    label = fence_language(opening["info"] or opening["name"] or "")
-    return Block(label, text, end is not None)
 
 
 def extract(
@@ -99,13 +67,14 @@ def extract(
         return _whole(spoken.answer, languages, max_characters, language)
     if not block.text.strip():
         return NotCode(Reason.NO_CODE, "the first fenced block is empty")
-    if block.label and block.label not in LANGUAGES:
-        return NotCode(Reason.UNSUPPORTED_LANGUAGE, block.label[:40])
+    label, code = fence_language(block.label), _without_indent(block.text, block.indent)
+    if label and label not in LANGUAGES:
+        return NotCode(Reason.UNSUPPORTED_LANGUAGE, label[:40])
     if not block.closed:
         return NotCode(Reason.SYNTAX_ERROR, "the first fence is never closed: the answer was cut off")
-    if len(block.text) > max_characters:
-        return NotCode(Reason.TOO_LONG, f"{len(block.text)} characters")
-    return _labelled(block, languages) if block.label else _unlabelled(block.text, languages, language)
+    if len(code) > max_characters:
+        return NotCode(Reason.TOO_LONG, f"{len(code)} characters")
+    return _labelled(code, label, languages) if label else _unlabelled(code, languages, language)
 
 
 def extract_plain(
@@ -136,10 +105,15 @@ def _whole(text: str, languages: Collection[str], max_characters: int, language:
     return _allowed(text, found, languages)
 
 
-def _labelled(block: Block, languages: Collection[str]) -> Code | NotCode:
-    if block.label in languages and not parses(block.text, block.label):
-        return NotCode(Reason.SYNTAX_ERROR, f"does not parse as {block.label}")
-    return _allowed(block.text, block.label, languages)
+def _without_indent(text: str, indent: str) -> str:
+    """Return the text of a block without the indentation of its fence, as far as its lines have it."""
+    return re.sub(rf"^[ \t]{{1,{len(indent)}}}", "", text, flags=re.MULTILINE) if indent else text
+
+
+def _labelled(text: str, label: str, languages: Collection[str]) -> Code | NotCode:
+    if label in languages and not parses(text, label):
+        return NotCode(Reason.SYNTAX_ERROR, f"does not parse as {label}")
+    return _allowed(text, label, languages)
 
 
 def _unlabelled(text: str, languages: Collection[str], language: str | None) -> Code | NotCode:

@@ -1,20 +1,19 @@
-"""The programming languages we know: their fence names, file extensions and tree-sitter grammars.
+"""The programming languages we know: their fence names, file extensions and grammars.
 
 Enter: the name of a file, or code in a known language. Leave: one of the keys of `LANGUAGES`, or whether the code
 parses. Not guaranteed: that code which parses compiles or runs; the grammars are lenient (Python 2 `print` parses as
-Python). The grammars are loaded on first use, so importing this module is cheap. What fences and rows call a language
-is read in `fence_labels.py`.
+Python). What fences and rows call a language is read in `fence_labels.py`.
 """
 
 from __future__ import annotations
 
-import importlib
-from functools import cache
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from evaluation.grammars import parser_of
+
 if TYPE_CHECKING:
-    from tree_sitter import Parser, Tree
+    from tree_sitter import Tree
 
 LANGUAGES: dict[str, tuple[str, ...]] = {
     "bash": ("bash", "sh", "shell", "zsh", "ksh", "shellscript"),
@@ -48,24 +47,8 @@ LANGUAGES: dict[str, tuple[str, ...]] = {
 BY_NAME = {name: language for language, names in LANGUAGES.items() for name in names}
 """Name -> language; the names are those of fences, and the extensions of files."""
 
-_GRAMMARS: dict[str, tuple[str, ...]] = {
-    "bash": ("tree_sitter_bash:language",),
-    "c": ("tree_sitter_c:language",),
-    "cpp": ("tree_sitter_cpp:language",),
-    "csharp": ("tree_sitter_c_sharp:language",),
-    "go": ("tree_sitter_go:language",),
-    "java": ("tree_sitter_java:language",),
-    "javascript": ("tree_sitter_javascript:language",),
-    "php": ("tree_sitter_php:language_php_only",),
-    "python": ("tree_sitter_python:language",),
-    "ruby": ("tree_sitter_ruby:language",),
-    "rust": ("tree_sitter_rust:language",),
-    "swift": ("tree_sitter_swift:language",),
-    "typescript": ("tree_sitter_typescript:language_typescript", "tree_sitter_typescript:language_tsx"),
-}
-"""Language -> its grammars, tried in turn. PHP with HTML around it has one of its own, see `parse`."""
-
-_PHP_IN_HTML = "tree_sitter_php:language_php"
+_GRAMMARS = {"php": ("php_only",), "typescript": ("typescript", "tsx")}
+"""Language -> its grammars, tried in turn, where it is not the one of its name. PHP in HTML has another, see `parse`."""
 
 
 def language_of_file(path: PurePath) -> str | None:
@@ -73,20 +56,12 @@ def language_of_file(path: PurePath) -> str | None:
     return BY_NAME.get(path.suffix[1:].lower()) if path.suffix else None
 
 
-@cache
-def _parser(grammar: str) -> Parser:
-    from tree_sitter import Language, Parser
-
-    module, function = grammar.split(":")
-    return Parser(Language(getattr(importlib.import_module(module), function)()))
-
-
 def parse(code: str, language: str) -> Tree:
     """Return the syntax tree of the code, by the first grammar of the language that finds no error, else the last."""
     data = code.encode("utf-8", "replace") + b"\n"  # Go wants its last line ended
-    grammars = (_PHP_IN_HTML,) if language == "php" and "<?" in code else _GRAMMARS[language]
+    grammars = ("php",) if language == "php" and "<?" in code else _GRAMMARS.get(language, (language,))
     for grammar in grammars:
-        tree = _parser(grammar).parse(data)
+        tree = parser_of(grammar).parse(data)
         if not tree.root_node.has_error:
             break
     return tree

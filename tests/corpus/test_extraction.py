@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inverse_instruct.corpus.extraction import Code, NotCode, extract, extract_plain, first_block
+from evaluation.fences import first_block
+from inverse_instruct.corpus.extraction import Code, NotCode, extract, extract_plain
 from inverse_instruct.records import Reason
 from inverse_instruct.source_code.languages import LANGUAGES
 
