@@ -48,7 +48,7 @@ BY_NAME = {name: language for language, names in LANGUAGES.items() for name in n
 """Name -> language; the names are those of fences, and the extensions of files."""
 
 _GRAMMARS = {"php": ("php_only",), "typescript": ("typescript", "tsx")}
-"""Language -> its grammars, tried in turn, where it is not the one of its name. PHP in HTML has another, see `parse`."""
+"""Language -> its grammars, tried in turn, where it is not that of its name. PHP in HTML has another, see `parse`."""
 
 
 def language_of_file(path: PurePath) -> str | None:

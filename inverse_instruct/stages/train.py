@@ -135,6 +135,19 @@ def _check(config: TrainSection, base: Path, checkpoint: Path) -> None:
 
 
 @dataclass(frozen=True)
+class _Prepared:
+    """A phase whose sequences are there."""
+
+    label: str  # for messages
+    number: int  # from 0
+    base: Path  # folder of the model to start from
+    run: PhaseRun
+    paths: PhaseFolder
+    sequences: Sequences
+    ending: Ending
+
+
+@dataclass(frozen=True)
 class _Run:
     """What all phases of one training share."""
 
@@ -162,7 +175,7 @@ class _Run:
             sequences = self._prepare(phase, paths, formatter)
             if not paths.is_done():
                 label = f"train {phase.data} ({number + 1}/{len(phases)})"
-                self._run_phase(label, base, phase, paths, sequences, number, formatter.ending)
+                self._run_phase(_Prepared(label, number, base, phase, paths, sequences, formatter.ending))
             shutil.rmtree(paths.steps, ignore_errors=True)
             measured.append(_measure(phase, paths, sequences))
             base = paths.export
@@ -186,18 +199,10 @@ class _Run:
         )
         return sequences
 
-    def _run_phase(
-        self,
-        label: str,
-        base: Path,
-        phase: PhaseRun,
-        paths: PhaseFolder,
-        sequences: Sequences,
-        number: int,
-        ending: Ending,
-    ) -> None:
+    def _run_phase(self, phase: _Prepared) -> None:
         """Run the workers until the phase is done; after the death of one, all start again from the last checkpoint."""
         ranks = rank_count(self.config, gpu_count())
+        paths = phase.paths
         deaths: Counter[int] = Counter()  # by the step that was gone on from
         paths.done.unlink(missing_ok=True)
         paths.steps.mkdir(mode=0o700, exist_ok=True)  # DeepSpeed's files are pickles: nobody else may put one there
@@ -205,60 +210,49 @@ class _Run:
             resume = newest_complete(paths.steps, ranks, paths.losses)
             step = step_of(resume) if resume else 0
             try:
-                return self._attempt(label, base, phase, paths, sequences, number, ending, ranks, resume)
+                return self._attempt(phase, ranks, resume)
             except WorkerLostError as error:
                 deaths[step] += 1
                 if deaths[step] == MAX_DEATHS:
                     raise
                 logger.warning(
                     "%s: a process died, so all were ended and start again from the last step checkpoint (%s)",
-                    label,
+                    phase.label,
                     str(error).splitlines()[0],
                 )
 
-    def _attempt(
-        self,
-        label: str,
-        base: Path,
-        phase: PhaseRun,
-        paths: PhaseFolder,
-        sequences: Sequences,
-        number: int,
-        ending: Ending,
-        ranks: int,
-        resume: Path | None,
-    ) -> None:
-        seed = phase_seed(self.seed, number)
+    def _attempt(self, phase: _Prepared, ranks: int, resume: Path | None) -> None:
+        paths, seed = phase.paths, phase_seed(self.seed, phase.number)
         job = Job(
             self.config,
-            base.resolve(),
+            phase.base.resolve(),
             paths.path.resolve(),
             self.workers_lock.resolve(),
             (self.folder / "tensorboard" / paths.path.name).resolve(),
             resume and resume.resolve(),
-            phase.epochs,
-            phase.learning_rate,
+            phase.run.epochs,
+            phase.run.learning_rate,
             seed,
             self.trust_remote_code,
-            ending,
+            phase.ending,
         ).write()
         plan = BatchPlan(
-            sequences.lengths,
+            phase.sequences.lengths,
             global_batch_size=self.config.global_batch_size,
             micro_batch_size=self.config.micro_batch_size,
             ranks=ranks,
-            epochs=phase.epochs,
+            epochs=phase.run.epochs,
             seed=seed,
         )
         logger.info(
             "%s: %d rows, %d steps on %d ranks%s",
-            label,
-            len(sequences),
+            phase.label,
+            len(phase.sequences),
             plan.steps,
             ranks,
             f", from step {step_of(resume)}" if resume else "",
         )
-        progress = TrainingProgress(label, paths.losses, plan.steps, self.progress)
+        progress = TrainingProgress(phase.label, paths.losses, plan.steps, self.progress)
         try:
             _run_workers(
                 worker_command(self.config, ranks, job.resolve()),

@@ -91,7 +91,27 @@ class ResponseTrainer(Trainer):
             super().save_model(output_dir)
 
 
-class StepRecorder(TrainerCallback):
+class _StepCallback(TrainerCallback):
+    """Is told the numbers of each step, and of nothing else that the trainer logs."""
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Pass the numbers of a step on."""
+        if logs and "loss" in logs:
+            self.on_step(state, logs)
+
+    def on_step(self, state: TrainerState, logs: dict[str, float]) -> None:
+        """Take the numbers of a step."""
+        raise NotImplementedError
+
+
+class StepRecorder(_StepCallback):
     """Writes the loss line of each step, and saves and marks step checkpoints."""
 
     def __init__(self, losses: Path, sequences: Sequences, plan: BatchPlan, save_steps: int) -> None:
@@ -114,17 +134,8 @@ class StepRecorder(TrainerCallback):
         control.should_save = last or state.global_step % self._save_steps == 0
         return control
 
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **_: Any,
-    ) -> None:
+    def on_step(self, state: TrainerState, logs: dict[str, float]) -> None:
         """Append the line of a step: loss in nats per response token, seconds of this step alone."""
-        if not logs or "loss" not in logs:
-            return
         if not math.isfinite(logs["loss"]):
             raise TrainingError(f"the loss is {logs['loss']} at step {state.global_step}")
         if state.is_world_process_zero:
@@ -149,7 +160,7 @@ class StepRecorder(TrainerCallback):
         torch.distributed.barrier()
 
 
-class TensorBoardRecorder(TrainerCallback):
+class TensorBoardRecorder(_StepCallback):
     """Writes loss, gradient norm and learning rate for TensorBoard; points behind the resumed step are purged."""
 
     def __init__(self, folder: Path) -> None:
@@ -164,16 +175,9 @@ class TensorBoardRecorder(TrainerCallback):
 
             self._writer = SummaryWriter(str(self._folder), purge_step=state.global_step + 1)
 
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **_: Any,
-    ) -> None:
+    def on_step(self, state: TrainerState, logs: dict[str, float]) -> None:
         """Add the points of a step."""
-        if self._writer is not None and logs and "loss" in logs:
+        if self._writer is not None:
             for name in ("loss", "grad_norm", "learning_rate"):
                 if logs.get(name) is not None:
                     self._writer.add_scalar(f"train/{name}", logs[name], state.global_step)
