@@ -1,8 +1,9 @@
 """Benchmark rows as their files hold them: the one reader for suites, for what is kept out of training, for samples.
 
 Enters: a file of JSON lines, of one JSON array (both plain or gzip-compressed) or of Parquet, told by its content.
-Leaves: the rows, each with the place it came from for error messages. A file is read whole or refused; what expands
-beyond reason is refused. Not guaranteed: that the rows fit a suite; each suite checks its own fields.
+Leaves: the rows, each with the place it came from for error messages. A file is read whole or refused; refused is
+also what is larger, or expands further, than is reasonable. Not guaranteed: that the rows fit a suite; each suite checks
+its own fields.
 """
 
 import gzip
@@ -20,6 +21,8 @@ from evaluation.errors import BenchmarkError
 _MAX_EXPANSION = 200
 _EXPANDED_BYTES = 4 << 20
 """What a compressed file may expand to in any case."""
+_MAX_BYTES = 1 << 30
+"""Of a file; the largest benchmark has some tens of MB."""
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 """How such files begin."""
 _BATCH_ROWS = 128
@@ -64,6 +67,8 @@ def read_file(path: Path) -> Rows:
     try:
         if not path.is_file():
             raise BenchmarkError(f"{path}: {'is not a regular' if path.exists() else 'there is no such'} file")
+        if path.stat().st_size > _MAX_BYTES:
+            raise BenchmarkError(f"{path}: has more than {_MAX_BYTES >> 20} MiB, as no benchmark has")
         content = path.read_bytes()
         if content[:4] == _PARQUET:
             rows = list(_read_parquet(path, content))

@@ -51,6 +51,11 @@ def wordy(path: Path) -> None:
     pq.write_table(pa.table({"text": pa.array(["x" * (1 << 16)] * 4096).dictionary_encode()}), path)
 
 
+def large(path: Path) -> None:
+    path.touch()
+    os.truncate(path, (1 << 30) + 1)
+
+
 def not_utf8(path: Path) -> None:
     text = pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff"))
     pq.write_table(pa.table({"text": text}), path)
@@ -62,6 +67,7 @@ def not_utf8(path: Path) -> None:
         (spoiled, "is not a readable Parquet file"),
         (wordy, "expands to more than 200 times"),
         (not_utf8, "is not a readable Parquet file"),
+        (large, "has more than 1024 MiB"),
         (os.mkfifo, "is not a regular file"),
         (Path.mkdir, "is not a regular file"),
         (lambda path: None, "there is no such file"),
