@@ -2,8 +2,8 @@
 
 Enters: a file of JSON lines, of one JSON array (both plain or gzip-compressed) or of Parquet, told by its content.
 Leaves: the rows, each with the place it came from for error messages. A file is read whole or refused; refused is
-also what is larger, or expands further, than is reasonable. Not guaranteed: that the rows fit a suite; each suite checks
-its own fields.
+also what is larger, or expands further, than is reasonable. Not guaranteed: that the rows fit a suite; each suite
+checks its own fields.
 """
 
 import gzip
