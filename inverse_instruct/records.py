@@ -160,6 +160,34 @@ class Rejection:
 Record = SourceRow | Snippet | Candidate | ScoredPair | Draft | TrainingRow | Rejection
 
 
+def row_id(row: Record) -> str:
+    """Return the id that other rows know a row by; a score is known by its candidate, a rejection by its row."""
+    match row:
+        case ScoredPair():
+            return row.candidate_id
+        case Rejection():
+            return row.row_id
+        case _:
+            return row.id
+
+
+def parents(row: Record) -> tuple[str, ...]:
+    """Return the ids of the rows that a row was made from; those of a snippet are of the corpus, which is no file."""
+    match row:
+        case TrainingRow():
+            return tuple(filter(None, [row.candidate_id or row.snippet_id or row.row_id]))
+        case ScoredPair():
+            return (row.candidate_id,)
+        case Candidate():
+            return (row.snippet_id,)
+        case Draft():
+            return tuple(row.parents)
+        case Snippet() | Rejection():
+            return (row.row_id,)
+        case SourceRow():
+            return ()
+
+
 def to_dict(record: Record) -> dict[str, Any]:
     """Return the record as plain JSON-ready values."""
     return asdict(record)

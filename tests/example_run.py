@@ -138,6 +138,7 @@ def _finish(
         reasons,
         metrics={"snippets": 6},
         unit={"summarize": "candidate", "score": "pair"}[stage],
+        kept=name,
         rows={name: WrittenRows({"summarize": "Candidate", "score": "ScoredPair"}[stage], count)},
     )
     ledger.finish_stage(number, write_manifest(folder, manifest, [name]))

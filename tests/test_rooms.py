@@ -24,7 +24,7 @@ BELOW = {  # room -> the rooms that it may use, beside itself, the ground and `e
     "inference": {"config", "store", "system"},
     "training": {"config", "inference", "store", "system"},
     "benchmarks": {"config", "inference", "store", "system"},
-    "registry": {"benchmarks", "config", "inference", "store", "training"},
+    "registry": {"benchmarks", "config", "inference", "recipes", "store", "training"},
     "dashboard": {"store", "training", "web"},
     "stages": {"benchmarks", "config", "corpus", "inference", "source_code", "store", "system", "training"},
     "recipes": {"stages"},

@@ -5,18 +5,19 @@ Each wanted candidate is there once: selected, rejected by summarize, score or s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import yaml
 from numpy.typing import NDArray
 
-from inverse_instruct.dashboard.row_file import Floats, Mask, Numbers, RowFile
-from inverse_instruct.store.run_dir import RunDir
+from inverse_instruct.records import Candidate, Record, Rejection, ScoredPair, Snippet, TrainingRow
+from inverse_instruct.store.row_file import Floats, Mask, Numbers, RowFile
 from inverse_instruct.store.seeds import sampling_seed
+from inverse_instruct.store.written_rows import WrittenFile
 
 SELECTED = "selected"
 UNDECIDED = "undecided"
@@ -25,25 +26,33 @@ UNDECIDED = "undecided"
 class CandidateIndex:
     """Rows are the snippets of the corpus; `_snippet`, `_file`, `_row` and so on have an entry per candidate."""
 
-    def __init__(self, run_dir: RunDir, round_number: int) -> None:
-        """Read ids, scores and reasons; no texts."""
-        self._run_seed = int(yaml.safe_load(run_dir.config.read_text(encoding="utf-8"))["seed"])
-        self._round = round_number
-        folders = {stage: run_dir.stage(round_number, stage) for stage in ("summarize", "score", "selection")}
-        self._snippets = RowFile(run_dir.stage(0, "preprocess") / "snippets.parquet")
-        self._files = [RowFile(folders["summarize"] / name) for name in ("candidates.parquet", "rejections.parquet")]
+    def __init__(self, files: Sequence[WrittenFile], number: int, run_seed: int) -> None:
+        """Read ids, scores and reasons; no texts.
+
+        Args:
+            files: of the run, those that there are by now.
+            number: the round.
+            run_seed: the seed of the run.
+        """
+        self._run_seed, self._round = run_seed, number
+        own = [file for file in files if file.round == number]
+        written = rows_of([file for file in own if file.kept], Candidate)
+        writer = next((file.stage for file in own if file.record is Candidate), "")
+        rejections = [file for file in own if file.record is Rejection]
+        self._snippets = rows_of([file for file in files if file.kept], Snippet)
+        self._files = [written, rows_of([file for file in rejections if file.stage == writer], Rejection)]
         self._decisions = _decisions(
-            RowFile(folders["selection"] / "selected.parquet"),
-            [RowFile(folders[stage] / "rejections.parquet") for stage in ("score", "selection")],
+            rows_of([file for file in own if file.kept], TrainingRow),
+            [file.rows for file in rejections if file.stage != writer],
         )
-        written = self._files[0].columns("id", "snippet_id")
+        candidates = self._files[0].columns("id", "snippet_id")
         rejected = self._files[1].columns("row_id", "reason")
         owners = pc.replace_substring_regex(rejected["row_id"], r"/\d+$", "")
         ids = self._snippets.columns("id")["id"]
-        self._snippet = np.concatenate([_numbers(written["snippet_id"], ids), _numbers(owners, ids)])
-        self._file = np.repeat([0, 1], [len(written), len(rejected)])
-        self._row = np.concatenate([np.arange(len(written)), np.arange(len(rejected))])
-        self._decision = _numbers(written["id"], self._decisions["id"])
+        self._snippet = np.concatenate([_numbers(candidates["snippet_id"], ids), _numbers(owners, ids)])
+        self._file = np.repeat([0, 1], [len(candidates), len(rejected)])
+        self._row = np.concatenate([np.arange(len(candidates)), np.arange(len(rejected))])
+        self._decision = _numbers(candidates["id"], self._decisions["id"])
         self._outcome = np.concatenate(
             [
                 _texts(pc.fill_null(_taken(self._decisions["outcome"], self._decision), UNDECIDED)),
@@ -51,7 +60,7 @@ class CandidateIndex:
             ]
         )
         self._score = np.concatenate(
-            [_scores(written["id"], RowFile(folders["score"] / "scores.parquet")), np.full(len(rejected), np.nan)]
+            [_scores(candidates["id"], rows_of(own, ScoredPair)), np.full(len(rejected), np.nan)]
         )
         self._summarize(len(ids))
         self.holding = lru_cache(maxsize=8)(self._holding)
@@ -107,7 +116,7 @@ class CandidateIndex:
             snippet_id, _, k = row["row_id"].rpartition("/")
             return {
                 "k": int(k),
-                "stage": "summarize",
+                "stage": row["stage"],
                 "outcome": outcome,
                 "score": None,
                 "text": row["detail"],
@@ -124,6 +133,11 @@ class CandidateIndex:
             "detail": self._decisions["detail"][decision].as_py() if decision >= 0 else "",
             **{name: row[name] for name in ("prefix", "seed", "model", "prompt", "prompt_tokens", "completion_tokens")},
         }
+
+
+def rows_of(files: Sequence[WrittenFile], record: type[Record]) -> RowFile:
+    """Return the last file of such rows; one without rows where there is none yet."""
+    return RowFile(next((file.path for file in reversed(files) if file.record is record), None))
 
 
 def _decisions(selected: RowFile, rejections: list[RowFile]) -> pa.Table:

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from inverse_instruct.dashboard.row_file import Floats, Mask, RowFile
-from inverse_instruct.store.run_dir import RunDir
+from inverse_instruct.store.row_file import Floats, Mask, RowFile
 
 KEPT = "kept"
 
@@ -16,11 +15,9 @@ KEPT = "kept"
 class CorpusIndex:
     """Rows are the snippets first, then the rejected rows of the corpus."""
 
-    def __init__(self, run_dir: RunDir) -> None:
+    def __init__(self, snippets: RowFile, rejections: RowFile) -> None:
         """Read the reasons; no texts."""
-        folder = run_dir.stage(0, "preprocess")
-        self._snippets = RowFile(folder / "snippets.parquet")
-        self._rejections = RowFile(folder / "rejections.parquet")
+        self._snippets, self._rejections = snippets, rejections
         self._kept = self._snippets.count()
         reasons = self._rejections.columns("reason")["reason"].to_numpy(zero_copy_only=False).astype(str)
         self._outcomes = np.concatenate([np.full(self._kept, KEPT), reasons])

@@ -19,7 +19,7 @@ def training_curves(run_dir: RunDir, round_number: int) -> list[dict[str, Any]]:
     Losses are in nats per response token; `lr` is the learning rate.
     """
     curves = []
-    for folder in sorted(run_dir.stage(round_number, "train").glob("phase-*")):
+    for folder in sorted(run_dir.round(round_number).glob("*/phase-*")):
         losses = PhaseFolder(folder).losses
         if losses.is_file():
             points = _points(losses, losses.stat().st_mtime_ns, losses.stat().st_size)

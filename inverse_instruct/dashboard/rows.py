@@ -12,12 +12,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import yaml
 
-from inverse_instruct.dashboard.candidate_index import CandidateIndex
+from inverse_instruct.dashboard.candidate_index import CandidateIndex, rows_of
 from inverse_instruct.dashboard.corpus_index import CorpusIndex
-from inverse_instruct.dashboard.row_file import Floats, Mask, Numbers
+from inverse_instruct.dashboard.draft_index import DraftIndex
 from inverse_instruct.errors import RequestError
+from inverse_instruct.records import Draft, Rejection, Snippet
+from inverse_instruct.store.ledger import Ledger
+from inverse_instruct.store.row_file import Floats, Mask, Numbers
 from inverse_instruct.store.run_dir import RunDir
+from inverse_instruct.store.written_rows import finished, written_files
 
 PAGE_ROWS = 10
 ORDERS = ("corpus", "best", "worst")
@@ -95,17 +100,24 @@ def _choose(index: RowIndex, query: RowQuery) -> Numbers:
 
 
 def _open(path: Path, round_number: int) -> RowIndex:
-    run_dir = RunDir(path)
-    stages = ("preprocess",) if round_number == 0 else ("summarize", "score", "selection")
-    manifests = [
-        run_dir.stage(0 if stage == "preprocess" else round_number, stage) / "manifest.json"
-        for stage in ("preprocess", *stages)
-    ]
-    changed = tuple(manifest.stat().st_mtime_ns if manifest.is_file() else 0 for manifest in manifests)
+    with Ledger(RunDir(path).ledger) as ledger:
+        changed = tuple((stage.round, stage.stage, stage.updated) for stage in ledger.stages() if stage.manifest)
     return _indexed(path, round_number, changed)
 
 
 @lru_cache(maxsize=3)
-def _indexed(path: Path, round_number: int, changed: tuple[int, ...]) -> RowIndex:
+def _indexed(path: Path, round_number: int, changed: tuple[tuple[int, str, float], ...]) -> RowIndex:
     run_dir = RunDir(path)
-    return CorpusIndex(run_dir) if round_number == 0 else CandidateIndex(run_dir, round_number)
+    with Ledger(run_dir.ledger) as ledger:
+        files = written_files(run_dir, finished(ledger.stages()))
+    kept = [file for file in files if file.kept]
+    corpus = [file for file in kept if file.round == 0]
+    if round_number == 0 and len(corpus) < 2 and all(file.record is Snippet for file in corpus):
+        return CorpusIndex(rows_of(corpus, Snippet), rows_of([file for file in files if file.round == 0], Rejection))
+    if round_number == 0 or any(file.record is Draft for file in kept):
+        return DraftIndex(files, round_number)
+    return CandidateIndex(files, round_number, _seed(run_dir))
+
+
+def _seed(run_dir: RunDir) -> int:
+    return int(yaml.safe_load(run_dir.config.read_text(encoding="utf-8"))["seed"])

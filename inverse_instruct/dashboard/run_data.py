@@ -19,6 +19,7 @@ from inverse_instruct.store.manifest import Manifest
 from inverse_instruct.store.measures import SuiteReport
 from inverse_instruct.store.run_dir import RunDir
 from inverse_instruct.store.status import RoundStatus, summarize_run
+from inverse_instruct.store.written_rows import finished, written_files
 
 LATEST_EVENTS = 200
 
@@ -34,6 +35,7 @@ def collect_run(path: Path) -> dict[str, Any]:
     with Ledger(run_dir.ledger) as ledger:
         checkpoints, promotions, stages = ledger.checkpoints(), ledger.promotions(), ledger.stages()
     run = status.run
+    files = written_files(run_dir, finished(stages))
     later = dict.fromkeys(stage.stage for stage in stages if stage.round)
     order = [*dict.fromkeys(stage.stage for stage in stages if stage.stage not in later), *later]
     done = sorted(
@@ -48,7 +50,7 @@ def collect_run(path: Path) -> dict[str, Any]:
         "under_way": [_under_way(stage) for stage in stages if stage.state == "running"],
         "rounds": [_round(row, checkpoints) for row in status.rounds],
         "funnel": [_funnel(number, manifest) for number, manifest in done if manifest.unit],
-        "scores": [scores for number in numbers if (scores := score_histogram(run_dir, number))],
+        "scores": [scores for number in numbers if (scores := score_histogram(files, number))],
         "curves": [curve for number in numbers for curve in training_curves(run_dir, number)],
         "costs": [
             {"round": number, "stage": manifest.stage, "seconds": manifest.seconds, "tokens": manifest.tokens}

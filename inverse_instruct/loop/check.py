@@ -160,10 +160,17 @@ def _models_problems(config: RunConfig, notes: list[str]) -> Iterator[str]:
 
 
 def _prompt_problems(config: RunConfig) -> Iterator[str]:
-    for name, template in (("summarize", config.summarize.template), ("score", config.score.template)):
-        yield from _found(f"{name}.template", partial(PromptTemplate, name, template))
+    stages = RECIPES[config.recipe].stages
+    for stage in stages:
+        if stage.is_data and stage.model:  # it asks a model, by templates that it depends on
+            yield from _found(stage.name, partial(stage.outside, config))
+    asked: dict[str, Any] = {stage.name: getattr(config, stage.name, None) for stage in stages}
+    if any(suite.self_consistency for suite in config.evaluate.suites):
+        asked["summarize"] = config.summarize
+        yield from _found("summarize.template", partial(PromptTemplate, "summarize", config.summarize.template))
     room = config.model.max_model_len
-    lengths = {"summarize": config.summarize.max_new_tokens} | {
+    lengths = {name: section.max_new_tokens for name, section in asked.items() if hasattr(section, "max_new_tokens")}
+    lengths |= {
         f"evaluate.suites.{number}": suite.max_new_tokens for number, suite in enumerate(config.evaluate.suites)
     }
     for name, tokens in lengths.items():

@@ -15,7 +15,9 @@ from evaluation import holm
 from inverse_instruct.benchmarks.compare import compare
 from inverse_instruct.config.study_file import Study
 from inverse_instruct.errors import RunDirError
-from inverse_instruct.store.manifest import Manifest, read_manifest
+from inverse_instruct.recipes.recipe import stages_of
+from inverse_instruct.recipes.table import RECIPES
+from inverse_instruct.store.manifest import read_manifest
 from inverse_instruct.store.measures import SuiteReport
 from inverse_instruct.store.run_dir import RunDir
 
@@ -67,7 +69,7 @@ def read_results(study: Study, folder: Path, failures: Mapping[str, str]) -> Stu
 
 
 def _variant(study: Study, folder: Path, name: str, failure: str | None) -> VariantResult:
-    selected, evaluated = _last(study, folder, name, "selection"), _last(study, folder, name, "evaluate")
+    selected, evaluated = (read_manifest(part) for part in _folders(study, folder, name))
     return VariantResult(
         variant=name,
         changes=study.changes[name],
@@ -78,16 +80,16 @@ def _variant(study: Study, folder: Path, name: str, failure: str | None) -> Vari
     )
 
 
-def _last(study: Study, folder: Path, name: str, stage: str) -> Manifest | None:
-    return read_manifest(_folder(study, folder, name, stage))
-
-
-def _folder(study: Study, folder: Path, name: str, stage: str) -> Path:
-    return RunDir(folder / name).stage(study.variants[name].rounds, stage)
+def _folders(study: Study, folder: Path, name: str) -> tuple[Path, Path]:
+    """Return where the last round has its training rows, and its measures."""
+    config, run_dir = study.variants[name], RunDir(folder / name)
+    recipe = RECIPES[config.recipe]
+    *_, selects = stages_of(recipe.data)
+    return run_dir.stage(config.rounds, selects.name), run_dir.stage(config.rounds, recipe.evaluate.name)
 
 
 def _against(study: Study, folder: Path, name: str) -> Against | None:
-    baseline, candidate = (_folder(study, folder, variant, "evaluate") for variant in (study.baseline, name))
+    baseline, candidate = (_folders(study, folder, variant)[1] for variant in (study.baseline, name))
     try:
         found = compare(baseline, candidate)
     except RunDirError:  # the baseline has not been measured yet, or failed

@@ -12,4 +12,12 @@ from inverse_instruct.stages.stage import Together
 from inverse_instruct.stages.summarize import SUMMARIZE
 from inverse_instruct.stages.train import TRAIN
 
-INVERSE_CODER = Recipe("inversecoder", (PREPROCESS,), (Together(SUMMARIZE, SCORE), SELECT), TRAIN, EVALUATE, DECIDE)
+INVERSE_CODER = Recipe(
+    "inversecoder",
+    (PREPROCESS,),
+    (Together(SUMMARIZE, SCORE), SELECT),
+    TRAIN,
+    EVALUATE,
+    DECIDE,
+    paper="https://arxiv.org/abs/2407.05700",
+)

@@ -21,6 +21,7 @@ class Recipe:
         train: what makes a checkpoint, in every round.
         evaluate: what measures it.
         decide: what promotes it or does not; the metrics of its manifest are a `Decision`.
+        paper: where it is described, as a URL; "" where it is not.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Recipe:
     train: Stage
     evaluate: Stage
     decide: Stage
+    paper: str = ""
 
     @property
     def stages(self) -> tuple[Stage, ...]:

@@ -13,4 +13,12 @@ from inverse_instruct.stages.train import TRAIN
 
 SELECT_TASKS = selection_of("generate", "select-tasks", "make training rows of drafts of four tasks", snippets=True)
 
-WAVE_CODER = Recipe("wavecoder", (PREPROCESS, CORESET), (GENERATE, SELECT_TASKS), TRAIN, EVALUATE, DECIDE)
+WAVE_CODER = Recipe(
+    "wavecoder",
+    (PREPROCESS, CORESET),
+    (GENERATE, SELECT_TASKS),
+    TRAIN,
+    EVALUATE,
+    DECIDE,
+    paper="https://arxiv.org/abs/2312.14187",
+)

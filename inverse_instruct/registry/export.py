@@ -15,18 +15,24 @@ from typing import Any
 
 from inverse_instruct.config.sections import CardSection
 from inverse_instruct.errors import RunDirError
+from inverse_instruct.records import Candidate, Draft, Record, ScoredPair, TrainingRow, row_id, to_dict
 from inverse_instruct.registry.cards import dataset_card, model_card
 from inverse_instruct.registry.lineage import History, Lineage, describe_lineage, read_history
 from inverse_instruct.registry.verify import verify_checkpoint
 from inverse_instruct.store.files import file_digest
 from inverse_instruct.store.ledger import Ledger
-from inverse_instruct.store.rows import read_rows, write_rows
+from inverse_instruct.store.rows import iterate_rows, write_rows
 from inverse_instruct.store.run_dir import RunDir
+from inverse_instruct.store.written_rows import follow_back, written_files
 from inverse_instruct.training.publish import MARKER
 
 MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.py", "LICENSE*", "NOTICE*")
-CANDIDATE_COLUMNS = ("k", "prefix", "seed", "prompt")
-SCORE_COLUMNS = ("yes_logprob", "no_logprob")
+ORIGIN_COLUMNS: dict[type[Record], tuple[str, ...]] = {
+    Candidate: ("k", "prefix", "seed", "prompt"),
+    ScoredPair: ("yes_logprob", "no_logprob"),
+    Draft: ("task", "k", "seed", "prompt", "detail", "parents"),
+}
+"""What a training row was made of -> what is told of it beside the row."""
 
 
 def export_checkpoint(path: Path, name: str, output: Path) -> tuple[Path, list[str]]:
@@ -80,27 +86,23 @@ def _copy_model(source: Path, target: Path) -> None:
 
 def _selected_rows(history: History, lineage: Lineage) -> Iterator[dict[str, Any]]:
     """Yield the self-generated rows that the checkpoint was trained on, each with how it was written and judged."""
+    files = written_files(history.run_dir, ((number, found) for (number, _), found in history.manifests.items()))
     for data in lineage.self_generated:
         path = history.run_dir.path / data.file
         if not path.is_file() or file_digest(path) != data.digest:
             raise RunDirError(f"{path} is gone or has changed since the checkpoint was trained on it; put it back")
-        rows = read_rows(path)
-        stage = history.run_dir.stage
-        candidates = _columns(stage(data.round, "summarize") / "candidates.parquet", "id", CANDIDATE_COLUMNS, rows)
-        scores = _columns(stage(data.round, "score") / "scores.parquet", "candidate_id", SCORE_COLUMNS, rows)
+        rows = list(iterate_rows(path, TrainingRow))
+        ways = follow_back(rows, files, data.round)
         for row in rows:
-            yield row | candidates[row["candidate_id"]] | scores[row["candidate_id"]]
+            yield to_dict(row) | _origin(row, [ancestor.row for ancestor in ways[row.id]])
 
 
-def _columns(path: Path, key: str, names: tuple[str, ...], rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return candidate id -> some columns of a file, for the candidates of `rows`."""
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path, columns=[key, *names], filters=[(key, "in", [row["candidate_id"] for row in rows])])
-    except OSError as error:
-        raise RunDirError(f"{path}: cannot be read ({error}); put it back") from error
-    return {row.pop(key): row for row in table.to_pylist()}
+def _origin(row: TrainingRow, ancestors: list[Record]) -> dict[str, Any]:
+    """Return the columns that tell how the row that a training row was made of came to be."""
+    made_of = [ancestor for ancestor in ancestors if row_id(ancestor) == row.candidate_id]
+    if not made_of:
+        raise RunDirError(f"the row {row.candidate_id}, which {row.id} was made of, is gone; put its file back")
+    return {name: getattr(each, name) for each in made_of for name in ORIGIN_COLUMNS.get(type(each), ())}
 
 
 def _write_dataset(folder: Path, rows: list[dict[str, Any]]) -> None:

@@ -313,6 +313,7 @@ class Room:
             tokens=dict(self.tokens),
             metrics=self.metrics,
             unit=self.stage.unit if self.stage.is_data else "",
+            kept=self.stage.writes.file if self.stage.writes else "",
             rows={name: WrittenRows(writer.record, writer.count) for name, writer in self._written.items()},
             inputs={name: dict(files) for name, files in (inputs or self.place.inputs).items()},
         )

@@ -44,8 +44,14 @@ class Manifest:
     tokens: dict[str, int] = field(default_factory=dict)  # kind -> tokens
     metrics: dict[str, Any] = field(default_factory=dict)
     unit: str = "row"  # what a row is, in the singular; "" where the rows are no data, such as verdicts
+    kept: str = ""  # the file of the rows that went on; "" where there is none
     rows: dict[str, WrittenRows] = field(default_factory=dict)  # file of rows among the outputs -> what they are
     inputs: dict[str, dict[str, str]] = field(default_factory=dict)  # input -> file, relative to the run -> SHA-256
+
+    @property
+    def record(self) -> str:
+        """What the rows are that went on; "" where they are not in a file of rows."""
+        return self.rows[self.kept].record if self.kept in self.rows else ""
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Manifest:

@@ -43,9 +43,13 @@ class RunDir:
 
     path: Path
 
+    def round(self, number: int) -> Path:
+        """Return the folder of a round's stages."""
+        return self.path / f"round-{number:02d}"
+
     def stage(self, round_number: int, stage: str) -> Path:
         """Return the folder of a stage of a round."""
-        return self.path / f"round-{round_number:02d}" / stage
+        return self.round(round_number) / stage
 
     def checkpoint(self, round_number: int) -> Path:
         """Return the folder of the checkpoint that a round trained."""

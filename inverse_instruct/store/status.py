@@ -10,6 +10,7 @@ from typing import Any
 from evaluation import SelfConsistency
 from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.store.ledger_rows import Checkpoint, Event, RunRow, StageRow
+from inverse_instruct.store.manifest import Manifest
 from inverse_instruct.store.measures import Rates, SuiteReport
 from inverse_instruct.store.run_dir import RunDir
 
@@ -91,14 +92,16 @@ def summarize_run(path: Path) -> RunStatus:
 
 
 def _round(number: int, stages: list[StageRow], checkpoint: Checkpoint | None) -> RoundStatus:
-    manifests = {stage.stage: stage.manifest for stage in stages if stage.round == number and stage.manifest}
-    measures = [manifest.measures for manifest in manifests.values()]
+    manifests = [stage.manifest for stage in stages if stage.round == number and stage.manifest]
+    measures = [manifest.measures for manifest in manifests]
     phases = next((found.phases for found in measures if found.phases), ())
     suites = next((found.suites for found in measures if found.suites), {})
     decision = next((found.decision for found in measures if found.decision), None)
     main = next(iter(suites.values()), None)  # the config's first suite
-    snippets, candidates, selected = (manifests.get(name) for name in ("preprocess", "summarize", "selection"))
-    alone = [manifest.seconds for manifest in manifests.values() if not manifest.measures.together_with]
+    snippets = _last(manifests, "Snippet")
+    candidates = _last(manifests, "Candidate", "Draft") if number else None
+    selected = _last(manifests, "TrainingRow")
+    alone = [manifest.seconds for manifest in manifests if not manifest.measures.together_with]
     return RoundStatus(
         round=number,
         snippets=snippets.rows_out if snippets else candidates.measures.snippets if candidates else None,
@@ -118,3 +121,8 @@ def _round(number: int, stages: list[StageRow], checkpoint: Checkpoint | None) -
         checkpoint=checkpoint.path if checkpoint else None,
         seconds=sum(alone) if manifests else None,
     )
+
+
+def _last(manifests: Sequence[Manifest], *records: str) -> Manifest | None:
+    """Return the manifest of the last stage whose rows are such records: what the stages after it go on with."""
+    return next((manifest for manifest in reversed(manifests) if manifest.record in records), None)

@@ -15,7 +15,7 @@ from inverse_instruct.stages.room import Source
 from inverse_instruct.stages.select import SELECT
 from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.store.ledger_rows import Checkpoint
-from inverse_instruct.store.manifest import Manifest, write_manifest
+from inverse_instruct.store.manifest import Manifest, WrittenRows, write_manifest
 from inverse_instruct.store.rows import write_rows
 from inverse_instruct.store.run_dir import RunDir
 from tests.measured import phase, report
@@ -82,6 +82,11 @@ class RunWriter:
                 {"no_code": 2, "syntax_error": 1},
                 seconds=0.5,
                 metrics={"original_rows": 40},
+                kept="snippets.parquet",
+                rows={
+                    "snippets.parquet": WrittenRows("Snippet", len(self.snippets)),
+                    "rejections.parquet": WrittenRows("Rejection", 3),
+                },
             ),
             ["snippets.parquet", "rejections.parquet"],
         )
@@ -146,6 +151,8 @@ class RunWriter:
             seconds=61.0,
             tokens={"prompt": 4000, "completion": 900},
             metrics=metrics,
+            kept=f"{next(iter(files))}.parquet",
+            rows={f"{name}.parquet": WrittenRows(kind.__name__, len(rows)) for name, (kind, rows) in files.items()},
         )
         self.finish(round_number, manifest, [f"{name}.parquet" for name in files])
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from inverse_instruct.dashboard.row_file import RowFile
 from inverse_instruct.dashboard.rows import RowQuery, read_page
 from inverse_instruct.errors import RequestError
 from inverse_instruct.store.manifest import read_manifest
+from inverse_instruct.store.row_file import RowFile
 from inverse_instruct.store.rows import write_rows
 from inverse_instruct.store.seeds import sampling_seed
 

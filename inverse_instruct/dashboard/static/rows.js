@@ -18,7 +18,7 @@ function askReport(embedded) {
   return async ({ round, page, search, outcome, order }) => {
     const known = embedded[round];
     const text = search.toLowerCase();
-    const best = (row) => Math.max(-1, ...(row.candidates ?? []).map((candidate) => candidate.score ?? -1));
+    const best = (row) => Math.max(row.score ?? -1, ...(row.candidates ?? []).map((candidate) => candidate.score ?? -1));
     const rows = known.rows.filter((row) => (!outcome || outcomesOf(row).includes(outcome)) &&
       (!text || textsOf(row).some((part) => part.toLowerCase().includes(text))));
     if (order !== "corpus") {
@@ -34,7 +34,8 @@ const outcomesOf = (row) => row.candidates?.map((candidate) => candidate.outcome
 
 function textsOf(row) {
   const own = row.candidates ? [row.code, row.source]
-    : row.code == null ? [row.detail, row.row_id] : [row.code, row.instruction, row.source];
+    : row.code == null ? [row.detail, row.row_id]
+      : [row.code, row.instruction, row.source, row.input, ...(row.ancestors ? [row.detail, row.said] : [])];
   return [...own, ...(row.candidates ?? []).map((candidate) => candidate.text)].filter((text) => text != null);
 }
 
@@ -81,7 +82,7 @@ function restart(select) { // the round has no row of the outcome that was chose
 }
 
 function countLine(reply, query) {
-  const rows = query.round === "0" ? "row" : "snippet";
+  const rows = query.round === "0" || reply.rows.some((row) => row.ancestors) ? "row" : "snippet";
   if (!reply.total) return "There are no rows yet.";
   const held = reply.available < reply.total
     ? ` The report holds the first ${count(reply.available)} of ${plural(reply.total, rows)}.` : "";
@@ -98,9 +99,15 @@ function rowArticle(row, number) {
       : element("span", { class: `chip ${row.outcome === "kept" ? "good" : ""}` }, words(row.outcome)));
   return element("article", { class: "row" }, title,
     row.detail ? element("p", { class: "text quiet" }, visible(row.detail)) : null,
-    row.instruction ? folded("The corpus's own instruction", element("p", { class: "text" }, visible(row.instruction)))
-      : null,
+    row.instruction && row.ancestors ? element("p", { class: "text" }, visible(row.instruction)) : null,
+    row.instruction && !row.ancestors
+      ? folded("The corpus's own instruction", element("p", { class: "text" }, visible(row.instruction))) : null,
+    row.input ? [element("p", { class: "quiet" }, "What it is about:"), codeBlock(row.input)] : null,
     row.code == null ? null : codeBlock(row.code),
+    row.said ? element("p", { class: "text quiet" }, visible(row.said)) : null,
+    row.score == null ? null : scoreMeter(row.score),
+    row.ancestors?.length ? folded(`Made from ${plural(row.ancestors.length, "row")}`,
+      element("ol", { class: "candidates" }, row.ancestors.map(ancestorItem))) : null,
     row.candidates?.length ? element("ol", { class: "candidates" }, row.candidates.map(candidateItem)) : null,
     row.row_id && row.source != null ? element("p", { class: "seed" }, `source row ${row.row_id} · snippet ${row.id}`)
       : null);
@@ -132,6 +139,11 @@ function candidateItem(candidate) {
         ? visible(candidate.detail) : chosen ? "" : candidate.stage && `rejected by ${candidate.stage}`)),
     text.length <= SHORT_TEXT ? element("p", { class: "text" }, text) : longText(text),
     element("p", { class: "seed" }, visible(seedLine(candidate))));
+}
+
+function ancestorItem({ round, stage, place, text }) {
+  return element("li", {}, element("span", { class: "quiet" }, visible(`round ${round} ${stage} ${place}`)),
+    text.length <= SHORT_TEXT ? element("p", { class: "text" }, visible(text)) : longText(visible(text)));
 }
 
 function longText(text) {

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.registry.cards.markdown import NOT_STATED, render
-from inverse_instruct.registry.cards.shared import card_title, corpus_names, decontamination, funnel
+from inverse_instruct.registry.cards.shared import card_title, corpus_names, decontamination, funnel, method
 from inverse_instruct.registry.lineage import History, Lineage
 
 COLUMNS = {
@@ -37,16 +37,32 @@ COLUMNS = {
     "yes_logprob": "natural logarithm of the probability of yes, over the full vocabulary",
     "no_logprob": "the same of no",
 }
-"""Column of `train.parquet` -> what it holds."""
+"""Column of `train.parquet` -> what it holds, where instructions were written for snippets."""
+DRAFT_COLUMNS = {
+    "instruction": "what is asked for, with what it is about",
+    "response": "what the model is trained to answer",
+    "language": "of the response",
+    "snippet_id": "id of the first row that it was made from",
+    "candidate_id": "id of the draft that it was made of",
+    "lm_score": "how sure the model was of it, 0 to 1; empty where it was not asked",
+    "row_id": "digest of the row of the corpus, where the first row is a snippet of one",
+    "model": "digest of the weights that wrote the row; empty where a person wrote it",
+    "k": "number among the drafts of the same rows, from 0",
+    "task": "what kind of row",
+    "detail": "what was found out about it, such as the reasons of a judge",
+    "parents": "ids of all rows that it was made from",
+}
+"""The same for rows that were made in several steps, where it is something else."""
 SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M"}
 
 
 def dataset_card(history: History, lineage: Lineage, rows: list[dict[str, Any]]) -> str:
     """Return the dataset card of a checkpoint's self-generated rows, of which there is at least one."""
     config = history.config
-    scores = [row["lm_score"] for row in rows]
+    columns = COLUMNS | DRAFT_COLUMNS if "parents" in rows[0] else COLUMNS
+    scores = [row["lm_score"] for row in rows if row["lm_score"] is not None]
     title = f"Self-generated rows of {card_title(history, lineage)}"
-    example = sorted(rows, key=lambda row: (row["lm_score"], row["id"]))[len(rows) // 2]
+    example = sorted(rows, key=lambda row: (row["lm_score"] or 0.0, row["id"]))[len(rows) // 2]
     return render(
         "dataset.md.jinja",
         {
@@ -62,7 +78,8 @@ def dataset_card(history: History, lineage: Lineage, rows: list[dict[str, Any]])
                 *([("authors", ", ".join(config.card.authors))] if config.card.authors else []),
                 ("weights trained on it", lineage.digest),
             ],
-            "columns": list(COLUMNS.items()),
+            "method": method(config),
+            "columns": [(name, columns[name]) for name in rows[0]],
             "stages": funnel(history, [data.round for data in lineage.self_generated]),
             "languages": Counter(row["language"] for row in rows).most_common(),
             "scores": {
@@ -70,11 +87,17 @@ def dataset_card(history: History, lineage: Lineage, rows: list[dict[str, Any]])
                 "median": f"{median(scores):.3f}",
                 "mean": f"{fmean(scores):.3f}",
                 "high": f"{max(scores):.3f}",
-            },
+            }
+            if scores
+            else None,
             "decontamination": decontamination(config),
-            "example": example | {"lm_score": f"{example['lm_score']:.3f}"},
+            "example": example | {"lm_score": _score(example["lm_score"])},
         },
     )
+
+
+def _score(value: float | None) -> str:
+    return "not asked for" if value is None else f"{value:.3f}"
 
 
 def _front_matter(config: RunConfig, title: str, rows: int) -> Markup:

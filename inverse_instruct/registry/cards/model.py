@@ -24,6 +24,7 @@ from inverse_instruct.registry.cards.shared import (
     counts,
     decontamination,
     funnel,
+    method,
     public_name,
 )
 from inverse_instruct.registry.lineage import History, Lineage
@@ -48,6 +49,7 @@ def model_card(history: History, lineage: Lineage, has_dataset: bool) -> str:
             "name": lineage.name,
             "round": lineage.round,
             "run": config.name,
+            "method": method(config),
             "trained": lineage.base is not None,
             "facts": _facts(config, lineage),
             "data": {

@@ -6,7 +6,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inverse_instruct.config.sections import RunConfig
+from inverse_instruct.recipes.recipe import stages_of
+from inverse_instruct.recipes.table import RECIPES
+from inverse_instruct.registry.cards.markdown import TEMPLATES
 from inverse_instruct.registry.lineage import History, Lineage
+
+
+@dataclass(frozen=True)
+class Method:
+    """How the rows of a run were made: the words of its recipe, or what its stages say of themselves."""
+
+    recipe: str
+    paper: str  # URL, or ""
+    steps: tuple[str, ...]
+
+    @property
+    def template(self) -> str:
+        """The folder of the recipe's own words, if it has any."""
+        return self.recipe if (TEMPLATES / self.recipe).is_dir() else "other"
+
+
+def method(config: RunConfig) -> Method:
+    """Return how the rows of a run were made."""
+    recipe = RECIPES[config.recipe]
+    steps = stages_of((*recipe.corpus, *recipe.data))
+    return Method(recipe.name, recipe.paper, tuple(f"{stage.verb}: {stage.does}" for stage in steps))
 
 
 @dataclass(frozen=True)

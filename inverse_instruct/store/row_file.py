@@ -29,9 +29,9 @@ class RowFile:
     The file is opened for each call, so several threads may ask at once. A file that is damaged is a `RunDirError`.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Remember the place."""
-        self.path = path
+    def __init__(self, path: Path | None) -> None:
+        """Remember the place; None: it is not known yet."""
+        self.path = path or Path("not written yet")
 
     def count(self) -> int:
         """Return how many rows there are."""
