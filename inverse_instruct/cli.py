@@ -259,16 +259,23 @@ def _add_stage_commands(commands: Any) -> None:
 def _add_other_stages(commands: Any) -> None:
     """Offer the stages that have no options of their own: an option for each input, of its name."""
     from inverse_instruct.recipes.table import stages_by_command
+    from inverse_instruct.stages.stage import When
 
     for name, stage in stages_by_command().items():
         if name in commands.choices or not all(source.rows for source in stage.reads.values()):
             continue
-        options = "".join(f" --{source} {source}.parquet" for source in stage.reads)
+        needed = {source: about.when is not When.EARLIER for source, about in stage.reads.items()}
+        options = "".join(f" --{source} {source}.parquet" for source in needed if needed[source])
         parser = _command(commands, name, _stage, stage.does, f"inverse-instruct {name}{options} --output out/{name}")
         parser.set_defaults(stage=name)
-        for source in stage.reads:
+        for source in needed:
+            rounds = "" if needed[source] else " of earlier rounds, which are left out (default: none)"
             parser.add_argument(
-                f"--{source}", type=Path, required=True, metavar="FILE", help=f"rows of {stage.reads[source].stage}"
+                f"--{source}",
+                type=Path,
+                required=needed[source],
+                metavar="FILE",
+                help=f"rows of {stage.reads[source].stage}{rounds}",
             )
         if stage.model:
             parser.add_argument("--model", required=True, help="model folder, a name of fetch-model, or a hub name")

@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
+from pydantic import TypeAdapter, ValidationError
+
 from inverse_instruct.corpus.row_files import read_records
 from inverse_instruct.errors import CorpusError
 from inverse_instruct.records import Candidate, Snippet, digest
@@ -130,16 +132,18 @@ def _plain(row: dict[str, Any], name: str) -> str:
 
 
 @cache
-def _kinds(record: Hashable) -> dict[str, Any]:
-    return get_type_hints(record)
+def _fields(record: Hashable) -> dict[str, TypeAdapter[Any]]:
+    return {name: TypeAdapter(kind) for name, kind in get_type_hints(record).items()}
 
 
 def _record(record: type[Record], row: dict[str, Any], where: str) -> Record:
-    kinds = _kinds(cast(Hashable, record))
-    if kinds.keys() != row.keys():
-        raise CorpusError(f"{where}: is no {record.__name__}, whose fields are {', '.join(kinds)}")
+    known = _fields(cast(Hashable, record))
+    if known.keys() != row.keys():
+        raise CorpusError(f"{where}: is no {record.__name__}, whose fields are {', '.join(known)}")
     for name, value in row.items():
-        fits = isinstance(value, (int, float) if kinds[name] is float else kinds[name])
-        if not fits or isinstance(value, bool):
-            raise CorpusError(f"{where}: `{name}` is {type(value).__name__}, not {kinds[name].__name__}")
+        try:
+            known[name].validate_python(value, strict=True)
+        except ValidationError as error:
+            what = error.errors()[0]["msg"].lower()
+            raise CorpusError(f"{where}: `{name}` is {type(value).__name__}; {what}") from error
     return record(**row)

@@ -20,7 +20,7 @@ from inverse_instruct.config.config_file import load_config, parse_config
 from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.errors import CorpusError
 from inverse_instruct.inference.models import resolve_model
-from inverse_instruct.recipes.table import stages_by_command
+from inverse_instruct.recipes.table import RECIPES, stages_by_command
 from inverse_instruct.records import Candidate, Record, ScoredPair, Snippet, digest, to_dict
 from inverse_instruct.stages.keys import make_key
 from inverse_instruct.stages.play import leaving, play, refuse_empty, work
@@ -80,7 +80,7 @@ def _config(arguments: argparse.Namespace) -> RunConfig:
 
 def _on_files(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
     stage = stages_by_command()[arguments.stage]
-    if stage.name == "train":
+    if stage in {recipe.train for recipe in RECIPES.values()}:
         return _train(stage, config, arguments)
     inputs = _INPUTS.get(stage.verb, _written)(stage, arguments)
     contents = [f"{name} {digest(*(json.dumps(to_dict(row)) for row in rows))}" for name, rows in inputs.items()]
@@ -149,8 +149,9 @@ def _scored(stage: Stage, arguments: argparse.Namespace) -> Mapping[str, Sequenc
 
 def _written(stage: Stage, arguments: argparse.Namespace) -> Mapping[str, Sequence[Record]]:
     """Read each input from the option of its name, as one of our stages wrote it."""
+    given = {name: getattr(arguments, name) for name in stage.reads}
     return {
-        name: read_written(source.rows.record, getattr(arguments, name))
+        name: read_written(source.rows.record, given[name]) if given[name] else []
         for name, source in stage.reads.items()
         if source.rows
     }

@@ -119,6 +119,7 @@ def _funnel(round_number: int, manifest: Manifest) -> dict[str, Any]:
     return {
         "round": round_number,
         "stage": manifest.stage,
+        "unit": manifest.unit,
         "note": note,
         "rows_in": manifest.rows_in,
         "rows_out": manifest.rows_out,

@@ -15,7 +15,7 @@ import yaml
 
 from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.store.ledger_rows import Checkpoint
-from inverse_instruct.store.manifest import Manifest
+from inverse_instruct.store.manifest import Manifest, WrittenRows
 from inverse_instruct.store.run_dir import RunDir
 from inverse_instruct.system.root import ROOT
 
@@ -208,7 +208,8 @@ def test_status_of_a_run_and_of_no_run(tmp_path: Path) -> None:
     assert command("status", tmp_path).returncode == 1
     ledger = Ledger(tmp_path / "ledger.db", create=True)
     ledger.set_run("demo", 1, "running", 1, "host")
-    ledger.finish_stage(0, Manifest("preprocess", "k", 3, 2, {"empty": 1}))
+    rows = {"snippets.parquet": WrittenRows("Snippet", 2)}
+    ledger.finish_stage(0, Manifest("preprocess", "k", 3, 2, {"empty": 1}, kept="snippets.parquet", rows=rows))
     ledger.start_stage(0, "evaluate", 32)
     ledger.advance(0, "evaluate", 5, 32)
     for number in (0, 1):

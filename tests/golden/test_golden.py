@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +19,10 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from inverse_instruct import cli
-from inverse_instruct.config.config_file import load_config
 from inverse_instruct.dashboard.app import create_app
-from inverse_instruct.loop.pinned_config import pin_config
 from inverse_instruct.loop_service.allowed import Allowed
 from inverse_instruct.loop_service.api import api_routes
 from inverse_instruct.loop_service.service import open_loop_service
-from inverse_instruct.recipes.table import RECIPES
-from inverse_instruct.store.ledger import Ledger
-from inverse_instruct.store.run_dir import RunDir
-from tests.example_run import make_run
-from tests.recipes.fake_engine import faked, play
-from tests.recipes.test_loop import write_world
 
 HERE = Path(__file__).parent
 VARY = {"seconds", "time", "started", "updated", "created", "pid", "host", "bytes"}
@@ -58,23 +50,6 @@ FILES = {
     "file-decisions": "round-*/promote/decision.json",
     "file-reports": "round-01/evaluate/*/report.json",
 }
-
-
-@pytest.fixture(scope="module")
-def runs(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder of runs: `played` by the fake engine, `example` of furnished records, `waiting` with a config only."""
-    folder = tmp_path_factory.mktemp("golden") / "runs"
-    folder.mkdir()
-    config = load_config(write_world(folder, tiny_model, "inversecoder"))
-    for name in ("played", "waiting"):
-        pin_config(config, RunDir(folder / name))
-    play(config, folder / "played", faked(RECIPES["inversecoder"]))
-    with Ledger(folder / "played/ledger.db") as ledger:
-        ledger.set_run(config.name, config.rounds, "done", 1, "host")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        make_run(folder / "example", tiny_model)
-        yield folder
 
 
 def told(value: Any, name: str = "") -> Any:

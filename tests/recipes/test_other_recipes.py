@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from inverse_instruct import cli
 from inverse_instruct.config.config_file import load_config
 from inverse_instruct.dashboard.app import create_app
 from inverse_instruct.dashboard.report import write_report
@@ -222,6 +223,60 @@ def test_an_export_whose_rows_cannot_be_followed_back_is_refused(run: Path, tmp_
     (tmp_path / "run/round-01/refine/drafts.parquet").unlink()
     with pytest.raises(RunDirError, match="is gone; put its file back"):
         export_checkpoint(tmp_path / "run", "1", tmp_path / "out")
+
+
+@pytest.fixture
+def command(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Any]:
+    """Return what runs `pick` on files, with the recipe in the table."""
+    monkeypatch.setitem(table.RECIPES, "inversecoder", MADE_UP)
+
+    def pick(*options: str) -> Any:
+        words = ["inverse-instruct", "pick", *options, "--output", str(tmp_path / "out"), "--json"]
+        monkeypatch.setattr("sys.argv", words)
+        cli.main()
+        return json.loads(capsys.readouterr().out)
+
+    return pick
+
+
+def test_its_stages_are_commands_on_files_of_drafts(run: Path, command: Callable[..., Any]) -> None:
+    drafts = run / "round-01/refine/drafts.parquet"
+    manifest = command("--drafts", str(drafts))
+    assert manifest["rows_in"] == len(read_rows(drafts)) and manifest["rows_out"] > 0
+
+
+def test_rows_of_earlier_rounds_may_be_named(run: Path, command: Callable[..., Any]) -> None:
+    drafts, earlier = run / "round-01/refine/drafts.parquet", run / "round-01/selection/selected.parquet"
+    with pytest.raises(SystemExit):  # none is left
+        command("--drafts", str(drafts), "--earlier", str(earlier))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"parents": "one"}, "`parents` is str; input should be a valid list"),
+        ({"parents": [1]}, "`parents` is list; input should be a valid string"),
+        ({"lm_score": "high"}, "`lm_score` is str; input should be a valid number"),
+        ({"k": True}, "`k` is bool; input should be a valid integer"),
+        ({"more": 1}, "is no Draft, whose fields are id, parents"),
+    ],
+)
+def test_what_is_no_draft_is_told_with_its_place(
+    run: Path,
+    tmp_path: Path,
+    command: Callable[..., Any],
+    capsys: pytest.CaptureFixture[str],
+    change: dict[str, Any],
+    said: str,
+) -> None:
+    [row, *_] = read_rows(run / "round-01/refine/drafts.parquet")
+    (tmp_path / "drafts.jsonl").write_text(json.dumps(row | change) + "\n")
+    with pytest.raises(SystemExit):
+        command("--drafts", str(tmp_path / "drafts.jsonl"))
+    shown = capsys.readouterr().err
+    assert said in shown and "drafts.jsonl:1" in shown
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -119,8 +119,8 @@ function drawFunnel(run) {
     ],
     layout: { barmode: "stack", legend: { ...LEGEND, traceorder: "normal" }, height: 130 + 44 * stages.length, yaxis: { autorange: "reversed" },
       xaxis: { tickformat: ",d" } },
-    heads: ["Stage", "Rows in", "Rows out", "Rejected", "Of these"],
-    rows: stages.map((stage) => [stage.stage, count(stage.rows_in), count(stage.rows_out),
+    heads: ["Stage", "A row", "Rows in", "Rows out", "Rejected", "Of these"],
+    rows: stages.map((stage) => [stage.stage, stage.unit, count(stage.rows_in), count(stage.rows_out),
       count(stage.rows_in - stage.rows_out), rejectionWords(stage.rejected), stage.note]),
     empty: "No stage is done yet.",
   });
