@@ -109,10 +109,15 @@ class _Process:
         self._requests = self._process.stdin.fileno()
         self._replies = MessageReader(self._process.stdout.fileno())
         self._about: Expectation | None = None
+        self._conversation = threading.RLock()
         self.ended = False
 
     def difference(self, expectation: Expectation, number: int, actual: bytes) -> Difference | None:
         """Ask; a process that passed a limit has ended."""
+        with self._conversation:
+            return self._ask(expectation, number, actual)
+
+    def _ask(self, expectation: Expectation, number: int, actual: bytes) -> Difference | None:
         try:
             if self._about is not expectation:
                 self._send(
@@ -137,15 +142,19 @@ class _Process:
         write_message(self._requests, json.dumps(request).encode("ascii"))
 
     def close(self) -> int:
-        """End the process; return its status. May be called twice."""
+        """End the process; return its status. May be called twice, and by any thread.
+
+        The pipes are freed when nobody reads from them any more, or he would read from what gets their numbers next.
+        """
         self.ended = True
         with contextlib.suppress(ProcessLookupError):
             if self._process.poll() is None:
                 self._process.kill()
         status = self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
+        with self._conversation:
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    pipe.close()
         return status
 
 

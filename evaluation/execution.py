@@ -18,7 +18,7 @@ count CPU time, but caches and clock rates are shared with whatever else runs. A
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from itertools import repeat
 from types import TracebackType
@@ -135,6 +135,16 @@ class Sandbox:
             RuntimeError: used outside `with`.
         """
         return self._as_completed(items, lambda item: work(item, self.run_one))
+
+    def submit(self, item: Item, work: Callable[[Item, RunProgram], Result]) -> Future[Result]:
+        """Return what `work` will make of an item once a worker is free, as `each` does for many; from any thread.
+
+        Raises:
+            RuntimeError: used outside `with`.
+        """
+        if self._pool is None:
+            raise RuntimeError("the sandbox is closed: use it inside 'with'")
+        return self._pool.submit(work, item, self.run_one)
 
     def run_one(self, program: Program, accept: Accept | None = None) -> ProgramResult:
         """Run one program in the calling thread's own sandbox; the thread must live until all are closed.

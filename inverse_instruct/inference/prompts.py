@@ -31,7 +31,9 @@ VALUES = {
     "summarize": ("code", "language"),
     "score": ("code", "instruction", "language", "no", "yes"),
     "generate": ("bad", "code", "good", "language", "target", "task"),
-    "discriminate": ("bad", "good", "language", "row", "task"),
+    "generate-key": ("bad", "code", "good", "instruction", "key", "language", "target", "task"),
+    "discriminate": ("bad", "good", "row", "task"),
+    "discriminate-step": ("bad", "good", "no", "row", "step", "task", "yes"),
     "draft-instruction": DRAFT,
     "draft-response": DRAFT,
 }

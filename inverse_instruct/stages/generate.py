@@ -12,24 +12,36 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 
 from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.config.tasks import GenerateSection
 from inverse_instruct.errors import ConfigError
+from inverse_instruct.inference.prompts import PromptTemplate
 from inverse_instruct.records import Draft, Reason, Rejection, Snippet, digest
 from inverse_instruct.stages.estimate import Cost, Estimate
 from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Input, Model, Rows, Stage, When
 from inverse_instruct.stages.tasks.cases import Cases
-from inverse_instruct.stages.tasks.discriminator import Analysis, Discriminator, judge_template, row_text
+from inverse_instruct.stages.tasks.discriminator import STEP, Discriminator, judge_template, row_text
 from inverse_instruct.stages.tasks.form import Unfit
 from inverse_instruct.stages.tasks.generator import Generator, generate_template
 from inverse_instruct.stages.tasks.shares import assign, quotas
+from inverse_instruct.stages.tasks.trial import TASKS, Run, Trial, open_trial, what_runs_here
 from inverse_instruct.stages.waves import in_waves
 
 ROW_TOKENS = 700  # of a row and of its analysis, roughly
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A row that was found good or bad."""
+
+    draft: Draft
+    run: Run | None
+    against: str  # what is wrong with it; "" if it is good
 
 
 @dataclass(frozen=True)
@@ -38,22 +50,24 @@ class Made:
 
     task: str
     row: Draft | Rejection
-    cases: tuple[tuple[Draft, str], ...]  # rows that were judged; of a bad one, what is wrong with it
+    cases: tuple[Judged, ...]
 
 
 async def generate(room: Room) -> None:
     """Make a row of each snippet."""
-    await _Work(room).play()
+    with open_trial(room) if room.section().execute else nullcontext() as trial:
+        await _Work(room, trial).play()
 
 
 class _Work:
-    def __init__(self, room: Room) -> None:
-        self._room = room
+    def __init__(self, room: Room, trial: Trial | None) -> None:
+        self._room, self._trial = room, trial
         self._section: GenerateSection = room.section()
         self._generator, self._discriminator = Generator(room), Discriminator(room)
         self._cases = Cases(room, self._section.database)
         self._kept: Counter[str] = Counter()
         self._asked: Counter[str] = Counter()
+        self._runs: dict[str, Counter[str]] = {task: Counter() for task in TASKS}
         self._seen: set[str] = set()
 
     async def play(self) -> None:
@@ -65,6 +79,7 @@ class _Work:
         room.metrics |= {
             "asked": dict(self._asked),
             "tasks": dict(self._kept),
+            "runs": {task: dict(states) for task, states in self._runs.items()},
             "cases": len(self._cases),
             "prompts": [self._generator.template.digest, self._discriminator.template.digest],
         }
@@ -81,7 +96,7 @@ class _Work:
 
     async def _make(self, question: tuple[Snippet, str]) -> Made:
         snippet, task = question
-        cases: list[tuple[Draft, str]] = []
+        cases: list[Judged] = []
         row: Draft | Rejection | None = None
         for attempt in range(self._section.attempts):
             try:
@@ -92,21 +107,30 @@ class _Work:
         assert row is not None, "there is an attempt"
         return Made(task, row, tuple(cases))
 
-    async def _attempt(self, snippet: Snippet, task: str, attempt: int, cases: list[tuple[Draft, str]]) -> Draft:
+    async def _attempt(self, snippet: Snippet, task: str, attempt: int, cases: list[Judged]) -> Draft:
         good, bad = (
             self._cases.draw(task, self._section.examples, snippet.id, attempt, good=kind) for kind in (True, False)
         )
         draft = await self._generator(snippet, task, attempt, good, bad)
-        analysis = await self._discriminator(draft, good, bad)
-        cases.append((draft, "" if analysis.overall.yes else analysis.text()))
+        run = await self._trial(draft, snippet) if self._trial else None
+        if run and run.state == "fails":
+            cases.append(Judged(draft, run, f"When it is run: {run.detail}"))
+            raise Unfit(Reason.FAILS_WHEN_RUN, run.detail)
+        analysis, score = await self._discriminator(draft, good, bad)
+        cases.append(Judged(draft, run, "" if analysis.overall.yes else analysis.text()))
+        detail = json.dumps(asdict(analysis) | {"run": run and asdict(run)}, ensure_ascii=False)
         if not analysis.overall.yes:
-            raise Unfit(Reason.JUDGED_BAD, _detail(analysis))
-        return replace(draft, detail=_detail(analysis))
+            raise Unfit(Reason.JUDGED_BAD, detail)
+        return replace(draft, detail=detail, lm_score=score)
 
     def _take(self, made: Made) -> None:
-        for draft, against in made.cases:
-            text = f"{row_text(draft)}\nWhat is wrong with it: {against}" if against else row_text(draft)
-            self._cases.add(draft.task, draft.instruction, text, good=not against)
+        for judged in made.cases:
+            draft, text = judged.draft, row_text(judged.draft)
+            if judged.against:
+                text += f"\nWhat is wrong with it: {judged.against}"
+            self._cases.add(draft.task, draft.instruction, text, good=not judged.against)
+            if judged.run:
+                self._runs[draft.task][judged.run.state] += 1
         if isinstance(made.row, Rejection):
             return self._room.reject(made.row)
         said = digest(*(" ".join(part.split()) for part in (made.row.instruction, made.row.input, made.row.response)))
@@ -117,13 +141,10 @@ class _Work:
         self._room.keep(made.row)
 
 
-def _detail(analysis: Analysis) -> str:
-    return json.dumps(asdict(analysis), ensure_ascii=False)
-
-
 def _outside(config: RunConfig) -> list[str]:
     section = config.generate
-    return [generate_template(section).digest, judge_template(section).digest]
+    runs = what_runs_here() if section.execute else []
+    return [generate_template(section).digest, judge_template(section).digest, PromptTemplate(STEP).digest, *runs]
 
 
 def _check(config: RunConfig) -> Iterator[str]:
@@ -152,7 +173,14 @@ GENERATE = Stage(
     unit="draft",
     writes=Rows("drafts.parquet", Draft),
     reads={"snippets": Input("coreset", Rows("coreset.parquet", Snippet), When.ONCE)},
-    sections=("model.prompt_format", "model.max_model_len"),
+    sections=(
+        "model.prompt_format",
+        "model.max_model_len",
+        "model.yes_token",
+        "model.no_token",
+        "evaluate.memory_mib",
+        "evaluate.unsandboxed",
+    ),
     outside=_outside,
     check=_check,
     model=Model.PROMOTED,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
@@ -233,6 +233,18 @@ class Room:
             self._fresh_tokens += answer.completion_tokens
         row = self._journal[key]
         return Reply(row["text"], row["finish"], row["prompt_tokens"], row["completion_tokens"])
+
+    async def once(self, work: Callable[[], Awaitable[dict[str, Any]]], **about: str | int) -> dict[str, Any]:
+        """Return what a piece of work gives, which is plain values; done once, whatever comes.
+
+        Args:
+            work: what is done, unless the journal has it.
+            about: what tells this piece of work from others.
+        """
+        key = digest("once", *about, *about.values())
+        if key not in self._journal:
+            self._journal.append(key, {**about, "found": await work()})
+        return dict(self._journal[key]["found"])
 
     async def logprobs(
         self, prompts: Mapping[str, list[int]], labels: list[int]

@@ -13,19 +13,12 @@ from itertools import groupby
 
 from inverse_instruct.config.sections import RunConfig, ScoreSection
 from inverse_instruct.errors import RequestError, TextError
+from inverse_instruct.inference.lm_score import lm_score
 from inverse_instruct.inference.prompts import PromptTemplate
 from inverse_instruct.records import Candidate, Reason, Rejection, ScoredPair, Snippet
 from inverse_instruct.stages.estimate import INSTRUCTION_TOKENS, Cost, Estimate
 from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Groups, Input, Model, Outcome, Rows, Stage, When
-
-
-def lm_score(yes_logprob: float, no_logprob: float) -> float:
-    """Return exp(yes) / (exp(yes) + exp(no)); NaN if both are minus infinity or one is NaN."""
-    difference = no_logprob - yes_logprob
-    if difference > 700:  # exp would overflow; the true value is below 1e-304
-        return 0.0
-    return 1.0 / (1.0 + math.exp(difference))
 
 
 class Judge:

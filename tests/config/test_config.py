@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -11,6 +12,7 @@ from inverse_instruct.config.config_file import dump_config, load_config
 from inverse_instruct.config.section import Section
 from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.errors import ConfigError
+from inverse_instruct.recipes.table import RECIPES
 from inverse_instruct.system.root import ROOT
 
 MINIMAL = {"name": "x", "model": {"base": "m"}, "corpus": [{"path": "c.jsonl"}]}
@@ -118,3 +120,17 @@ def test_every_field_has_a_doc_line() -> None:
         if not field.description
     ]
     assert bare == []
+
+
+def test_the_recipes_of_the_table_are_those_that_a_config_may_name() -> None:
+    assert set(get_args(RunConfig.model_fields["recipe"].annotation)) == RECIPES.keys()
+
+
+def test_settings_of_wavecoder() -> None:
+    config = load_config(ROOT / "configs" / "wavecoder-ds-6.7b.yaml")
+    shares = config.generate.shares.model_dump()
+    assert [round(100 * rows / 19_915, 1) for rows in (11_370, 3_165, 3_144, 2_236)] == list(shares.values())
+    assert (config.generate.temperature, config.generate.max_new_tokens, config.generate.reply) == (1.0, 512, "block")
+    assert [(phase.data, phase.epochs) for phase in config.train.phases] == [("selected", 3)]
+    assert (config.train.learning_rate, config.train.warmup_steps, config.train.global_batch_size) == (5e-5, 15, 512)
+    assert (config.train.optimizer, config.train.max_length) == ("adafactor", 2048)

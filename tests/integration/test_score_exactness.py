@@ -9,11 +9,12 @@ import pytest
 
 from inverse_instruct.config.sections import InferenceSection
 from inverse_instruct.inference.client import InferenceClient
+from inverse_instruct.inference.lm_score import lm_score
 from inverse_instruct.inference.prompts import PromptFormatter, PromptTemplate
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.records import Candidate, Snippet
 from inverse_instruct.stages.room import Asked, Source
-from inverse_instruct.stages.score import SCORE, lm_score
+from inverse_instruct.stages.score import SCORE
 from inverse_instruct.store.rows import read_rows
 from tests.playing import play_asking, room_of
 

@@ -262,6 +262,16 @@ def test_the_same_row_is_kept_once(tmp_path: Path) -> None:
     assert len(drafts) == 1 and {row["reason"] for row in rejected.values()} == {"exact_duplicate"}
 
 
+def framed(prompt: str, seed: int) -> str:
+    """Go on with what stands there, as a model would that keeps to no form."""
+    beginning = prompt.rsplit("\n\n", 1)[1] if "```" not in prompt[-20:] else prompt[-14:]
+    if beginning.endswith("```python\n"):
+        return f"def scale(x):\n    return x - {number_of(prompt)}\n"
+    if beginning.endswith("```javascript\n"):
+        return "function scale(x) { return x; }\n"
+    return f" does number {re.findall(r'[0-9]+', prompt)[-1]} for us."
+
+
 # -- order, concurrency, kills ---------------------------------------------------------------------------------------
 
 
@@ -279,7 +289,10 @@ class SlowClient(NotingClient):
             raise KeyboardInterrupt
         self.replies += 1
         number = int(digest(text, seed), 16)
-        said = four_keys(text, number) if text.endswith("Task name:") else analysis(text, number)
+        if text.endswith("Task name:"):
+            said = four_keys(text, number)
+        else:
+            said = analysis(text, number) if text.endswith("Step 1:") else framed(text, number)
         return Completion(said, "stop", len(prompt), 1)
 
 
@@ -295,14 +308,18 @@ def test_concurrency_and_luck_change_nothing(tmp_path: Path, concurrency: int, l
     assert rows(tmp_path / "a")[0]
 
 
-def test_a_kill_after_every_reply_changes_nothing_and_asks_nothing_twice(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("way", "rows_asked"), [("block", 12), ("frame", 4)])
+def test_a_kill_after_every_reply_changes_nothing_and_asks_nothing_twice(
+    tmp_path: Path, way: str, rows_asked: int
+) -> None:
+    section: dict[str, Any] = {"snippets": SNIPPETS[:rows_asked], "wave": 4, "reply": way}
     whole = SlowClient(0)
-    play(tmp_path / "whole", client=whole, snippets=SNIPPETS[:12], wave=4)
+    play(tmp_path / "whole", client=whole, **section)
     asked = kills = 0
     while True:
         client = SlowClient(kills, lives=1)
         try:
-            play(tmp_path / "killed", client=client, snippets=SNIPPETS[:12], wave=4, inference={"concurrency": 1})
+            play(tmp_path / "killed", client=client, inference={"concurrency": 1}, **section)
             break
         except KeyboardInterrupt:
             kills, asked = kills + 1, asked + client.replies
@@ -311,20 +328,6 @@ def test_a_kill_after_every_reply_changes_nothing_and_asks_nothing_twice(tmp_pat
 
 
 # -- a frame ---------------------------------------------------------------------------------------------------------
-
-
-def framed(prompt: str, seed: int) -> str:
-    """Fill in one key, as a model would that keeps to no form."""
-    beginning = prompt[prompt.rindex("\n\n") :]
-    if "Step 1:" in beginning:
-        return " Yes, it does"
-    if beginning.rstrip().endswith("Instruction:"):
-        return f" Do what number {number_of(prompt)} does in Python code."
-    if beginning.endswith("```python\n"):
-        return f"def scale(x):\n    return x - {number_of(prompt)}\n"
-    return (
-        "function scale(x) { return x; }\n" if beginning.endswith("```javascript\n") else " It scales a number by it."
-    )
 
 
 @pytest.mark.parametrize("task", ONLY)
@@ -336,12 +339,32 @@ def test_a_frame_gives_the_keys_and_what_is_the_snippet_itself(tmp_path: Path, t
     block = f"```python\n{SNIPPETS[5].code}\n```"
     assert (draft.input == block) == (task in ("summarization", "translation"))
     assert (draft.response == block) == (task == "repair")
-    assert draft.instruction == "Do what number 5 does in Python code."
-    assert json.loads(draft.detail)["overall"] == {"yes": True, "reason": "it does"}
-    beginnings = [prompt[prompt.rindex("\n\n") :] for prompt, _ in client.asked]
-    assert beginnings[0].endswith(f"Task name: {task}\nInstruction:")
-    assert beginnings[-1].endswith("\nOverall:") and beginnings[-1].count("Yes, it does") == 5
-    assert len({seed for _, seed in client.asked}) == len(client.asked), "each key is drawn by itself"
+    assert draft.instruction.endswith("does number 5 for us.") and "Python code" in draft.instruction
+    detail = json.loads(draft.detail)
+    assert detail["overall"] == {"yes": True, "reason": "because" + framed(client.asked[-1][0], 0)}
+    assert draft.lm_score == pytest.approx(0.7310585786)
+    assert len(client.judged) == 6 and len({seed for _, seed in client.asked}) == len(client.asked)
+    assert len(client.asked) == 2 + 6, "each key that is not given, and a reason for each step"
+
+
+def test_in_a_frame_what_is_more_likely_is_the_answer(tmp_path: Path) -> None:
+    client = NotingClient(framed, lambda prompt: [-3.0, -1.0] if "Is this a good row" in prompt else [-1.0, -3.0])
+    _, drafts, rejected = play(tmp_path, client=client, reply="frame", snippets=SNIPPETS[:4], wave=2)
+    assert not drafts and {row["reason"] for row in rejected.values()} == {"judged_bad"}
+    detail = json.loads(rejected["s000"]["detail"])
+    assert [step["yes"] for step in detail["steps"]] == [True] * 5 and detail["overall"]["yes"] is False
+    shown = [prompt for prompt, _ in client.asked if "What is wrong with it:" in prompt]
+    assert shown, "bad cases are shown in a frame, too"
+
+
+@pytest.mark.parametrize(("way", "write", "asked"), [("block", reply, 3), ("frame", framed, 18)])
+def test_each_row_has_the_score_of_the_overall_answer(
+    tmp_path: Path, way: str, write: Callable[[str, int], str], asked: int
+) -> None:
+    client = NotingClient(write, lambda prompt: [-0.5, -1.5])
+    _, drafts, _ = play(tmp_path, client=client, reply=way, snippets=SNIPPETS[:3])
+    assert drafts and all(draft.lm_score == pytest.approx(0.7310585786) for draft in drafts)
+    assert len(client.judged) == asked
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 from inverse_instruct.config.tasks import GenerateSection
+from inverse_instruct.errors import TextError
 from inverse_instruct.inference.prompts import PromptTemplate
 from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.records import Draft, Reason, Snippet, digest
 from inverse_instruct.source_code.parser_process import ParserFailed, parses
 from inverse_instruct.stages.room import Room
+from inverse_instruct.stages.tasks.asking import Asking, with_and_without
 from inverse_instruct.stages.tasks.form import Unfit, code_of, is_nothing, read_form, sentences, take_apart
-from inverse_instruct.stages.tasks.frame import Field, Form
+from inverse_instruct.stages.tasks.frame import Field, fields_of, fill
 
 KEYS = ("Task name", "Instruction", "Information", "Solution")
 SENTENCES = 2  # of instruction, and of information
@@ -32,7 +35,8 @@ def generate_template(section: GenerateSection) -> PromptTemplate:
     Raises:
         ConfigError: the file that the config names is none.
     """
-    return PromptTemplate("generate", section.template)
+    name = "generate-key" if section.reply == "frame" else "generate"
+    return PromptTemplate(name, section.template, "generate.template")
 
 
 class Generator:
@@ -42,8 +46,7 @@ class Generator:
         """Prepare the question."""
         section: GenerateSection = room.section()
         self.template = generate_template(section)
-        self._room, self._targets = room, section.targets
-        self._max_snippet_tokens = section.max_snippet_tokens
+        self._room, self._section = room, section
         sampling = Sampling(
             max_tokens=section.max_new_tokens,
             temperature=section.temperature,
@@ -51,7 +54,7 @@ class Generator:
             repetition_penalty=section.repetition_penalty,
             stop_token_ids=room.model.formatter.ending.stops,
         )
-        self._form = Form(room, sampling, section.reply == "frame")
+        self._asking = Asking(room, sampling)
 
     async def __call__(
         self, snippet: Snippet, task: str, attempt: int, good: Sequence[str], bad: Sequence[str]
@@ -61,24 +64,36 @@ class Generator:
         Raises:
             Unfit: there is none.
         """
-        tokens = len(self._room.model.formatter.encode(snippet.code))
-        if tokens > self._max_snippet_tokens:
-            raise Unfit(Reason.TOO_LONG, f"{tokens} tokens of code")
+        self._check_length(snippet)
         seed = self._room.seed(snippet.id, task, attempt)
         target = self._target(snippet, seed) if task == "translation" else snippet.language
-        shown = [("\n\n".join(good), "\n\n".join(bad)), ("", "")] if good or bad else [("", "")]
-        requests = [
-            self.template.render(
-                task=task, language=snippet.language, target=target, code=snippet.code, good=good, bad=bad
-            )
-            for good, bad in shown
-        ]
-        fields = _fields(task, snippet, target)
-        text = await self._form.fill(requests, fields, seed, row=snippet.id, task=task, attempt=attempt)
+        values = {"task": task, "language": snippet.language, "target": target, "code": snippet.code}
+
+        def requests(**more: str) -> list[str]:
+            return [self.template.render(**values, good=ok, bad=no, **more) for ok, no in with_and_without(good, bad)]
+
+        async def ask(number: int, field: Field, before: dict[str, str]) -> str:
+            own = self._room.seed(snippet.id, task, attempt, number)
+            asked = requests(key=field.key, instruction=before.get("Instruction", ""))
+            return await self._asking.reply(asked, field.opening, own, field.stop, part=field.key, **about)
+
+        about: dict[str, Any] = {"row": snippet.id, "task": task, "attempt": attempt}
+        if self._section.reply == "frame":
+            text = await fill(fields_of(task, snippet, target), ask)
+        else:
+            text = await self._asking.reply(requests(), f"{KEYS[0]}:", seed, **about)
         return self._draft(snippet, task, target, attempt, seed, read_form(text, KEYS))
 
+    def _check_length(self, snippet: Snippet) -> None:
+        try:
+            tokens = len(self._room.model.formatter.encode(snippet.code))
+        except TextError as error:
+            raise Unfit(Reason.PARSER_FAILED, str(error)) from error
+        if tokens > self._section.max_snippet_tokens:
+            raise Unfit(Reason.TOO_LONG, f"{tokens} tokens of code")
+
     def _target(self, snippet: Snippet, seed: int) -> str:
-        return random.Random(seed).choice([name for name in self._targets if name != snippet.language])
+        return random.Random(seed).choice([name for name in self._section.targets if name != snippet.language])
 
     def _draft(self, snippet: Snippet, task: str, target: str, attempt: int, seed: int, keys: dict[str, str]) -> Draft:
         name, instruction, information, solution = (keys[key] for key in KEYS)
@@ -102,25 +117,6 @@ class Generator:
             model=self._room.model.digest,
             prompt=self.template.digest,
         )
-
-
-def _fields(task: str, snippet: Snippet, target: str) -> list[Field]:
-    """Return how a frame has the four keys filled in: what is the snippet itself is given, not copied by the model."""
-    code = f"\n```{snippet.language}\n{snippet.code.rstrip()}\n```"
-    informations = {
-        "generation": Field("Information", given=" none"),
-        "repair": Field("Information", None, f"\n```{snippet.language}\n", "\n```", ("```",)),
-    }
-    solutions = {
-        "summarization": Field("Solution", stop=("\n\n", "```")),
-        "repair": Field("Solution", given=code),
-    }
-    return [
-        Field("Task name", given=f" {task}"),
-        Field("Instruction"),
-        informations.get(task, Field("Information", given=code)),
-        solutions.get(task, Field("Solution", None, f"\n```{target}\n", "\n```", ("```",))),
-    ]
 
 
 def _check_instruction(text: str) -> None:
