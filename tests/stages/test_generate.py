@@ -357,6 +357,27 @@ def test_in_a_frame_what_is_more_likely_is_the_answer(tmp_path: Path) -> None:
     assert shown, "bad cases are shown in a frame, too"
 
 
+class CutOffClient(NotingClient):
+    """Never comes to an end."""
+
+    async def complete(self, prompt: list[int], sampling: Sampling, seed: int | None = None) -> Completion:
+        found = await super().complete(prompt, sampling, seed)
+        ends = "reason" not in "".join(map(chr, prompt[-40:]))
+        return found if ends else Completion(found.text, "length", found.prompt_tokens, sampling.max_tokens)
+
+
+def test_a_reason_may_be_cut_off_and_a_row_may_not(tmp_path: Path) -> None:
+    _, drafts, rejected = play(tmp_path, client=CutOffClient(framed), reply="frame", snippets=SNIPPETS[:4])
+    assert len(drafts) == 4 and not rejected
+
+    class Endless(NotingClient):
+        async def complete(self, prompt: list[int], sampling: Sampling, seed: int | None = None) -> Completion:
+            return Completion(four_keys("".join(map(chr, prompt)), 1), "length", len(prompt), 9)
+
+    _, drafts, rejected = play(tmp_path / "block", client=Endless(), snippets=SNIPPETS[:4])
+    assert not drafts and {row["reason"] for row in rejected.values()} == {"cut_off"}
+
+
 @pytest.mark.parametrize(("way", "write", "asked"), [("block", reply, 3), ("frame", framed, 18)])
 def test_each_row_has_the_score_of_the_overall_answer(
     tmp_path: Path, way: str, write: Callable[[str, int], str], asked: int

@@ -26,7 +26,13 @@ class Asking:
     sampling: Sampling
 
     async def reply(
-        self, requests: Sequence[str], beginning: str, seed: int, stop: tuple[str, ...] = (), **about: str | int
+        self,
+        requests: Sequence[str],
+        beginning: str,
+        seed: int,
+        stop: tuple[str, ...] = (),
+        most: int | None = None,
+        **about: str | int,
     ) -> str:
         """Return the reply, which starts with its forced beginning.
 
@@ -35,17 +41,21 @@ class Asking:
             beginning: forced.
             seed: of the sampling.
             stop: texts at which it ends.
+            most: tokens after which it is taken as it stands; None: a reply without an end is none.
             about: what tells this question from others.
 
         Raises:
             Unfit: no request leaves room, the server refuses it, or the reply was cut off.
         """
-        prompt = self._prompt(requests, beginning, self.sampling.max_tokens)
+        sampling = replace(
+            self.sampling, stop=stop, max_tokens=min(most or self.sampling.max_tokens, self.sampling.max_tokens)
+        )
+        prompt = self._prompt(requests, beginning, sampling.max_tokens)
         try:
-            reply = await self.room.reply(prompt, replace(self.sampling, stop=stop), seed, **about)
+            reply = await self.room.reply(prompt, sampling, seed, **about)
         except RequestError as error:
             raise Unfit(error.reason, str(error)) from error
-        if reply.finish == "length":
+        if reply.finish == "length" and most is None:
             raise Unfit(Reason.CUT_OFF, f"{beginning}{reply.text}"[-400:])
         return beginning + reply.text
 

@@ -21,6 +21,7 @@ from inverse_instruct.stages.tasks.form import Unfit, read_form
 
 STEPS = ("Step 1", "Step 2", "Step 3", "Step 4", "Step 5")
 OVERALL = "Overall"
+REASON_TOKENS = 48  # of the reason in a frame, which decides nothing and may be cut off
 STEP = "discriminate-step"
 """Template of the question for one step."""
 _ANSWER = re.compile(r"[\s*_`\"']*(yes|no)(?![\w'/]|-\w)[\s*_`\"']*(?!\s*(?:/|or\b|and\b))[.,:;)-]*", re.IGNORECASE)
@@ -98,7 +99,7 @@ class Discriminator:
             score = await self._asking.score(asked, f"{draft.id} {step}")
             beginning = f"{yes if score > 0.5 else no}, because"
             seed = self._room.seed(draft.id, step)
-            reply = await self._asking.reply(asked, beginning, seed, ("\n",), judged=draft.id, step=step)
+            reply = await self._asking.reply(asked, beginning, seed, ("\n",), REASON_TOKENS, judged=draft.id, step=step)
             answers.append(Answer(score > 0.5, reply.partition(", ")[2].strip()))
         return Analysis(tuple(answers[:-1]), answers[-1]), score
 

@@ -16,6 +16,7 @@ from threading import Lock
 from typing import Literal
 
 from evaluation import BenchmarkError, Execution, SandboxUnavailable, open_sandbox
+from evaluation.arguments import functions_of
 from evaluation.behavior import BehaviorCheck
 from evaluation.comparison_process import Comparer
 from evaluation.execution import Sandbox
@@ -76,6 +77,8 @@ class Trial:
             return Run("fails", f"after the repair, {passes.detail}")
         if passes.state == "not_checked":
             right = after  # it has a function that the snippet lacks
+        elif not functions_of(right).keys() & functions_of(before).keys():
+            return Run("fails", "before the repair it is no version of the code: it has none of its functions")
         fails = await asyncio.wrap_future(self._behavior.start(right, before))
         return {
             "different": Run("holds", f"before the repair, {fails.detail}"),

@@ -68,6 +68,8 @@ def play(
         (f"# broken\n{RIGHT}", RIGHT, "fails"),
         (WRONG, WRONG.replace("+", "-"), "fails"),
         (RIGHT, WRONG, "fails"),
+        ("print('Returns 3')", RIGHT, "fails"),  # no version of the code
+        (RIGHT.replace("x, items", "items"), RIGHT, "not_run"),  # of other parameters
         ("def other(x):\n    return x + 1", "def other(x):\n    return x + 2", "holds"),  # of another function
         ("def other(x):\n    return x + 1", "def other(y):\n    return y + 1", "not_run"),
         ("x = 1\nprint(x)", "x = 2\nprint(x)", "not_run"),
