@@ -182,8 +182,10 @@ def parents(row: Record) -> tuple[str, ...]:
             return (row.snippet_id,)
         case Draft():
             return tuple(row.parents)
-        case Snippet() | Rejection():
+        case Snippet():
             return (row.row_id,)
+        case Rejection():
+            return (row.row_id.partition("/")[0],)  # what never became a row is called ROW/WHICH
         case SourceRow():
             return ()
 

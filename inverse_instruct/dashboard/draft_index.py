@@ -85,11 +85,19 @@ class DraftIndex:
     def read(self, numbers: list[int]) -> list[dict[str, Any]]:
         """Return rows with their texts and their way back, in the order asked for."""
         rows = {number: self._row(*self._places[number]) for number in numbers if number < len(self._places)}
-        ways = follow_back([row for _, row in rows.values()], self._files, self._number)
+        lost = {number: self._rejection(number) for number in numbers if number not in rows}
+        ways = follow_back(
+            [*(row for _, row in rows.values()), *filter(None, lost.values())], self._files, self._number
+        )
+        plain = {number: self._plain(*found) for number, found in rows.items()}
+        plain |= {number: _unknown(self._ids[number]) for number in lost}
         return [
-            self._plain(*rows[number], ways[self._ids[number]]) | self._decision(number)
-            if number in rows
-            else _unknown(self._ids[number]) | self._decision(number)
+            {
+                **plain[number],
+                "ancestors": list(map(_ancestor, ways[self._ids[number]])),
+                **self._decision(self._rejection(number)),
+                "outcome": str(self._outcomes[number]),
+            }
             for number in numbers
         ]
 
@@ -99,12 +107,19 @@ class DraftIndex:
         assert isinstance(row, Snippet | Draft)
         return file.stage, row
 
-    def _decision(self, number: int) -> dict[str, Any]:
+    def _rejection(self, number: int) -> Rejection | None:
         _, part, at = self._details[number]
-        said = self._rejections[part].rows([at])[at] if part >= 0 else {"stage": "", "detail": ""}
-        return {"outcome": str(self._outcomes[number]), "rejected_by": said["stage"], "detail": said["detail"]}
+        return Rejection(**self._rejections[part].rows([at])[at]) if part >= 0 else None
 
-    def _plain(self, stage: str, row: Snippet | Draft, ancestors: Sequence[Ancestor]) -> dict[str, Any]:
+    @staticmethod
+    def _decision(rejection: Rejection | None) -> dict[str, str]:
+        return {
+            "rejected_by": rejection.stage if rejection else "",
+            "detail": rejection.detail if rejection else "",
+        }
+
+    @staticmethod
+    def _plain(stage: str, row: Snippet | Draft) -> dict[str, Any]:
         if isinstance(row, Snippet):
             own: dict[str, Any] = {
                 "code": row.code,
@@ -121,7 +136,7 @@ class DraftIndex:
             own |= {"model": row.model, "seed": row.seed, "said": row.detail}
             place = {"row_id": row.id, "source": None, "line": None}
         about = {"id": row.id, "language": row.language, "instruction": row.instruction, "stage": stage}
-        return {**about, **own, **place, "candidates": None, "ancestors": list(map(_ancestor, ancestors))}
+        return {**about, **own, **place, "candidates": None}
 
 
 def _reasons(files: Sequence[RowFile]) -> Iterator[tuple[str, tuple[str, int, int]]]:
@@ -144,7 +159,7 @@ def _values(files: Sequence[WrittenFile], record: type, column: str) -> list[Any
 def _unknown(name: str) -> dict[str, Any]:
     """Return a row of which nothing is left but why it was rejected."""
     empty = dict.fromkeys(("code", "language", "source", "line", "score", "seed", "candidates"))
-    return {"id": "", "row_id": name, "instruction": "", "input": "", "task": "", "ancestors": [], **empty}
+    return {"id": "", "row_id": name, "instruction": "", "input": "", "task": "", **empty}
 
 
 def _ancestor(ancestor: Ancestor) -> dict[str, Any]:

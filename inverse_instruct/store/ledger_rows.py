@@ -56,7 +56,7 @@ class Checkpoint:
     @property
     def measures(self) -> Measures:
         """What was measured of it."""
-        return read_measures(self.metrics)
+        return read_measures(self.metrics, self.name)
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class Manifest:
     @property
     def measures(self) -> Measures:
         """What readers look for in the metrics."""
-        return read_measures(self.metrics)
+        return read_measures(self.metrics, self.stage)
 
     def check_accounting(self) -> None:
         """Raise an AssertionError unless rows in = rows out + rejections."""

@@ -111,8 +111,12 @@ _MEASURES = TypeAdapter(Measures)
 _HEAD = TypeAdapter(ReportHead)
 
 
-def read_measures(metrics: Mapping[str, Any]) -> Measures:
-    """Return what readers look for in the metrics of a stage or a checkpoint.
+def read_measures(metrics: Mapping[str, Any], of: str) -> Measures:
+    """Return what readers look for in metrics.
+
+    Args:
+        metrics: of a stage or a checkpoint.
+        of: which one, for the error.
 
     Raises:
         RunDirError: a measure is not as our stages write it.
@@ -122,7 +126,7 @@ def read_measures(metrics: Mapping[str, Any]) -> Measures:
         return _MEASURES.validate_python({**metrics, **decision})
     except ValidationError as error:
         raise RunDirError(
-            f"the metrics of a stage are not as this version writes them: {_first(error)}; run the run's config again"
+            f"the metrics of {of} are not as this version writes them: {_first(error)}; run the run's config again"
         ) from error
 
 

@@ -186,7 +186,8 @@ def test_the_pages_show_each_row_with_what_became_of_it_and_its_way_back(run: Pa
     assert [ancestor["stage"] for ancestor in chosen[0]["ancestors"]] == ["draw", "thin"]
     assert chosen[0]["ancestors"][1]["place"].startswith("corpus.jsonl:")
     rejected = [row for row in rows if row["outcome"] == "empty"]
-    assert all(row["detail"] == "it says nothing" and row["rejected_by"] == "draw" for row in rejected)
+    assert rejected and all(row["detail"] == "it says nothing" and row["rejected_by"] == "draw" for row in rejected)
+    assert all(row["ancestors"][0]["stage"] == "thin" for row in rejected), "what was never written has a way back too"
     corpus = every_row(run, 0)
     assert len(corpus) == 4 and [row["outcome"] for row in corpus].count("not_selected") == 1
     found = client.get("rows?round=1&q=DO <b>this").json()

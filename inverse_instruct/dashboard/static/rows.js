@@ -94,9 +94,10 @@ function rowArticle(row, number) {
   const title = element("h3", {}, element("span", { class: "quiet" }, `${count(number)}.`),
     element("span", { class: "place" }, row.source == null ? `row ${row.row_id}`
       : visible(`${row.source}:${row.line}`)),
+    row.task ? element("span", { class: "chip" }, visible(row.task)) : null,
     row.language ? element("span", { class: "chip" }, row.language) : null,
     row.candidates ? element("span", { class: "quiet" }, candidateCount(row.candidates))
-      : element("span", { class: `chip ${row.outcome === "kept" ? "good" : ""}` }, words(row.outcome)));
+      : element("span", { class: `chip ${["kept", "selected"].includes(row.outcome) ? "good" : ""}` }, words(row.outcome)));
   return element("article", { class: "row" }, title,
     row.detail ? element("p", { class: "text quiet" }, visible(row.detail)) : null,
     row.instruction && row.ancestors ? element("p", { class: "text" }, visible(row.instruction)) : null,
