@@ -34,6 +34,20 @@ class Reason(StrEnum):
     EXACT_DUPLICATE = "exact_duplicate"
     NEAR_DUPLICATE = "near_duplicate"
     CONTAMINATED = "contaminated"  # holds text of a benchmark; the detail names its task
+    # commits of a repository
+    UNREADABLE = "unreadable"  # git cannot read it, or needs too long
+    MERGE = "merge"
+    NOT_AN_EDIT = "not_an_edit"  # files added, removed, renamed, linked, or with other rights only
+    SEVERAL_FILES = "several_files"
+    SEVERAL_BLOCKS = "several_blocks"
+    NOT_LICENSED = "not_licensed"  # no license, or none that the config allows; the detail names it
+    VENDORED = "vendored"  # a copy of somebody else's code
+    GENERATED = "generated"  # written by a program
+    SAYS_NOTHING = "says_nothing"  # a message or an instruction that does not tell what to change
+    # edits, whoever made them
+    EDIT_RATIO = "edit_ratio"  # too small or too large a part of the lines is changed
+    REFUSAL = "refusal"  # the model says that it cannot, in prose
+    CHANGES_BEHAVIOR = "changes_behavior"  # other outputs, where the intent keeps them
     # summarizing
     CUT_OFF = "cut_off"  # ran into max_new_tokens
     REPEATS_ITSELF = "repeats_itself"

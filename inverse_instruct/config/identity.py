@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from inverse_instruct.config.outside import change_outside
+from inverse_instruct.config.outside import Outside, change_outside
 from inverse_instruct.records import digest
 
 
@@ -40,11 +40,14 @@ def identity(section: BaseModel) -> dict[str, Any]:
     """Return the values of a section that decide what comes out, with files by their content.
 
     Raises:
-        CorpusError: a folder that is named cannot be listed.
+        CorpusError: a folder that is named cannot be listed, or is no git repository where it should be one.
     """
-    from inverse_instruct.source_code.contents import content_of
+    from inverse_instruct.source_code.contents import content_of, head_commit
 
-    return decisive(change_outside(section, lambda key, mark, value: content_of(value) if mark.is_path else value))
+    def content(key: str, mark: Outside, value: Any) -> Any:
+        return head_commit(value) if mark.is_repository else content_of(value) if mark.is_path else value
+
+    return decisive(change_outside(section, content))
 
 
 def identity_of(value: Any) -> Any:

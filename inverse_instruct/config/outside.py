@@ -23,6 +23,7 @@ class Outside:
 
     kind: Literal["file", "program", "command", "address", "listen", "keys", "nothing"]
     ours: tuple[str, ...] = ()  # values that name what ships with the program
+    is_repository: bool = False  # a git repository, whose content is what leads to its head
 
     @property
     def is_path(self) -> bool:

@@ -11,9 +11,17 @@ from datetime import date
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from evaluation.suites import FAMILIES, SUITES
+from inverse_instruct.config.editing import (
+    BootstrapSection,
+    ClarifySection,
+    EditsSection,
+    InstancesSection,
+    ScenariosSection,
+    SeedsSection,
+)
 from inverse_instruct.config.identity import HOW
 from inverse_instruct.config.outside import COMMAND, KEYS, LISTEN, Text
 from inverse_instruct.config.section import Address, Benchmark, DeepSpeed, File, Model, Program, Section
@@ -447,14 +455,14 @@ class RunConfig(Section):
     """Name of the run; its folder is `runs/NAME` unless --run-dir says otherwise."""
     seed: int = Field(0, ge=0)
     """Everything random is derived from it."""
-    recipe: Literal["inversecoder", "wavecoder"] = "inversecoder"
+    recipe: Literal["inversecoder", "instructcoder", "wavecoder"] = "inversecoder"
     """Which stages are played."""
     rounds: Annotated[int, HOW] = Field(1, ge=0)
     """Self-training rounds after round 0."""
     model: ModelSection
     """The model."""
-    corpus: list[CorpusSource] = Field(min_length=1)
-    """The original corpus, one or several sources."""
+    corpus: list[CorpusSource] = Field([], validate_default=True)
+    """The original corpus, one or several sources; `instructcoder` has `seeds` instead."""
     preprocess: PreprocessSection = PreprocessSection()
     """Corpus to snippets."""
     inference: Annotated[InferenceSection, HOW] = InferenceSection()
@@ -469,6 +477,18 @@ class RunConfig(Section):
     """Snippets to rows of four tasks."""
     selection: SelectionSection = SelectionSection()
     """Scores to training rows."""
+    seeds: SeedsSection = Field(SeedsSection(), validate_default=True)
+    """Repositories and files to edits."""
+    edits: EditsSection = EditsSection()
+    """What counts as an edit."""
+    clarify: ClarifySection = ClarifySection()
+    """Messages of commits to instructions."""
+    bootstrap: BootstrapSection = BootstrapSection()
+    """Seeds to new instructions."""
+    scenarios: ScenariosSection = ScenariosSection()
+    """Instructions to their situations."""
+    instances: InstancesSection = InstancesSection()
+    """Instructions to code before and after the edit."""
     train: TrainSection = TrainSection()
     """Training rows to a checkpoint."""
     evaluate: EvaluateSection = EvaluateSection()
@@ -479,6 +499,20 @@ class RunConfig(Section):
     """What an export says about itself."""
     serve: Annotated[ServeSection, HOW] = ServeSection()
     """The promoted checkpoint to its users."""
+
+    @field_validator("corpus")
+    @classmethod
+    def _corpus_is_named(cls, corpus: list[CorpusSource], others: ValidationInfo) -> list[CorpusSource]:
+        if not corpus and others.data.get("recipe") != "instructcoder":
+            raise ValueError("names no source; add one, such as `- path: corpus.jsonl`")
+        return corpus
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_are_named(cls, seeds: SeedsSection, others: ValidationInfo) -> SeedsSection:
+        if not (seeds.repositories or seeds.files) and others.data.get("recipe") == "instructcoder":
+            raise ValueError("names neither repositories nor files; add one of them")
+        return seeds
 
     @model_validator(mode="after")
     def _round_zero_can_train(self) -> RunConfig:

@@ -65,14 +65,32 @@ class NearDuplicates:
         """Return the place of the first accepted snippet that this one nearly repeats, or accept it."""
         shingles = _shingles(code)
         keys = self._keys(shingles)
+        first = self._find(shingles, keys)
+        if first is None:
+            self._add(place, shingles, keys)
+        return first
+
+    def find(self, code: str) -> str | None:
+        """Return the place of the first accepted snippet that this one nearly repeats."""
+        shingles = _shingles(code)
+        return self._find(shingles, self._keys(shingles))
+
+    def add(self, place: str, code: str) -> None:
+        """Accept a snippet."""
+        shingles = _shingles(code)
+        self._add(place, shingles, self._keys(shingles))
+
+    def _find(self, shingles: NDArray[np.uint32], keys: NDArray[np.uint64]) -> str | None:
         for number in sorted(self._buckets.find(keys)):
             if _jaccard(shingles, self._shingles_of(number)) >= self._threshold:
                 return self._places[number]
+        return None
+
+    def _add(self, place: str, shingles: NDArray[np.uint32], keys: NDArray[np.uint64]) -> None:
         self._buckets.add(keys, len(self._places))
         self._places.append(place)
         self._shingles.frombytes(shingles.tobytes())
         self._ends.append(len(self._shingles))
-        return None
 
     def _shingles_of(self, number: int) -> NDArray[np.uint32]:
         import numpy as np

@@ -36,6 +36,13 @@ VALUES = {
     "discriminate-step": ("bad", "good", "no", "row", "step", "task", "yes"),
     "draft-instruction": DRAFT,
     "draft-response": DRAFT,
+    "clarify": ("input", "language", "message", "output"),
+    "bootstrap": ("intent", "language", "tasks"),
+    "scenarios": ("count", "instruction", "language", "shots"),
+    "scenarios-shot": ("instruction", "scenario"),
+    "instances": ("instruction", "language", "scenario", "shots"),
+    "instances-shot": ("input", "instruction", "language", "output", "scenario"),
+    "score-edit": ("input", "instruction", "language", "no", "output", "yes"),
 }
 """Template -> what it is given."""
 TOKENIZER_FILES = {".json", ".jinja", ".model"}

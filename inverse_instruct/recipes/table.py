@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from inverse_instruct.recipes.instructcoder import INSTRUCT_CODER
 from inverse_instruct.recipes.inversecoder import INVERSE_CODER
 from inverse_instruct.recipes.recipe import Recipe
 from inverse_instruct.recipes.wavecoder import WAVE_CODER
 from inverse_instruct.stages.stage import Stage
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (INVERSE_CODER, WAVE_CODER)}
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (INVERSE_CODER, INSTRUCT_CODER, WAVE_CODER)}
 
 
 def stages_by_command() -> dict[str, Stage]:
-    """Return every stage of every recipe, by its name on the command line."""
-    return {stage.verb: stage for recipe in RECIPES.values() for stage in recipe.stages}
+    """Return every stage of every recipe, by its name on the command line; of equal names the first one."""
+    stages: dict[str, Stage] = {}
+    for recipe in RECIPES.values():
+        for stage in recipe.stages:
+            stages.setdefault(stage.verb, stage)
+    return stages

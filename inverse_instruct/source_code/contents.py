@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from inverse_instruct.records import digest
+from inverse_instruct.source_code.repository import head_of
 from inverse_instruct.source_code.source_files import source_paths
 from inverse_instruct.store.files import file_digest
 
@@ -24,3 +25,12 @@ def fingerprint(path: Path) -> str:
 def content_of(name: str) -> str:
     """Return the fingerprint of what a value of a config names, or the name itself where that is no file here."""
     return fingerprint(Path(name)) or name
+
+
+def head_commit(name: str) -> str:
+    """Return the commit that a git repository stands at.
+
+    Raises:
+        CorpusError: it is none.
+    """
+    return head_of(Path(name)).commit

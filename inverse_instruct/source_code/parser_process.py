@@ -1,11 +1,11 @@
 """Parsing of code that nobody vouches for, in a child process with a limit on its CPU time and memory.
 
 Enters: code, and the language it is said to be in. Leaves: whether it parses, what speaks against it being in that
-language, or its definitions; `ParserFailed` if the child ran into a limit, or crashed twice. tree-sitter's own timeout
-is no bound: its error recovery, quadratic in the depth of the nesting, is not interrupted by it. Short code is parsed
-in this process, where its length is bound enough (0.1 s for the worst we found). The limit is CPU time, so that a busy
-machine does not change what is kept. Not guaranteed: the same verdict, on a slower machine, for code that takes about
-that long.
+language, its definitions, or its outline; `ParserFailed` if the child ran into a limit, or crashed twice.
+tree-sitter's own timeout is no bound: its error recovery, quadratic in the depth of the nesting, is not interrupted by
+it. Short code is parsed in this process, where its length is bound enough (0.1 s for the worst we found). The limit is
+CPU time, so that a busy machine does not change what is kept. Not guaranteed: the same verdict, on a slower machine,
+for code that takes about that long.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Any
 
 from evaluation.limited_process import LimitedProcess, ProcessFailed, answer_questions
 from inverse_instruct.source_code import languages, likeness, source_files
+from inverse_instruct.source_code import outline as outlines
+from inverse_instruct.source_code.outline import Span
 from inverse_instruct.source_code.source_files import Definition
 
 CPU_SECONDS = 2.0
@@ -59,6 +61,15 @@ def definitions(code: str, language: str) -> list[Definition]:
     return [Definition(*found) for found in _ask("definitions", code, language)]
 
 
+def outline(code: str, language: str) -> list[Span]:
+    """Return where the definitions and the outermost statements of a file begin and end.
+
+    Raises:
+        ParserFailed: it cannot be told within the limits.
+    """
+    return [Span(*found) for found in _ask("outline", code, language)]
+
+
 def _ask(question: str, code: str, language: str) -> Any:
     try:
         return json.loads(_child().ask(json.dumps([question, code, language]).encode(), CPU_SECONDS))
@@ -76,6 +87,7 @@ def _answer(request: bytes) -> bytes:
         "parses": languages.parses,
         "objection": likeness.objection,
         "definitions": _definitions,
+        "outline": outlines.outline,
     }
     question, code, language = json.loads(request)
     return json.dumps(answers[question](code, language)).encode()

@@ -27,7 +27,7 @@ MAX_FILE_BYTES = 1_000_000
 _SKIPPED_FOLDERS = {"node_modules", "__pycache__", "venv", "site-packages", "vendor", "third_party", "build", "dist"}
 
 _C_TYPES = {"struct_specifier", "enum_specifier", "union_specifier"}
-_DEFINITIONS: dict[str, set[str]] = {
+DEFINITIONS: dict[str, set[str]] = {
     "bash": {"function_definition"},
     "c": {"function_definition", *_C_TYPES},
     "cpp": {"function_definition", "class_specifier", "template_declaration", *_C_TYPES},
@@ -63,6 +63,7 @@ _DEFINITIONS: dict[str, set[str]] = {
         "type_alias_declaration",
     },
 }
+"""Language -> the kinds of syntax nodes that define a function, a class or a type."""
 _ARROWS = re.compile(rb"=>|\bfunction\b")
 _CONTAINERS = {
     "namespace_definition",
@@ -151,7 +152,7 @@ def _outermost(root: Node, language: str) -> Iterator[tuple[list[Node], int]]:
 
 
 def _defines(node: Node, language: str) -> bool:
-    if node.type in _DEFINITIONS[language]:
+    if node.type in DEFINITIONS[language]:
         return node.type not in _C_TYPES or node.child_by_field_name("body") is not None
     if language in ("javascript", "typescript"):
         if node.type == "export_statement":

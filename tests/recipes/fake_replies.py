@@ -1,7 +1,8 @@
-"""Replies of the fake engine to prompts that ask for more than an instruction, by how the reply has to begin."""
+"""Replies of the fake engine to prompts that ask for more than an instruction, by what tells the prompt."""
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable
 from functools import cache
@@ -33,15 +34,55 @@ def analysis(prompt: str, number: int) -> str:
     return f" yes, it does.\n{steps}\nOverall: {answer}, all in all."
 
 
+def instructions(prompt: str, number: int) -> str:
+    """Return items of a list that goes on."""
+    return "\n9. ".join(f" Change what {_words(number + n, 7)} here." for n in range(3))
+
+
+def situations(prompt: str, number: int) -> str:
+    """Return two scenarios, the first with a colon."""
+    return f" A shop: {_words(number, 2)}\n2. A game that {_words(number + 1, 2)}"
+
+
+def edit(prompt: str, number: int) -> str:
+    """Return two sides, the first without its beginning, which is forced."""
+    name, verb, *words = _words(number, 14).split()
+    lines = "\n".join(f"    {word}_{place} = {verb}_{word}({name})" for place, word in enumerate(words))
+    before = f"def {verb}({name}):\n{lines}\n    return {name}"
+    after = before.replace(
+        f"    return {name}", f"    if not {name}:\n        return {words[0]}\n    return {words[1]}"
+    )
+    return f"{before}\n```\nOutput:\n```python\n{after}\n```"
+
+
+def precise(prompt: str, number: int) -> str:
+    """Return what a commit changes."""
+    return f"Change how it {_words(number, 5)}."
+
+
+def _words(number: int, count: int) -> str:
+    known = "adds scales filters sorts counts joins reverses merges given numbers names lists values"
+    return " ".join(random.Random(number).choices(known.split(), k=count))
+
+
 REPLIES: dict[str, Callable[[str, int], str]] = {"Task name:": four_keys, "Step 1:": analysis}
 """How a reply has to begin -> what is replied."""
+HELD: dict[str, Callable[[str, int], str]] = {
+    "Go on with the numbered list.": instructions,
+    "real situations in which": situations,
+    'behind the mark "Output:"': edit,
+    "Whoever made the change noted:": precise,
+}
+"""What a prompt holds -> what is replied."""
 
 
 def reply_to(prompt: list[int], model: Path, number: int) -> str | None:
     """Return the reply to a prompt of token ids that has one here."""
     end = _tokenizer(model).decode(prompt[-8:]).rstrip()
     write = next((write for mark, write in REPLIES.items() if end.endswith(mark)), None)
-    return write(_tokenizer(model).decode(prompt), number) if write else None
+    asked = _tokenizer(model).decode(prompt)
+    write = write or next((write for held, write in HELD.items() if held in asked), None)
+    return write(asked, number) if write else None
 
 
 @cache

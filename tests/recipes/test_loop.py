@@ -24,18 +24,30 @@ from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Input, Rows, Stage, Together
 from inverse_instruct.store.files import file_digest
 from inverse_instruct.store.rows import read_rows
+from tests import edit_world
 from tests.config.test_identity import OTHER
 from tests.recipes.fake_engine import Killed, faked, play
 
 RECIPES = list(table.RECIPES)
 CODE = "def scale_{0}(number):\n    product = number * {0}\n    return product + {0}\n"
 ROWS = [{"instruction": f"Scale by {n}.", "output": f"```python\n{CODE.format(n)}```"} for n in range(2, 6)]
+LOOP = "    result = 0\n    for price in prices:\n        result = result + price\n"
+FIRST_ROWS: dict[str, tuple[str, dict[str, str]]] = {
+    "preprocess": ("corpus.jsonl", {"instruction": "Say hello.", "output": "Hello to you."}),
+    "seeds": (
+        "seeds.jsonl",
+        {"instruction": "Greet by name.", "input": "print('a')\nprint('b')", "output": "print('a')\nprint('c')"},
+    ),
+}
+"""First stage of a recipe -> the file that it reads, and a row to put before the others."""
 CHANGES: dict[str, Any] = {
     "seed": 1, "model.max_model_len": 1500, "model.prompt_format": "magicoder", "preprocess.min_characters": 11,
     "preprocess.ngram": 9, "summarize.temperature": 0.9, "summarize.candidates": 3, "score.template": "score.jinja",
     "selection.method": "top_k", "train.learning_rate": 1e-5, "evaluate.memory_mib": 700, "promote.alpha": 0.2,
     "model.yes_token": "No", "model.no_token": "Yes", "summarize.template": "summarize.jinja",
     "coreset.size": 3, "generate.temperature": 0.9, "generate.shares.repair": 90, "generate.database": 1,
+    "seeds.min_message_words": 4, "edits.max_lines": 119, "clarify.enabled": False, "bootstrap.rouge": 0.6,
+    "scenarios.shots": 1, "instances.checks": 11,
 }  # fmt: skip
 
 
@@ -57,6 +69,9 @@ def write_world(folder: Path, model: Path, recipe: str) -> Path:
     (folder / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     (folder / "score.jinja").write_text("{{ language }} {{ code }} {{ instruction }} {{ yes }} or {{ no }}?")
     (folder / "summarize.jinja").write_text("{{ language }}: {{ code }}\nSay what it does.")
+    (folder / "seeds.jsonl").write_text("".join(json.dumps(row) + "\n" for row in edit_world.ROWS))
+    repository = edit_world.Repository(folder / "repository")
+    repository.change("Add up prices with the built-in function", LOOP, "    result = sum(prices)\n")
     (folder / "run.yaml").write_text(
         yaml.safe_dump(
             {
@@ -71,6 +86,10 @@ def write_world(folder: Path, model: Path, recipe: str) -> Path:
                 "generate": {"wave": 2, "max_new_tokens": 64, "max_snippet_tokens": 200},
                 "evaluate": {"suites": [{"suite": "mini", "limit": 1, "max_new_tokens": 32}]},
                 "train": {"optimizer": "adamw"},
+                "seeds": {"files": ["seeds.jsonl"], "repositories": ["repository"]},
+                "bootstrap": {"instructions": 4, "prompts": 4, "wave": 2, "max_new_tokens": 64},
+                "scenarios": {"scenarios": 2, "max_new_tokens": 64},
+                "instances": {"samples": 2, "temperature": 0.5, "max_new_tokens": 128},
             }
         )
     )
@@ -146,7 +165,7 @@ def test_a_changed_field_runs_the_stages_that_depend_on_it(
     assert direct <= names <= below(recipe, direct), "those that name it, and what stands on them"
 
 
-@pytest.mark.parametrize("number", range(7))
+@pytest.mark.parametrize("number", range(9))
 def test_a_new_version_of_a_stage_runs_it_again_and_nothing_for_equal_rows(
     finished: tuple[Path, Recipe], tmp_path: Path, ran: list[str], number: int
 ) -> None:
@@ -177,15 +196,20 @@ def test_a_new_version_of_a_stage_runs_it_again_and_nothing_for_equal_rows(
 def test_a_row_before_the_others_renews_the_lineage(
     finished: tuple[Path, Recipe], tmp_path: Path, ran: list[str]
 ) -> None:
+    first = finished[1].stages[0].name
+    name, row = FIRST_ROWS[first]
+
     def put_first(folder: Path) -> None:
-        text = (folder / "corpus.jsonl").read_text()
-        (folder / "corpus.jsonl").write_text('{"instruction": "Say hello.", "output": "Hello to you."}\n' + text)
+        (folder / name).write_text(f"{json.dumps(row)}\n{(folder / name).read_text()}")
 
     again(finished, tmp_path, edit=put_first)
-    assert "0 preprocess" in ran
+    assert f"0 {first}" in ran
+    [original] = (tmp_path / "run/round-00").glob("*/original.parquet")
+    lines = [row["line"] for row in read_rows(original) if row["source"].endswith(name)]
+    assert lines == list(range(1, len(lines) + 1)) and len(lines) > 2, "each row stands one line further down"
     [selected] = (tmp_path / "run/round-01").glob("*/selected.parquet")
-    lines = {row["line"] for row in read_rows(selected)}
-    assert lines and lines <= set(range(2, 6)), "each row stands one line further down"
+    followed = {row["line"] for row in read_rows(selected) if row["row_id"]}
+    assert followed <= set(range(2, 6)) and (followed or first == "seeds"), "rows of models follow it"
 
 
 def test_what_will_be_done_again_is_told_before(
