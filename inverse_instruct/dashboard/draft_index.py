@@ -44,7 +44,7 @@ class DraftIndex:
             for part, file in enumerate(self._kept)
             for at, name in enumerate(file.rows.columns("id")["id"].to_pylist())
         }
-        self._ids = [*places, *(reasons.keys() - places.keys())]
+        self._ids = [*places, *(name for name in reasons if name not in places)]
         self._places = list(places.values())
         self._details = [reasons.get(name, ("", -1, -1)) for name in self._ids]
         self._outcomes: NDArray[np.str_] = np.array(

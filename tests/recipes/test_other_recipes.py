@@ -18,6 +18,7 @@ from inverse_instruct.dashboard.app import create_app
 from inverse_instruct.dashboard.report import write_report
 from inverse_instruct.errors import RunDirError
 from inverse_instruct.inference.sampling import Sampling
+from inverse_instruct.loop import check
 from inverse_instruct.loop.pinned_config import pin_config
 from inverse_instruct.recipes import table
 from inverse_instruct.recipes.table import RECIPES
@@ -140,6 +141,10 @@ def every_row(run: Path, number: int) -> list[dict[str, Any]]:
     return [row for page in pages for row in page["rows"]]
 
 
+def read_rejections(run: Path, stage: str) -> list[dict[str, Any]]:
+    return read_rows(run / "round-01" / stage / "rejections.parquet")
+
+
 def test_status_counts_by_what_rows_are(status: RunStatus, run: Path) -> None:
     start, first = status.rounds[:2]
     assert (start.snippets, start.candidates, start.selected) == (3, None, None)
@@ -188,6 +193,9 @@ def test_the_pages_show_each_row_with_what_became_of_it_and_its_way_back(run: Pa
     rejected = [row for row in rows if row["outcome"] == "empty"]
     assert rejected and all(row["detail"] == "it says nothing" and row["rejected_by"] == "draw" for row in rejected)
     assert all(row["ancestors"][0]["stage"] == "thin" for row in rejected), "what was never written has a way back too"
+    written = [row["row_id"] for name in ("draw", "refine", "selection") for row in read_rejections(run, name)]
+    own = {row["id"] for row in rows}
+    assert [row["row_id"] for row in rows if not row["id"]] == [name for name in written if name not in own]
     corpus = every_row(run, 0)
     assert len(corpus) == 4 and [row["outcome"] for row in corpus].count("not_selected") == 1
     found = client.get("rows?round=1&q=DO <b>this").json()
@@ -296,6 +304,29 @@ def test_a_run_of_each_recipe_is_shown_and_exported(tiny_model: Path, tmp_path: 
     for card in ((folder / "README.md").read_text(), (folder / "dataset/README.md").read_text()):
         assert recipe.paper and recipe.paper in card
     assert all(f"| `{column}` |" in card for column in columns)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "key", "told"),
+    [
+        ("inversecoder", "score.template", True),
+        ("inversecoder", "summarize.template", True),
+        ("inversecoder", "generate.template", False),
+        ("wavecoder", "score.template", False),
+        ("wavecoder", "summarize.template", True),  # self-consistency asks by it
+        ("wavecoder", "generate.template", True),
+        ("wavecoder", "generate.judge_template", True),
+    ],
+)
+def test_check_looks_at_the_templates_that_the_recipe_has(tmp_path: Path, recipe: str, key: str, told: bool) -> None:
+    config = load_config(write_world(tmp_path, tmp_path, recipe), [f"{key}=nowhere.jinja"])
+    assert any(problem.startswith(f"{key}: ") for problem in check._prompt_problems(config)) is told
+
+
+@pytest.mark.parametrize(("recipe", "told"), [("inversecoder", False), ("wavecoder", True)])
+def test_check_looks_at_the_lengths_that_the_recipe_has(tmp_path: Path, recipe: str, told: bool) -> None:
+    config = load_config(write_world(tmp_path, tmp_path, recipe), ["generate.max_new_tokens=1024"])
+    assert any("generate.max_new_tokens: 1024 tokens" in problem for problem in check._prompt_problems(config)) is told
 
 
 def test_manifests_tell_what_was_read_and_written(run: Path) -> None:
