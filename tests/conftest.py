@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,14 @@ WITH_PROCESSES = (
 )
 """Folders whose tests start servers, trainers, browsers or whole runs."""
 
+FIRST = ("tests/integration/", "tests/faults/", "tests/training/", "tests/gateway/", "tests/loop_service/")
+"""Beginnings of the paths of tests that take long, the longest first."""
+
+
+def place_of(path: str) -> int:
+    """Return where a test file stands in the order of work."""
+    return next((place for place, beginning in enumerate(FIRST) if path.startswith(beginning)), len(FIRST))
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as `unit` what needs no engine, no network and no training."""
@@ -29,6 +38,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         others = any(item.get_closest_marker(name) for name in ("integration", "slow", "gpu"))
         if not others and item.path.relative_to(Path(__file__).parent).parts[0] not in WITH_PROCESSES:
             item.add_marker("unit")
+    items.sort(key=lambda item: place_of(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep real engines apart, and start what takes long first."""
+    from tests.scheduling import make_scheduler
+
+    return make_scheduler(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from evaluation.texts import TaskTexts
@@ -63,6 +64,7 @@ class BenchmarkIndex:
         return task if proof[task] >= 1 else self._prose.run(parts)
 
 
+@cache
 def _idioms(name: str, end: str) -> list[str]:
     """Return what anybody writes: sentences, or pieces of code."""
     return (Path(__file__).parent / "idioms" / name).read_text(encoding="utf-8").split(end)

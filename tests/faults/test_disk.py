@@ -19,7 +19,7 @@ from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.store.manifest import Manifest, write_manifest
 from inverse_instruct.store.rows import read_rows, write_rows
 from inverse_instruct.store.run_dir import RunDir
-from tests.faults.harness import Run, wait_until
+from tests.faults.harness import Run, wait_until, write_config
 from tests.faults.small_disk import SmallDisk, small_disk
 from tests.playing import preprocess
 
@@ -104,9 +104,10 @@ def test_a_read_only_disk_is_a_clear_error(disk: SmallDisk) -> None:
 
 
 @pytest.mark.integration
-def test_a_start_without_enough_room_says_how_much_it_takes(whole_run: Run, tmp_path: Path) -> None:
+def test_a_start_without_enough_room_says_how_much_it_takes(tiny_model: Path, tmp_path: Path) -> None:
+    config = write_config(tmp_path, tiny_model, ranks=1)
     with small_disk(tmp_path / "disk", 8 * MIB) as disk:
-        run = Run(whole_run.config, disk.path / "run", log_folder=tmp_path)
+        run = Run(config, disk.path / "run", log_folder=tmp_path)
         run.start()
         assert run.wait() == 2
     log = run.log.read_text()

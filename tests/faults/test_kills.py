@@ -17,6 +17,7 @@ from tests.faults.kills import Outcome, draw_points, play, print_table
 
 pytestmark = pytest.mark.integration
 POINTS_PER_RUN = 12
+FEW_POINTS = 6
 KILLS = 60
 
 
@@ -33,10 +34,10 @@ def kill_and_compare(whole: Run, name: str, seed: int, points: int) -> list[Outc
 
 
 @pytest.mark.timeout(900)
-def test_killed_a_dozen_times_the_result_is_the_same(whole_run: Run) -> None:
-    outcomes = kill_and_compare(whole_run, "killed", first_seed(), POINTS_PER_RUN)
+def test_killed_half_a_dozen_times_the_result_is_the_same(whole_run: Run) -> None:
+    outcomes = kill_and_compare(whole_run, "killed", first_seed(), FEW_POINTS)
     print_table(outcomes)
-    assert _kills(outcomes) >= POINTS_PER_RUN - 3
+    assert _kills(outcomes) >= FEW_POINTS - 2
 
 
 @pytest.mark.slow
