@@ -31,6 +31,7 @@ class Reason(StrEnum):
     TOO_SHORT = "too_short"
     TOO_LONG = "too_long"  # more characters or tokens than the config allows, or than any row should have
     PARSER_FAILED = "parser_failed"  # the parser, or the tokenizer, ran out of time or memory on it, or crashed
+    NOT_DRAWN = "not_drawn"  # of the share of the corpus that the config uses
     EXACT_DUPLICATE = "exact_duplicate"
     NEAR_DUPLICATE = "near_duplicate"
     CONTAMINATED = "contaminated"  # holds text of a benchmark; the detail names its task
@@ -102,7 +103,7 @@ class Candidate:
     id: str  # digest of snippet, k and instruction
     snippet_id: str
     k: int  # 0-based number among the snippet's candidates
-    prefix: str  # forced beginning of the reply; part of the instruction
+    prefix: str  # forced beginning of the reply; part of the instruction, unless it is a heading
     instruction: str
     seed: int
     model: str  # digest of the weights

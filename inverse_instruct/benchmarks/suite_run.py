@@ -212,7 +212,8 @@ class SuiteRun:
         request = PromptTemplate("summarize", self._summarize.template).render(
             language="python", code=sample.solution.strip()
         )
-        describe = Prompt(request, f"{self._summarize.prefixes[0]} Python", tuple(self._summarize.stop))
+        beginning = self._summarize.heading or f"{self._summarize.prefixes[0]} Python"
+        describe = Prompt(request, beginning, tuple(self._summarize.stop))
         greedy = Sampling(self._summarize.max_new_tokens, repetition_penalty=self._summarize.repetition_penalty)
         reply = await self._ask(asker, task, 0, "instruction", describe, greedy)
         instruction = without_thoughts(reply).answer.strip()

@@ -24,6 +24,7 @@ from inverse_instruct.config.editing import (
 )
 from inverse_instruct.config.identity import HOW
 from inverse_instruct.config.outside import COMMAND, KEYS, LISTEN, Text
+from inverse_instruct.config.responding import RespondSection
 from inverse_instruct.config.section import Address, Benchmark, DeepSpeed, File, Model, Program, Section
 from inverse_instruct.config.tasks import CoresetSection, GenerateSection
 from inverse_instruct.source_code.languages import LANGUAGES
@@ -110,6 +111,8 @@ class PreprocessSection(Section):
 
     languages: list[Text] = sorted(LANGUAGES)
     """Languages to keep; the others are rejected as unsupported."""
+    share: float = Field(1.0, gt=0, le=1)
+    """Share of the corpus's rows that is used, drawn by their ids; a smaller share is part of a larger one."""
     min_characters: int = Field(20, ge=1)
     """Shorter snippets are rejected."""
     max_characters: int = Field(20_000, ge=1)
@@ -213,6 +216,8 @@ class SummarizeSection(Section):
         "I want a",
     ]
     """Forced beginnings of the reply, drawn anew for every candidate; the snippet's language follows."""
+    heading: Text | None = None
+    """Forced first words instead of `prefixes`, which are no part of the instruction, such as `Problem Statement:`."""
     temperature: float = Field(0.8, ge=0)
     """Sampling temperature; 0 is greedy."""
     top_p: float = Field(1.0, gt=0, le=1)
@@ -240,6 +245,8 @@ class SummarizeSection(Section):
 class ScoreSection(Section):
     """Instruction and code to LM-Score (InverseCoder section 3.3)."""
 
+    method: Literal["logits", "verdict", "perplexity"] = "logits"
+    """`logits`: LM-Score; `verdict`: 1 or 0 by the greedy reply; `perplexity`: 1 / that of the code as the reply."""
     template: File | None = None
     """Jinja file to use in place of `prompts/score.jinja`."""
 
@@ -455,7 +462,9 @@ class RunConfig(Section):
     """Name of the run; its folder is `runs/NAME` unless --run-dir says otherwise."""
     seed: int = Field(0, ge=0)
     """Everything random is derived from it."""
-    recipe: Literal["inversecoder", "instructcoder", "wavecoder"] = "inversecoder"
+    recipe: Literal[
+        "inversecoder", "inversecoder-cleaned", "inversecoder-responses", "instructcoder", "wavecoder"
+    ] = "inversecoder"
     """Which stages are played."""
     rounds: Annotated[int, HOW] = Field(1, ge=0)
     """Self-training rounds after round 0."""
@@ -475,6 +484,8 @@ class RunConfig(Section):
     """Snippets to a choice that covers them."""
     generate: GenerateSection = GenerateSection()
     """Snippets to rows of four tasks."""
+    respond: RespondSection = RespondSection()
+    """Instructions to responses."""
     selection: SelectionSection = SelectionSection()
     """Scores to training rows."""
     seeds: SeedsSection = Field(SeedsSection(), validate_default=True)

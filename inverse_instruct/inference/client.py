@@ -25,7 +25,14 @@ from inverse_instruct.errors import RequestError, ServerError
 from inverse_instruct.inference.attempts import AttemptFailed, BadReply, Overloaded, TooSlow, Unavailable, check_status
 from inverse_instruct.inference.failures import FailedShare
 from inverse_instruct.inference.quarantine import QuarantineGate
-from inverse_instruct.inference.replies import Completion, check_model, read_completion, read_label_logprobs, read_reply
+from inverse_instruct.inference.replies import (
+    Completion,
+    check_model,
+    read_completion,
+    read_label_logprobs,
+    read_prompt_logprobs,
+    read_reply,
+)
 from inverse_instruct.inference.sampling import EXTENSIONS, NEUTRAL, Sampling
 from inverse_instruct.records import Reason
 
@@ -193,6 +200,19 @@ class InferenceClient:
         }
         read = self._own(lambda reply: read_label_logprobs(reply, len(prompts), labels))
         return await self._ask("completions", body, read, len(prompts))
+
+    async def prompt_logprobs(self, prompt: list[int], start: int) -> list[float]:
+        """Return the log-probability of each token of a prompt from `start` on, given those before it.
+
+        Returns:
+            Natural logarithms over the full vocabulary, one for each of `prompt[start:]`.
+
+        Raises:
+            RequestError: this prompt is refused, or never answered.
+            ServerError: no server answers any more, it cannot give such log-probabilities, or too many rows failed.
+        """
+        body = NEUTRAL | {"prompt": prompt, "max_tokens": 1, "temperature": 0, "prompt_logprobs": 0}
+        return await self._ask("completions", body, self._own(lambda reply: read_prompt_logprobs(reply, prompt, start)))
 
     def _own(self, read: Callable[[dict[str, Any]], Answer]) -> Callable[[dict[str, Any]], Answer]:
         """Return a reader that takes replies of our model only."""

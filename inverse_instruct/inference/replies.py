@@ -89,6 +89,25 @@ def read_label_logprobs(reply: dict[str, Any], prompts: int, labels: Sequence[in
     ]
 
 
+def read_prompt_logprobs(reply: dict[str, Any], prompt: Sequence[int], start: int) -> list[float]:
+    """Return the log-probabilities of a prompt's tokens from `start` on.
+
+    Raises:
+        BadReply: not one choice, or a value that no log-probability has.
+        NoLogprobs: they are missing.
+    """
+    found = _choices(reply, 1)[0].get("prompt_logprobs")
+    if not isinstance(found, list) or len(found) != len(prompt):
+        raise NoLogprobs("the server gives no log-probabilities of the tokens of a prompt")
+    return [_prompt_logprob(found[place], prompt[place]) for place in range(start, len(prompt))]
+
+
+def _prompt_logprob(found: Any, token: int) -> float:
+    entry = found.get(str(token)) if isinstance(found, dict) else None
+    value = entry.get("logprob") if isinstance(entry, dict) else None
+    return _logprob({f"token_id:{token}": value} if entry else {}, token)
+
+
 def _choices(reply: dict[str, Any], count: int) -> list[dict[str, Any]]:
     """Return the choices in the order of the prompts."""
     choices = reply.get("choices")

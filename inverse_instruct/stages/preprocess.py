@@ -65,7 +65,14 @@ def preprocess(room: Room) -> None:
     for source in sources:
         check_there(source)
     for row in _with_progress(sources):
-        result, training_row = (row, None) if isinstance(row, Rejection) else row_filter.judge(row)
+        result: Snippet | Rejection
+        training_row: TrainingRow | None = None
+        if isinstance(row, Rejection):
+            result = row
+        elif room.seed("share", row.id) >= section.share * 2**31:
+            result = Rejection(row.id, STAGE, Reason.NOT_DRAWN)
+        else:
+            result, training_row = row_filter.judge(row)
         if training_row is not None:
             original.write(training_row)
         if isinstance(result, Snippet):

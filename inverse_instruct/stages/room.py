@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from inverse_instruct.config.sections import RunConfig
@@ -265,6 +266,27 @@ class Room:
         return {
             name: failed[name] if name in failed else list(self._journal[key]["logprobs"]) for name, key in keys.items()
         }
+
+    async def mean_logprob(self, prompt: list[int], response: list[int], **about: str | int) -> float:
+        """Return the mean log-probability of a response's tokens after a prompt; asked once, whatever comes.
+
+        Args:
+            prompt: token ids.
+            response: token ids, at least one.
+            about: what tells this question from others, such as the row's id; it is in the journal too.
+
+        Returns:
+            A natural logarithm; the perplexity is exp of its negative.
+
+        Raises:
+            RequestError: the server refuses this prompt for good.
+        """
+        key = digest("mean", *about.values(), self.model.digest, *prompt, *response)
+        if key not in self._journal:
+            found = await self.model.client.prompt_logprobs(prompt + response, len(prompt))
+            self.tokens["prompt"] += len(prompt) + len(response)
+            self._journal.append(key, {**about, "mean_logprob": fmean(found)})
+        return float(self._journal[key]["mean_logprob"])
 
     async def _ask_logprobs(
         self, prompts: Mapping[str, list[int]], keys: Mapping[str, str], labels: list[int]

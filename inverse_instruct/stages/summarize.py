@@ -65,12 +65,12 @@ class Summarizer:
 
     def _draft(self, snippet: Snippet, k: int) -> Candidate:
         seed = self._room.seed(snippet.id, k)
-        prefix = f"{random.Random(seed).choice(self._section.prefixes)} {LANGUAGE_NAMES[snippet.language]}"
+        drawn = f"{random.Random(seed).choice(self._section.prefixes)} {LANGUAGE_NAMES[snippet.language]}"
         return Candidate(
             id="",
             snippet_id=snippet.id,
             k=k,
-            prefix=prefix,
+            prefix=self._section.heading or drawn,
             instruction="",
             seed=seed,
             model=self._room.model.digest,
@@ -84,7 +84,7 @@ class Summarizer:
             reply = await self._room.reply(prompt, self._sampling, draft.seed, snippet_id=draft.snippet_id, k=draft.k)
         except RequestError as error:
             return Rejection(_row_id(draft), "summarize", error.reason, str(error))
-        instruction = f"{draft.prefix}{reply.text}".strip()
+        instruction = (reply.text if self._section.heading else f"{draft.prefix}{reply.text}").strip()
         if reply.finish == "length":
             return Rejection(_row_id(draft), "summarize", Reason.CUT_OFF, instruction)
         return replace(

@@ -28,6 +28,9 @@ from tests.recipes.fake_replies import reply_to
 
 WORDS = "adds scales filters sorts counts joins reverses merges the given numbers names lists and values".split()
 
+CODE_TOKENS = 65
+"""A question that allows for so many asks for code."""
+
 
 class Killed(BaseException):
     """As SIGKILL would: nothing is tidied up by the program."""
@@ -45,6 +48,9 @@ class FakeClient:
         number = int(digest(seed, *prompt), 16)
         if self.model and (text := reply_to(prompt, self.model, number)):
             return Completion(text, "stop", len(prompt), len(text.split()))
+        if sampling.max_tokens == CODE_TOKENS:
+            code = f"def scale(number):\n    return number * {number % 997}"
+            return Completion(f"```python\n{code}\n```", "stop", len(prompt), 9)
         words = [WORDS[number // 16**place % len(WORDS)] for place in range(9)]
         return Completion(f" that {' '.join(words)}.", "stop", len(prompt), len(words))
 

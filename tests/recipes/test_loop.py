@@ -21,16 +21,19 @@ from inverse_instruct.recipes.recipe import Recipe, stages_of
 from inverse_instruct.records import Reason, Rejection, TrainingRow
 from inverse_instruct.stages.estimate import Cost
 from inverse_instruct.stages.room import Room
-from inverse_instruct.stages.stage import Input, Rows, Stage, Together
+from inverse_instruct.stages.stage import SERVED, Input, Rows, Stage, Together
 from inverse_instruct.store.files import file_digest
 from inverse_instruct.store.rows import read_rows
 from tests import edit_world
 from tests.config.test_identity import OTHER
-from tests.recipes.fake_engine import Killed, faked, play
+from tests.recipes.fake_engine import CODE_TOKENS, Killed, faked, play
 
 RECIPES = list(table.RECIPES)
 CODE = "def scale_{0}(number):\n    product = number * {0}\n    return product + {0}\n"
-ROWS = [{"instruction": f"Scale by {n}.", "output": f"```python\n{CODE.format(n)}```"} for n in range(2, 6)]
+ROWS = [
+    {"instruction": f"Multiply the given number by {n} and add {n} to it.", "output": f"```python\n{CODE.format(n)}```"}
+    for n in range(2, 6)
+]
 LOOP = "    result = 0\n    for price in prices:\n        result = result + price\n"
 FIRST_ROWS: dict[str, tuple[str, dict[str, str]]] = {
     "preprocess": ("corpus.jsonl", {"instruction": "Say hello.", "output": "Hello to you."}),
@@ -45,6 +48,7 @@ CHANGES: dict[str, Any] = {
     "preprocess.ngram": 9, "summarize.temperature": 0.9, "summarize.candidates": 3, "score.template": "score.jinja",
     "selection.method": "top_k", "train.learning_rate": 1e-5, "evaluate.memory_mib": 700, "promote.alpha": 0.2,
     "model.yes_token": "No", "model.no_token": "Yes", "summarize.template": "summarize.jinja",
+    "respond.temperature": 0.9, "preprocess.share": 0.8,
     "coreset.size": 3, "generate.temperature": 0.9, "generate.shares.repair": 90, "generate.database": 1,
     "seeds.min_message_words": 4, "edits.max_lines": 119, "clarify.enabled": False, "bootstrap.rouge": 0.6,
     "scenarios.shots": 1, "instances.checks": 11,
@@ -82,6 +86,7 @@ def write_world(folder: Path, model: Path, recipe: str) -> Path:
                 "model": {"base": str(model), "start": str(model), "max_model_len": 1024},
                 "preprocess": {"near_duplicate_threshold": 1.0},
                 "summarize": {"candidates": 2, "max_new_tokens": 64},
+                "respond": {"candidates": 2, "max_new_tokens": CODE_TOKENS},
                 "coreset": {"size": 4},
                 "generate": {"wave": 2, "max_new_tokens": 64, "max_snippet_tokens": 200},
                 "evaluate": {"suites": [{"suite": "mini", "limit": 1, "max_new_tokens": 32}]},
@@ -232,7 +237,8 @@ def test_killed_after_every_few_replies_the_result_is_the_same(finished: tuple[P
             break
         except Killed:
             kills += 1
-    assert kills > 10
+    asks = any(stage.model in SERVED for stage in stages_of(recipe.data))
+    assert kills > (10 if asks else 3)
     assert results(tmp_path / "run") == results(folder / "run")
 
 

@@ -40,6 +40,10 @@ class SpellingFormatter(PromptFormatter):
             raise TextError("the tokenizer cannot take a text")
         return [spell(f"{request}\n{beginning}") for request, beginning in asks]
 
+    def training_ids(self, instruction: str, response: str) -> tuple[list[int], list[int]]:
+        [asked] = self.response_prompts([(instruction, "")])
+        return asked, spell(response)
+
     def single_token(self, word: str) -> int:
         if len(word) > 3:
             raise ModelError(f"{word!r} is {len(word)} tokens")
@@ -57,6 +61,7 @@ class NotingClient(InferenceClient):
     Attributes:
         asked: prompt and seed of each reply.
         judged: prompts and labels of each request for log-probabilities.
+        measured: prompt and start of each request for those of a prompt.
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class NotingClient(InferenceClient):
         self._reply, self._logprobs = reply, logprobs
         self.asked: list[tuple[str, int]] = []
         self.judged: list[tuple[list[str], list[int]]] = []
+        self.measured: list[tuple[str, int]] = []
 
     async def complete(self, prompt: list[int], sampling: Sampling, seed: int | None = None) -> Completion:
         assert seed is not None, "a reply without a seed is another one each time"
@@ -76,6 +82,10 @@ class NotingClient(InferenceClient):
     async def label_logprobs(self, prompts: list[list[int]], labels: Sequence[int]) -> list[list[float]]:
         self.judged.append(([read(prompt) for prompt in prompts], list(labels)))
         return [self._logprobs(read(prompt)) for prompt in prompts]
+
+    async def prompt_logprobs(self, prompt: list[int], start: int) -> list[float]:
+        self.measured.append((read(prompt), start))
+        return [-0.5 * number for number in range(1, len(prompt) - start + 1)]
 
 
 def model_of(client: NotingClient, max_model_len: int = 2000) -> Asked:

@@ -178,3 +178,16 @@ def test_real_corpora(tmp_path: Path) -> None:
         [CorpusSource(path=str(path)) for path in corpora], PreprocessSection(benchmarks=benchmarks), tmp_path
     )
     assert manifest.rows_out > manifest.rows_in / 2
+
+
+def test_a_share_of_the_rows_is_part_of_a_larger_one(tmp_path: Path) -> None:
+    rows = [(f"Scale by {n}", fenced(f"def scale(x):\n    scaled = x * {n}\n    return scaled")) for n in range(100)]
+    kept = {}
+    for share in (0.25, 0.5, 1.0):
+        folder = tmp_path / str(share)
+        manifest = run(folder, *rows, share=share, near_duplicate_threshold=1.0)
+        assert manifest.rows_in == 100 and manifest.rejected.get("not_drawn", 0) == 100 - manifest.rows_out
+        kept[share] = {row["row_id"] for row in read_rows(folder / "out/snippets.parquet")}
+        assert kept[share] == {row["row_id"] for row in read_rows(folder / "out/original.parquet")}
+    assert kept[0.25] < kept[0.5] < kept[1.0] and len(kept[1.0]) == 100
+    assert 12 <= len(kept[0.25]) <= 38 and 35 <= len(kept[0.5]) <= 65, "four standard deviations are 17 and 20"

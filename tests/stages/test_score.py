@@ -13,8 +13,9 @@ from inverse_instruct.errors import ModelError, RequestError
 from inverse_instruct.inference.lm_score import lm_score
 from inverse_instruct.inference.prompts import PromptTemplate
 from inverse_instruct.records import Candidate, Reason, Snippet
+from inverse_instruct.stages.judges import Judge
 from inverse_instruct.stages.room import Source
-from inverse_instruct.stages.score import SCORE, Judge
+from inverse_instruct.stages.score import SCORE
 from inverse_instruct.stages.stage import Outcome
 from inverse_instruct.store.manifest import Manifest
 from inverse_instruct.store.rows import read_rows

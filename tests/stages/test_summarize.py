@@ -89,3 +89,14 @@ def test_each_candidate_is_drawn_with_a_seed_of_its_run_round_snippet_and_number
     assert len(set(seeds)) == 6
     assert not {*seeds} & {*asked_seeds(tmp_path / "round", seed=5, number=3)}
     assert not {*seeds} & {*asked_seeds(tmp_path / "run", seed=6, number=2)}
+
+
+def test_a_heading_is_forced_and_is_no_part_of_the_instruction(tmp_path: Path) -> None:
+    client = NotingClient(reply=lambda prompt, seed: f" Add up the prices of {seed} items and apply a tax.")
+    options: Any = {"heading": "Problem Statement:", "candidates": 2, "max_new_tokens": 90}
+    room = room_of(SUMMARIZE, tmp_path, {"snippets": [SNIPPET]}, asked=model_of(client), summarize=options)
+    asyncio.run(play_asking(room))
+    assert all(prompt.endswith("\nProblem Statement:") for prompt, _ in client.asked)
+    rows = read_rows(tmp_path / "candidates.parquet")
+    assert len(rows) == 2 and all(row["instruction"].startswith("Add up the prices") for row in rows)
+    assert {row["prefix"] for row in rows} == {"Problem Statement:"}
