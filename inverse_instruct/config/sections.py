@@ -462,9 +462,9 @@ class RunConfig(Section):
     """Name of the run; its folder is `runs/NAME` unless --run-dir says otherwise."""
     seed: int = Field(0, ge=0)
     """Everything random is derived from it."""
-    recipe: Literal[
-        "inversecoder", "inversecoder-cleaned", "inversecoder-responses", "instructcoder", "wavecoder"
-    ] = "inversecoder"
+    recipe: Literal["inversecoder", "inversecoder-cleaned", "inversecoder-responses", "instructcoder", "wavecoder"] = (
+        "inversecoder"
+    )
     """Which stages are played."""
     rounds: Annotated[int, HOW] = Field(1, ge=0)
     """Self-training rounds after round 0."""
