@@ -59,3 +59,11 @@ def test_no_results_are_named(tmp_path: Path) -> None:
     empty = write(tmp_path / "e", {})
     with pytest.raises(RunDirError, match="nothing was measured"):
         compare(empty, empty)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"suite": 1}', '{"unanswered": ["T/0"]}', "\x00"])
+def test_a_report_that_is_none_is_told_with_its_place(tmp_path: Path, text: str) -> None:
+    folder = write(tmp_path / "a", {"T/0": [True]})
+    (folder / "mini/report.json").write_text(text)
+    with pytest.raises(RunDirError, match=r"mini/report\.json: cannot be used .*; remove it, or evaluate again"):
+        compare(folder, folder)
