@@ -49,18 +49,21 @@ def choose_coreset(room: Room) -> None:
     ids = [snippet.id for snippet in room.read("snippets")]
     if not ids:
         return
-    place_of = {name: place for place, name in enumerate(sorted(ids))}
+    place_of = {name: place for place, name in enumerate(sorted(set(ids)))}
     points = _vectors(room, ids, place_of)
     found = k_center_greedy(points, section.size)
-    chosen = set(found.chosen)
+    chosen, seen = set(found.chosen), set[int]()
     for snippet in room.read("snippets"):
         place = place_of[snippet.id]
-        if place in chosen:
+        if place in seen:
+            room.reject(Rejection(snippet.id, "coreset", Reason.EXACT_DUPLICATE, "the same snippet"))
+        elif place in chosen:
             room.keep(snippet)
         else:
             detail = f"{found.distances[place]:.4f} from the nearest that is selected"
             room.reject(Rejection(snippet.id, "coreset", Reason.NOT_SELECTED, detail))
-    by_chance = random.Random(room.seed("coreset")).sample(range(len(ids)), len(chosen))
+        seen.add(place)
+    by_chance = random.Random(room.seed("coreset")).sample(range(len(points)), len(chosen))
     room.metrics |= _coverage("", found) | _coverage("random_", coverage(points, by_chance))
     room.metrics |= {"dimensions": points.shape[1]}
 
@@ -81,7 +84,7 @@ def _vectors(room: Room, ids: Sequence[str], place_of: dict[str, int]) -> NDArra
             files.append(folder / f"{digest(name, *(snippet.id for snippet in shard))}.npy")
             vectors = _kept(files[-1], embed, shard)
             if points is None:
-                points = np.empty((len(ids), vectors.shape[1]), np.float32)
+                points = np.empty((len(place_of), vectors.shape[1]), np.float32)
             points[[place_of[snippet.id] for snippet in shard]] = vectors
             room.progress.advance(len(shard))
     for stale in set(folder.iterdir()) - set(files):

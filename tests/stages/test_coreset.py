@@ -57,6 +57,13 @@ def test_a_small_corpus_is_taken_whole(tmp_path: Path) -> None:
     assert choose(tmp_path / "none", []) == []
 
 
+def test_a_snippet_that_comes_twice_is_chosen_once(tmp_path: Path) -> None:
+    rows = choose(tmp_path, SNIPPETS + SNIPPETS[:40], coreset={"size": 60})
+    assert len(rows) == len({row.id for row in rows}) == 60
+    reasons = [row["reason"] for row in read_rows(tmp_path / "rejections.parquet")]
+    assert reasons.count("exact_duplicate") == 40
+
+
 def test_it_says_how_well_it_covers(tmp_path: Path) -> None:
     manifest = play_stage(CORESET, tmp_path, {"snippets": SNIPPETS}, number=0, coreset={"size": 30})
     assert 0 < manifest.metrics["radius"] < manifest.metrics["random_radius"]

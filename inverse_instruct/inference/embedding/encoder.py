@@ -113,11 +113,12 @@ def _pooling(config: dict[str, Any]) -> Step:
 
 
 def _first(states: States, mask: Any) -> States:
-    return states[torch.arange(len(states)), mask.argmax(dim=1)]
+    return states[torch.arange(len(states), device=states.device), mask.argmax(dim=1)]
 
 
 def _last(states: States, mask: Any) -> States:
-    return states[torch.arange(len(states)), (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)]
+    places = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)
+    return states[torch.arange(len(states), device=states.device), places]
 
 
 def _maximum(states: States, mask: Any) -> States:

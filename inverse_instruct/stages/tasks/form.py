@@ -104,6 +104,12 @@ def code_of(parts: Parts, language: str, what: str) -> str:
     return block.text.rstrip("\n")
 
 
+def block_of(code: str, language: str) -> str:
+    """Return code as a block, whose fence is longer than any within."""
+    fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`{3,}", code))])
+    return f"{fence}{language}\n{code.rstrip()}\n{fence}"
+
+
 def is_nothing(text: str) -> bool:
     """Tell whether a text says that there is none."""
     return text.strip(" .*_`'\"").lower() in NOTHING

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from inverse_instruct.inference.prompts import LANGUAGE_NAMES
 from inverse_instruct.records import Snippet
+from inverse_instruct.stages.tasks.form import block_of
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ async def fill(fields: list[Field], ask: Callable[[int, Field, dict[str, str]], 
 def fields_of(task: str, snippet: Snippet, target: str) -> list[Field]:
     """Return how the keys of a row are filled in."""
     name, other = LANGUAGE_NAMES[snippet.language], LANGUAGE_NAMES[target]
-    code = f"```{snippet.language}\n{snippet.code.rstrip()}\n```"
+    code = block_of(snippet.code, snippet.language)
     openings = {
         "generation": f"Write {name} code that",
         "summarization": f"Describe what this {name} code",

@@ -19,7 +19,7 @@ from inverse_instruct.records import Draft, Reason, Snippet, digest
 from inverse_instruct.source_code.parser_process import ParserFailed, parses
 from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.tasks.asking import Asking, with_and_without
-from inverse_instruct.stages.tasks.form import Unfit, code_of, is_nothing, read_form, sentences, take_apart
+from inverse_instruct.stages.tasks.form import Unfit, block_of, code_of, is_nothing, read_form, sentences, take_apart
 from inverse_instruct.stages.tasks.frame import Field, fields_of, fill
 
 KEYS = ("Task name", "Instruction", "Information", "Solution")
@@ -143,7 +143,7 @@ def read_information(text: str, task: str, language: str) -> str:
             raise Unfit(Reason.BAD_FORM, "the information has a block of code")
         return prose
     code = _parsed(code_of(parts, language, "information"), language, "information")
-    return "\n\n".join(filter(None, [prose, _block(code, language)]))
+    return "\n\n".join(filter(None, [prose, block_of(code, language)]))
 
 
 def read_solution(text: str, task: str, language: str) -> str:
@@ -161,7 +161,7 @@ def read_solution(text: str, task: str, language: str) -> str:
         return parts.prose
     if parts.prose:
         raise Unfit(Reason.BAD_FORM, f"beside the code, the solution says {parts.prose[:80]!r}")
-    return _block(_parsed(code_of(parts, language, "solution"), language, "solution"), language)
+    return block_of(_parsed(code_of(parts, language, "solution"), language, "solution"), language)
 
 
 def _parsed(code: str, language: str, what: str) -> str:
@@ -171,10 +171,6 @@ def _parsed(code: str, language: str, what: str) -> str:
     except ParserFailed as error:
         raise Unfit(Reason.PARSER_FAILED, str(error)) from error
     raise Unfit(Reason.SYNTAX_ERROR, f"the {what} does not parse as {language}")
-
-
-def _block(code: str, language: str) -> str:
-    return f"```{language}\n{code}\n```"
 
 
 def _squeezed(text: str) -> str:

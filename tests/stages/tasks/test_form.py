@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from inverse_instruct.stages.tasks.form import Unfit, code_of, is_nothing, read_form, sentences, take_apart
+from inverse_instruct.stages.tasks.form import Unfit, block_of, code_of, is_nothing, read_form, sentences, take_apart
 
 KEYS = ("Task name", "Instruction", "Information", "Solution")
 CODE = "```python\ndef f(x):\n    '''\nInstruction: not one\n    '''\n    return x\n```"
@@ -68,6 +68,15 @@ def test_code_is_one_block_in_its_language(text: str, reason: str) -> None:
     with pytest.raises(Unfit) as refused:
         code_of(take_apart(text), "python", "solution")
     assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    "code", ["x = 1", 'def f():\n    """\n    ```\n    f()\n    ```\n    """', "a = '````'\nb = 2"]
+)
+def test_a_block_holds_code_with_fences_of_its_own(code: str) -> None:
+    text = f"Before.\n\n{block_of(code, 'python')}"
+    assert code_of(take_apart(text), "python", "solution") == code
+    assert read_form(f"Solution: {text}\nOverall: yes", ("Solution", "Overall"))["Overall"] == "yes"
 
 
 @pytest.mark.parametrize("label", ["", "py", "Python3", "python"])
