@@ -19,7 +19,11 @@ from inverse_instruct.store.row_file import Floats, Mask, RowFile
 from inverse_instruct.store.written_rows import Ancestor, WrittenFile, follow_back
 
 SELECTED, USED, KEPT = "selected", "used", "kept"
-TEXTS = {Snippet: ("code", "instruction", "source"), Draft: ("instruction", "input", "response", "detail")}
+TEXTS = {
+    Snippet: ("code", "instruction", "source"),
+    Draft: ("instruction", "input", "response", "detail"),
+    TrainingRow: ("instruction", "response", "source"),
+}
 
 
 class DraftIndex:
@@ -34,10 +38,12 @@ class DraftIndex:
         """
         self._files, self._number = files, number
         own = [file for file in files if file.round == number]
-        self._kept = [file for file in own if file.record in TEXTS and file.kept]
+        kept = [file for file in own if file.kept]
+        made = [file for file in kept if file.record in (Snippet, Draft)]  # what training rows are made of
+        self._kept = made or [file for file in kept if file.record is TrainingRow]
         self._rejections = [file.rows for file in own if file.record is Rejection]
         reasons = dict(_reasons(self._rejections))
-        selected = set(_values(own, TrainingRow, "candidate_id"))
+        selected = set(_values(kept, TrainingRow, "candidate_id" if made else "id"))
         used = {parent for parents in _values(own, Draft, "parents") for parent in parents}
         places = {
             name: (part, at)
@@ -63,7 +69,7 @@ class DraftIndex:
     def _read_scores(self) -> Floats:
         columns = [
             np.asarray(file.rows.columns("lm_score")["lm_score"].to_numpy(), np.float64)
-            if file.record is Draft
+            if file.record is not Snippet
             else np.full(file.rows.count(), np.nan)
             for file in self._kept
         ]
@@ -101,10 +107,10 @@ class DraftIndex:
             for number in numbers
         ]
 
-    def _row(self, part: int, at: int) -> tuple[str, Snippet | Draft]:
+    def _row(self, part: int, at: int) -> tuple[str, Snippet | Draft | TrainingRow]:
         file = self._kept[part]
         row = file.record(**file.rows.rows([at])[at])
-        assert isinstance(row, Snippet | Draft)
+        assert isinstance(row, Snippet | Draft | TrainingRow)
         return file.stage, row
 
     def _rejection(self, number: int) -> Rejection | None:
@@ -119,7 +125,7 @@ class DraftIndex:
         }
 
     @staticmethod
-    def _plain(stage: str, row: Snippet | Draft) -> dict[str, Any]:
+    def _plain(stage: str, row: Snippet | Draft | TrainingRow) -> dict[str, Any]:
         if isinstance(row, Snippet):
             own: dict[str, Any] = {
                 "code": row.code,
@@ -131,6 +137,10 @@ class DraftIndex:
                 "said": "",
             }
             place: dict[str, Any] = {"row_id": row.row_id, "source": row.source, "line": row.line}
+        elif isinstance(row, TrainingRow):
+            own = {"code": row.response, "input": "", "task": "", "score": row.lm_score}
+            own |= {"model": row.model, "seed": None, "said": ""}
+            place = {"row_id": row.row_id, "source": row.source, "line": row.line}
         else:
             own = {"code": row.response, "input": row.input, "task": row.task, "score": row.lm_score}
             own |= {"model": row.model, "seed": row.seed, "said": row.detail}

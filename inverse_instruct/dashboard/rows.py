@@ -18,7 +18,7 @@ from inverse_instruct.dashboard.candidate_index import CandidateIndex, rows_of
 from inverse_instruct.dashboard.corpus_index import CorpusIndex
 from inverse_instruct.dashboard.draft_index import DraftIndex
 from inverse_instruct.errors import RequestError
-from inverse_instruct.records import Draft, Rejection, Snippet
+from inverse_instruct.records import Candidate, Draft, Rejection, Snippet
 from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.store.row_file import Floats, Mask, Numbers
 from inverse_instruct.store.run_dir import RunDir
@@ -114,7 +114,8 @@ def _indexed(path: Path, round_number: int, changed: tuple[tuple[int, str, float
     corpus = [file for file in kept if file.round == 0]
     if round_number == 0 and len(corpus) < 2 and all(file.record is Snippet for file in corpus):
         return CorpusIndex(rows_of(corpus, Snippet), rows_of([file for file in files if file.round == 0], Rejection))
-    if round_number == 0 or any(file.record is Draft for file in kept):
+    written = {file.record for file in kept if file.round == round_number}
+    if round_number == 0 or any(file.record is Draft for file in kept) or written and Candidate not in written:
         return DraftIndex(files, round_number)
     return CandidateIndex(files, round_number, _seed(run_dir))
 

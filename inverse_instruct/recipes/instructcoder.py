@@ -28,4 +28,5 @@ INSTRUCT_CODER = Recipe(
     TRAIN_ON_EDITS,
     EVALUATE,
     DECIDE,
+    paper="https://arxiv.org/abs/2310.20329",
 )

@@ -100,7 +100,7 @@ def _selected_rows(history: History, lineage: Lineage) -> Iterator[dict[str, Any
 def _origin(row: TrainingRow, ancestors: list[Record]) -> dict[str, Any]:
     """Return the columns that tell how the row that a training row was made of came to be."""
     made_of = [ancestor for ancestor in ancestors if row_id(ancestor) == row.candidate_id]
-    if not made_of:
+    if row.candidate_id and not made_of:
         raise RunDirError(f"the row {row.candidate_id}, which {row.id} was made of, is gone; put its file back")
     return {name: getattr(each, name) for each in made_of for name in ORIGIN_COLUMNS.get(type(each), ())}
 

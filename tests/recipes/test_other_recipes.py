@@ -295,10 +295,11 @@ def test_a_run_of_each_recipe_is_shown_and_exported(tiny_model: Path, tmp_path: 
     pin_config(config, RunDir(tmp_path / "run"))
     play(config, tmp_path / "run", faked(recipe))
     first = summarize_run(tmp_path / "run").rounds[1]
-    assert first.selected and first.candidates and first.candidates >= first.selected
+    assert first.selected
+    assert (first.candidates or 0) >= first.selected or name == "inversecoder-cleaned", "which writes none"
     assert all(isinstance(json.dumps(every_row(tmp_path / "run", number)), str) for number in (0, 1))
     chosen = [row for row in every_row(tmp_path / "run", 1) if "selected" in json.dumps(row)]
-    assert chosen and all(row["candidates"] or row["ancestors"] for row in chosen)
+    assert chosen and all(row["candidates"] or row["ancestors"] or row["source"] for row in chosen)
     folder, _ = export_checkpoint(tmp_path / "run", "1", tmp_path / "out")
     columns = read_rows(folder / "dataset/train.parquet")[0]
     for card in ((folder / "README.md").read_text(), (folder / "dataset/README.md").read_text()):

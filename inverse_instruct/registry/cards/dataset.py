@@ -43,7 +43,7 @@ DRAFT_COLUMNS = {
     "response": "what the model is trained to answer",
     "language": "of the response",
     "snippet_id": "id of the first row that it was made from",
-    "candidate_id": "id of the draft that it was made of",
+    "candidate_id": "id of the draft that it was made of; empty where it was taken as it is",
     "lm_score": "how sure the model was of it, 0 to 1; empty where it was not asked",
     "row_id": "digest of the row of the corpus, where the first row is a snippet of one",
     "model": "digest of the weights that wrote the row; empty where a person wrote it",
@@ -59,7 +59,7 @@ SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "1
 def dataset_card(history: History, lineage: Lineage, rows: list[dict[str, Any]]) -> str:
     """Return the dataset card of a checkpoint's self-generated rows, of which there is at least one."""
     config = history.config
-    columns = COLUMNS | DRAFT_COLUMNS if "parents" in rows[0] else COLUMNS
+    columns = COLUMNS if "prefix" in rows[0] else COLUMNS | DRAFT_COLUMNS
     scores = [row["lm_score"] for row in rows if row["lm_score"] is not None]
     title = f"Self-generated rows of {card_title(history, lineage)}"
     example = sorted(rows, key=lambda row: (row["lm_score"] or 0.0, row["id"]))[len(rows) // 2]
