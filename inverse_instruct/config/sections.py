@@ -26,7 +26,7 @@ from inverse_instruct.config.identity import HOW
 from inverse_instruct.config.outside import COMMAND, KEYS, LISTEN, Text
 from inverse_instruct.config.responding import RespondSection
 from inverse_instruct.config.section import Address, Benchmark, DeepSpeed, File, Model, Program, Section
-from inverse_instruct.config.tasks import CoresetSection, GenerateSection
+from inverse_instruct.config.tasks import CoresetSection, GenerateSection, LeakageSection
 from inverse_instruct.source_code.languages import LANGUAGES
 
 FORBIDDEN_ARGUMENTS = {
@@ -484,6 +484,8 @@ class RunConfig(Section):
     """Snippets to a choice that covers them."""
     generate: GenerateSection = GenerateSection()
     """Snippets to rows of four tasks."""
+    leakage: LeakageSection = LeakageSection()
+    """Drafts without those that come too near to a benchmark."""
     respond: RespondSection = RespondSection()
     """Instructions to responses."""
     selection: SelectionSection = SelectionSection()

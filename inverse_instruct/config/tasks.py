@@ -13,7 +13,7 @@ from inverse_instruct.source_code.languages import LANGUAGES
 
 
 class CoresetSection(Section):
-    """Snippets to a choice that covers them (WaveCoder section 2.2)."""
+    """Snippets to a choice that covers them (WaveCoder)."""
 
     size: int = Field(20_000, ge=1)
     """Snippets to choose; all, where there are no more."""
@@ -21,6 +21,15 @@ class CoresetSection(Section):
     """Folder of sentence-transformers, or its name on the HF hub; null: TF-IDF, which needs no model."""
     dimensions: int = Field(384, ge=8)
     """Dimensions of the vectors that TF-IDF makes."""
+
+
+class LeakageSection(Section):
+    """Drafts that come too near to a benchmark's solution (WaveCoder)."""
+
+    nearest: int = Field(3, ge=0)
+    """Drafts nearest to each piece of code of a benchmark to look at; 0: none."""
+    min_similarity: float = Field(0.9, ge=-1, le=1)
+    """Cosine of the embeddings from which one of these is left out."""
 
 
 class SharesSection(Section):
@@ -43,7 +52,7 @@ class SharesSection(Section):
 
 
 class GenerateSection(Section):
-    """Snippets to rows of four tasks, written and judged (WaveCoder section 2.3)."""
+    """Snippets to rows of four tasks, written and judged (WaveCoder)."""
 
     shares: SharesSection = SharesSection()
     """How many rows are of which task."""

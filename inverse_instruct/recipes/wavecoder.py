@@ -7,16 +7,17 @@ from inverse_instruct.stages.coreset import CORESET
 from inverse_instruct.stages.decide import DECIDE
 from inverse_instruct.stages.evaluate import EVALUATE
 from inverse_instruct.stages.generate import GENERATE
+from inverse_instruct.stages.leakage import LEAKAGE
 from inverse_instruct.stages.preprocess import PREPROCESS
 from inverse_instruct.stages.select_drafts import selection_of
 from inverse_instruct.stages.train import TRAIN
 
-SELECT_TASKS = selection_of("generate", "select-tasks", "make training rows of drafts of four tasks", snippets=True)
+SELECT_TASKS = selection_of("leakage", "select-tasks", "make training rows of drafts of four tasks", snippets=True)
 
 WAVE_CODER = Recipe(
     "wavecoder",
     (PREPROCESS, CORESET),
-    (GENERATE, SELECT_TASKS),
+    (GENERATE, LEAKAGE, SELECT_TASKS),
     TRAIN,
     EVALUATE,
     DECIDE,

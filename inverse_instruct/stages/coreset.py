@@ -1,4 +1,4 @@
-"""Snippets to a few that cover them all, by k-center greedy on their embeddings (WaveCoder section 2.2).
+"""Snippets to a few that cover them all, by k-center greedy on their embeddings (WaveCoder).
 
 Enters: the snippets of the corpus. Leaves: `coreset.parquet`, exactly the rows that were selected, in the order of the
 corpus, and `rejections.parquet`. The order of the input does not matter: ties are broken by the snippet's id. Vectors
@@ -10,8 +10,7 @@ round differently.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -21,22 +20,19 @@ from numpy.typing import NDArray
 from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.config.tasks import CoresetSection
 from inverse_instruct.corpus.k_center import Coreset, coverage, k_center_greedy
-from inverse_instruct.corpus.tf_idf import TfIdf
 from inverse_instruct.errors import ModelError
-from inverse_instruct.inference.embedding.process import SentenceModel, embedding_digest
 from inverse_instruct.inference.models import FETCHABLE, resolve_model
-from inverse_instruct.records import Reason, Rejection, Snippet, digest, rows_digest
+from inverse_instruct.records import Reason, Rejection, Snippet, digest
 from inverse_instruct.stages.estimate import Cost, Estimate
 from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Input, Rows, Stage, When
+from inverse_instruct.stages.tasks.embedding import Embed, embedding_digests, open_embedding
 from inverse_instruct.store.files import atomic_write
 from inverse_instruct.system.hub import hub_problem, is_hub_name
 
 SHARD = 1024  # snippets whose vectors are in one file
 EMBEDDINGS = "embeddings"
 POINTS_PER_SECOND = 5e7  # distances to one center, nominal
-
-Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
 def choose_coreset(room: Room) -> None:
@@ -77,7 +73,8 @@ def _vectors(room: Room, ids: Sequence[str], place_of: dict[str, int]) -> NDArra
     """Return the vectors of all snippets, in the order of their ids."""
     points: NDArray[np.float32] | None = None
     folder = room.place.folder / EMBEDDINGS
-    with _embedding(room, ids) as (name, embed):
+    texts = (snippet.code for snippet in room.read("snippets"))
+    with open_embedding(room.section(), ids, texts) as (name, embed):
         room.progress.expect(len(ids))
         files, snippets = [], room.read("snippets")
         while shard := list(islice(snippets, SHARD)):
@@ -104,22 +101,8 @@ def _kept(file: Path, embed: Embed, shard: Sequence[Snippet]) -> NDArray[np.floa
     return vectors
 
 
-@contextmanager
-def _embedding(room: Room, ids: Sequence[str]) -> Iterator[tuple[str, Embed]]:
-    """Open what makes vectors, with a name that tells these from others."""
-    section: CoresetSection = room.section()
-    if section.embedding is None:
-        texts = (snippet.code for snippet in room.read("snippets"))
-        yield f"TF-IDF {section.dimensions} {rows_digest(list(ids))}", TfIdf(texts, section.dimensions)
-        return
-    folder = resolve_model(section.embedding)
-    with SentenceModel(folder) as model:
-        yield embedding_digest(folder), model
-
-
 def _outside(config: RunConfig) -> list[str]:
-    name = config.coreset.embedding
-    return [embedding_digest(resolve_model(name))] if name else []
+    return embedding_digests(config.coreset)
 
 
 def _check(config: RunConfig) -> list[str]:

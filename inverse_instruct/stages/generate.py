@@ -1,4 +1,4 @@
-"""Snippets to rows of four tasks: a generator writes them, a discriminator judges them (WaveCoder section 2.3).
+"""Snippets to rows of four tasks: a generator writes them, a discriminator judges them (WaveCoder).
 
 Enters: a coreset of snippets, each of which becomes one row or one rejection. Leaves: `drafts.parquet`, whose `detail`
 has the discriminator's steps and reasons as JSON, and `rejections.parquet`. Rows that were judged, good ones and bad

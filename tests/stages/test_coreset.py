@@ -16,6 +16,7 @@ from inverse_instruct.records import Snippet
 from inverse_instruct.stages import coreset
 from inverse_instruct.stages.coreset import CORESET
 from inverse_instruct.stages.keys import make_key
+from inverse_instruct.stages.tasks import embedding
 from inverse_instruct.store.rows import iterate_rows, read_rows
 from tests.playing import play_stage
 
@@ -131,9 +132,9 @@ class FakeModel:
 
 
 def test_an_embedding_model_is_used_where_one_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coreset, "SentenceModel", FakeModel)
-    monkeypatch.setattr(coreset, "resolve_model", Path)
-    monkeypatch.setattr(coreset, "embedding_digest", lambda folder: f"digest of {folder}")
+    monkeypatch.setattr(embedding, "SentenceModel", FakeModel)
+    monkeypatch.setattr(embedding, "resolve_model", Path)
+    monkeypatch.setattr(embedding, "embedding_digest", lambda folder: f"digest of {folder}")
     section = {"size": 3, "embedding": "some-model"}
     rows = choose(tmp_path, coreset=section)
     lengths = sorted(len(snippet.code) for snippet in SNIPPETS)

@@ -1,4 +1,4 @@
-"""The discriminator: steps, each with yes or no and the reason, and then an overall answer (WaveCoder section 2.3).
+"""The discriminator: steps, each with yes or no and the reason, and then an overall answer (WaveCoder).
 
 Enters: a row, and cases to show. Leaves: an `Analysis`, or an `Unfit` where the reply is none. An answer counts by the
 word that it begins with and by nothing else: a "no" within a reason decides nothing. In a frame each step is a question

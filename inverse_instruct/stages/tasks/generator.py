@@ -1,4 +1,4 @@
-"""The generator: a snippet and a task to a row, from a reply with four keys (WaveCoder section 2.3).
+"""The generator: a snippet and a task to a row, from a reply with four keys (WaveCoder).
 
 Enters: a snippet, a task, and cases to show. Leaves: a `Draft`, or an `Unfit` that says why the reply is none. What is
 asked of a reply: the four keys, one or two sentences of instruction, two at most of information, code that parses in
