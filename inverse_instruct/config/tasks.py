@@ -81,9 +81,9 @@ class GenerateSection(Section):
     execute: bool = True
     """Run the rows that can be run: repairs must fail before and pass after, translations must agree."""
     template: File | None = None
-    """Jinja file to use in place of `prompts/generate.jinja`."""
+    """Jinja file to use in place of `generate.jinja`, or in a frame of `generate-key.jinja`."""
     judge_template: File | None = None
-    """Jinja file to use in place of `prompts/discriminate.jinja`."""
+    """Jinja file to use in place of `discriminate.jinja`, or in a frame of `discriminate-step.jinja`."""
 
     @model_validator(mode="after")
     def _makes_sense(self) -> GenerateSection:
