@@ -134,7 +134,7 @@ def _corpus_problems(config: RunConfig, notes: list[str]) -> list[str]:
             problems += absent or _found(key, partial(check_rows, source))
         else:
             notes.append(f"corpus: the size of {source.path} is not known before it is read")
-    if not problems and not any(is_on_hub(source.path) for source in config.corpus):
+    if config.corpus and not problems and not any(is_on_hub(source.path) for source in config.corpus):
         problems += _found("corpus", lambda: notes.extend(check_yield(config.corpus, config.preprocess)))
     return problems
 

@@ -15,8 +15,9 @@ kept. Not guaranteed: that an edit is what its instruction says.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from inverse_instruct.benchmarks.kept_out import kept_out_digests, read_kept_out
@@ -27,9 +28,10 @@ from inverse_instruct.corpus.edits import Objection, objection
 from inverse_instruct.corpus.git_commits import CommitEdit, read_commits
 from inverse_instruct.corpus.near_edits import NearEdits
 from inverse_instruct.corpus.seed_files import GivenEdit, read_seed_file
+from inverse_instruct.errors import CorpusError
 from inverse_instruct.inference.prompts import PromptTemplate
 from inverse_instruct.records import Draft, Reason, Rejection, TrainingRow, digest
-from inverse_instruct.source_code.repository import Repository
+from inverse_instruct.source_code.repository import Repository, head_of
 from inverse_instruct.stages.estimate import Cost, Estimate
 from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Rows, Stage
@@ -160,6 +162,21 @@ def _training_row(seed: Draft, place: _Place, sides: list[PromptTemplate]) -> Tr
     )
 
 
+def _check(config: RunConfig) -> Iterator[str]:
+    """Look at the head of each repository and at the first row of each file."""
+    for number, path in enumerate(config.seeds.repositories):
+        yield from _trouble(f"seeds.repositories.{number}", partial(head_of, Path(path)))
+    for number, path in enumerate(config.seeds.files):
+        yield from _trouble(f"seeds.files.{number}", partial(next, read_seed_file(Path(path)), None))
+
+
+def _trouble(key: str, look: Callable[[], object]) -> Iterator[str]:
+    try:
+        look()
+    except CorpusError as error:
+        yield f"{key}: {error}"
+
+
 def _outside(config: RunConfig) -> list[str]:
     return [*kept_out_digests(config), *(PromptTemplate(name).digest for name in _SIDES)]
 
@@ -178,6 +195,7 @@ SEEDS = Stage(
     writes=Rows("seeds.parquet", Draft),
     sections=("edits", "kept_out", "preprocess.ngram"),
     outside=_outside,
+    check=_check,
     if_empty="look at `seeds.licenses`, `seeds.languages` and `edits`, and give more files or repositories",
     cost=_cost,
 )
