@@ -69,4 +69,4 @@ def _plain(line: str) -> str:
     label = _LABEL.match(line)
     if label and (label["type"] is None or label["type"] in _TYPES):
         line = line[label.end() :]
-    return _ISSUE.sub("", _ADDRESS.sub("", line)).strip(" \t-:;,")
+    return re.sub(r"^:(?![\w.]+:?`)", "", _ISSUE.sub("", _ADDRESS.sub("", line)).strip(" \t-;,")).strip().rstrip(":")

@@ -44,7 +44,10 @@ def read_edit(reply: str, language: str) -> EditReply | Objection:
             (Reason.REFUSAL, words) if words else (Reason.BAD_REPLY, f"no mark of {'an output' if begin else 'code'}")
         )
     rest = text[begin.end() :]
-    readings = [(_side(rest[: split.start()], last=False), _side(rest[split.end() :], last=True)) for split in splits]
+    readings = [
+        (_side(rest[: split.start()], language, last=False), _side(rest[split.end() :], language, last=True))
+        for split in splits
+    ]
     (before, _, above), (after, is_whole, below) = next(
         (sides for sides in readings if all(_parses(side[0], language) for side in sides)), readings[0]
     )
@@ -61,14 +64,19 @@ def _outside(mark: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
             yield found
 
 
-def _side(text: str, *, last: bool) -> tuple[str, bool, str]:
+def _side(text: str, language: str, *, last: bool) -> tuple[str, bool, str]:
     """Return the code of a side, whether its end is marked, and what prose stands around it."""
     block = first_block(text)
     if block is not None:
         code = textwrap.dedent(block.text) if block.indent else block.text
-        return code.strip("\n").rstrip(), block.closed, text
-    after = _NEXT.search(text) if last else None
-    return (text[: after.start()] if after else text).strip("\n").rstrip(), after is not None or not last, ""
+        return _bare(code), block.closed, text
+    heads = [_bare(text[: after.start()]) for after in _NEXT.finditer(text)] if last else []
+    head = next((head for head in heads if _parses(head, language)), None)  # else the mark stands within the code
+    return head or _bare(text), head is not None or not last, ""
+
+
+def _bare(code: str) -> str:
+    return code.strip("\n").rstrip()
 
 
 def _parses(code: str, language: str) -> bool:
