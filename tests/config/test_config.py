@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import yaml
 
-from inverse_instruct.config.config_file import dump_config, load_config
+from inverse_instruct.config.config_file import dump_config, load_config, parse_config
 from inverse_instruct.config.section import Section
 from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.errors import ConfigError
@@ -134,3 +134,27 @@ def test_settings_of_wavecoder() -> None:
     assert [(phase.data, phase.epochs) for phase in config.train.phases] == [("selected", 3)]
     assert (config.train.learning_rate, config.train.warmup_steps, config.train.global_batch_size) == (5e-5, 15, 512)
     assert (config.train.optimizer, config.train.max_length) == ("adafactor", 2048)
+
+
+def test_instructcoder_has_the_settings_of_its_paper() -> None:
+    config = load_config(ROOT / "configs" / "instructcoder-cl-7b.yaml")
+    bootstrap, lora = config.bootstrap, config.train.lora
+    assert (bootstrap.seeds, bootstrap.generated, bootstrap.rouge, len(bootstrap.intents)) == (7, 1, 0.7, 26)
+    assert (bootstrap.temperature, bootstrap.top_p, bootstrap.presence_penalty) == (0.7, 0.5, 1.5)
+    assert (config.scenarios.scenarios, config.scenarios.shots, config.instances.shots) == (10, 2, 4)
+    assert config.instances.near_duplicate_threshold == 0.75
+    assert lora and (lora.rank, lora.dropout) == (16, 0.05)
+    assert lora.target_modules == ["q_proj", "k_proj", "v_proj", "o_proj"]
+    assert (config.train.learning_rate, config.train.global_batch_size, config.train.max_length) == (3e-4, 128, 1024)
+    assert [(phase.data, phase.epochs) for phase in config.train.phases] == [("mixed", 3)]
+    assert [suite.suite for suite in config.evaluate.suites] == ["editeval"]
+
+
+@pytest.mark.parametrize(("tree", "problem"), [
+    ({"recipe": "instructcoder"}, "seeds: names neither repositories nor files"),
+    ({"recipe": "inversecoder"}, "corpus: names no source"),
+    ({"recipe": "wavecoder", "corpus": []}, "corpus: names no source"),
+])  # fmt: skip
+def test_each_recipe_needs_what_it_begins_with(tree: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        parse_config({"name": "x", "model": {"base": "m", "start": "m"}} | tree)
