@@ -13,12 +13,13 @@ _NAME = re.compile(r"(?i)^(?:(?:mit|bsd|apache)[-_.])?(?:un)?(?:licen[cs]e|copyi
 _IDENTIFIER = re.compile(r"SPDX-License-Identifier:\s*([^\r\n*]+)")
 _OPERATORS = {"AND", "OR", "WITH"}
 _RESTRICTIONS = re.compile(r"commons clause|non-?commercial|good, not evil|research purposes only")
+_GNU = r"s?,? (?:\(l?gpl\),? )?(?:version|as published|v?[23])"  # not where another license compares itself with it
 _PHRASES = {
     "Apache-2.0": r"apache license,? version 2\.0",
     "MPL": r"mozilla public license",
-    "AGPL": r"gnu affero general public license",
-    "LGPL": r"gnu (?:lesser|library) general public license",
-    "GPL": r"gnu general public license",
+    "AGPL": rf"gnu affero general public license{_GNU}",
+    "LGPL": rf"gnu (?:lesser|library) general public license{_GNU}",
+    "GPL": rf"gnu general public license{_GNU}",
     "EPL": r"eclipse public license",
     "EUPL": r"european union public licen[cs]e",
     "CC-BY": r"creative commons attribution",

@@ -174,7 +174,9 @@ def test_licenses_are_those_that_the_config_allows(written: Written) -> None:
     ("Permission to use, copy, modify, and/or distribute this software for any purpose with or without fee is hereby "
      "granted, provided that this permission notice appear", {"ISC"}),
     ("This is free and unencumbered software released into the public domain.", {"Unlicense"}),
-    ("GNU LESSER GENERAL PUBLIC LICENSE", {"LGPL"}), ("GNU AFFERO GENERAL PUBLIC LICENSE", {"AGPL"}),
+    ("GNU LESSER GENERAL PUBLIC LICENSE\n Version 2.1", {"LGPL"}), ("GNU AFFERO GENERAL PUBLIC LICENSE v3", {"AGPL"}),
+    ("PYTHON SOFTWARE FOUNDATION LICENSE VERSION 2 ... as the GNU General Public License (GPL) allows", {"PSF-2.0"}),
+    ("under the terms of the GNU General Public License as published by the Free Software Foundation", {"GPL"}),
     ("Mozilla Public License Version 2.0", {"MPL"}), (f"{MIT} for noncommercial use", {"MIT", "restricted"}),
 ])  # fmt: skip
 def test_a_text_is_all_licenses_that_it_holds(text: str, identifiers: set[str]) -> None:

@@ -1,14 +1,17 @@
-"""Seeds from histories made of two releases each: how many are found, what is rejected, and what they look like.
+"""Seeds from histories made of source packages: how many are found, what is rejected, and what they look like.
 
-Enters: pairs of source packages, the older release first. Leaves: one git repository for each pair, with a commit for
-every changed block of a file that both releases have, and on standard output the counts and the seeds to be read.
+Enters: pairs of a source package and a newer release of it, or the patches that Debian keeps for it. Leaves: one git
+repository for each pair, and on standard output the counts and the seeds to be read. Of two releases, every changed
+block of a file that both have is a commit; of patches, every file of each one, with the patch's own subject.
 
     pip download --no-deps --no-binary :all: boltons==23.0.0 boltons==25.0.0
     python -m tests.throughput.histories --output out boltons-23.0.0.tar.gz boltons-25.0.0.tar.gz
+    apt-get source --download-only python-django
+    python -m tests.throughput.histories --output out python-django_3.2.25.orig.tar.gz python-django_*.debian.tar.xz
 
-The message of a commit is the line of the newer release's changelog that names the definition around the block, if
-there is one; else it names the definition alone. Not guaranteed: the order in which people made the changes, so that a
-file between the two releases may not run; and messages as good as people's own.
+Between releases the message of a commit is the line of the newer release's changelog that names the definition around
+the block, if there is one; else it names the definition alone. Not guaranteed: the order in which people made the
+changes, so that a file between two releases may not run.
 """
 
 from __future__ import annotations
@@ -52,10 +55,14 @@ def write_history(old: Path, new: Path, output: Path) -> Path:
     """Write the repository of two releases; return its folder."""
     folder = output / new.name.removesuffix(".tar.gz")
     folder.mkdir(parents=True)
-    before, after = read_package(old), read_package(new)
-    changelog = [text for name, text in after.items() if _CHANGELOG.search(name)]
+    before = read_package(old)
     _git(folder, "init", "-q")
     _commit(folder, "Begin with the older release", before)
+    if new.name.endswith(".debian.tar.xz"):
+        apply_patches(folder, new)
+        return folder
+    after = read_package(new)
+    changelog = [text for name, text in after.items() if _CHANGELOG.search(name)]
     for name in sorted(before.keys() & after.keys()):
         if name.endswith(".py") and "test" not in name:
             for subject, text in steps(before[name], after[name], changelog):
@@ -75,6 +82,24 @@ def read_package(path: Path) -> dict[str, str]:
             if stream:
                 texts[name] = stream.read().decode("utf-8", "replace")
     return texts
+
+
+def apply_patches(folder: Path, patches: Path) -> None:
+    """Commit what each patch does to each file of code, in the order of their series, as far as it applies."""
+    with tarfile.open(patches) as package:
+        texts = {
+            PurePosixPath(member.name).name: stream.read().decode("utf-8", "replace")
+            for member in package.getmembers()
+            if "patches/" in member.name and member.isfile() and (stream := package.extractfile(member))
+        }
+    for name in texts.get("series", "").split():
+        head, *parts = re.split(r"^(?=--- \S)", texts.get(name, ""), flags=re.MULTILINE)
+        told = re.search(r"^(?:Subject|Description): *(?:\[.*?\] *)?(.*(?:\n [^\n]+)*)", head, re.MULTILINE)
+        for part in parts:
+            if re.match(r"--- \S+\n\+\+\+ (?!\S*tests?[/_.])\S+\.py\b", part) and told:
+                done = subprocess.run(["git", "apply", "-"], cwd=folder, input=part.encode(), capture_output=True)
+                if not done.returncode:
+                    _commit(folder, " ".join(told[1].split()), {})
 
 
 def steps(before: str, after: str, changelog: list[str]) -> Iterator[tuple[str, str]]:
