@@ -98,7 +98,7 @@ def test_scores_equal_those_of_transformers(server: VllmServer, smollm: Path, tm
     labels = [formatter.single_token("Yes"), formatter.single_token("No")]
     unlikely = tmp_path / "unlikely.jinja"
     unlikely.write_text(UNLIKELY)
-    batches = {"likely": (None, pairs(30)), "unlikely": (str(unlikely), pairs(20))}
+    batches = {"likely": (None, pairs(16)), "unlikely": (str(unlikely), pairs(14))}
 
     async def score() -> None:
         async with open_client(server) as client:
@@ -131,7 +131,7 @@ def test_scores_equal_those_of_transformers(server: VllmServer, smollm: Path, tm
                 logprobs = torch.log_softmax(logits, 0)
                 assert abs(row["yes_logprob"] - float(logprobs[labels[0]])) < 1e-2
                 assert abs(row["no_logprob"] - float(logprobs[labels[1]])) < 1e-2
-    assert far_outside >= 15, "the pairs must reach far outside the top 20"
+    assert far_outside >= 10, "the pairs must reach far outside the top 20"
 
 
 def test_a_suite_is_asked_of_an_endpoint(server: VllmServer, tmp_path: Path) -> None:
@@ -191,14 +191,14 @@ def test_killed_under_load_every_request_is_answered(server: VllmServer) -> None
         async with open_client(server) as client:
 
             async def ask(number: int) -> str:
-                reply = await client.complete([number + 10] * 8, Sampling(60, temperature=1.0), seed=number)
+                reply = await client.complete([number + 10] * 8, Sampling(32, temperature=1.0), seed=number)
                 if number == 10:
                     for pid in descendants(os.getpid()):
                         if b"vllm" in Path(f"/proc/{pid}/cmdline").read_bytes().lower():
                             os.kill(pid, signal.SIGKILL)
                 return reply.text
 
-            first = await asyncio.gather(*(ask(number) for number in range(40)))
+            first = await asyncio.gather(*(ask(number) for number in range(24)))
             again = await asyncio.gather(*(ask(number) for number in range(5)))
             assert first[:5] == again, "the same seeds must give the same text after the restart"
             return first
