@@ -290,9 +290,10 @@ def test_the_best_of_several_comes_first_and_all_are_scored(tmp_path: Path) -> N
         return [-0.1 if code(2, "return n") in prompt else -2.0, -1.0]
 
     numbers = iter((1, 2, 3))
-    _, rows, _, client = instances(
+    manifest, rows, _, client = instances(
         tmp_path, lambda prompt, seed: edit(next(numbers)), logprobs=judge, samples=3, temperature=0.5
     )
+    assert (manifest.metrics["mean_n_diff"], manifest.metrics["mean_r_diff"]) == (2, 2 / 14)
     assert [row.input for row in rows][0] == code(2, "return n") and len(rows) == 3
     assert rows[0].lm_score and rows[1].lm_score and rows[0].lm_score > rows[1].lm_score == rows[2].lm_score
     assert {tuple(row.parents) for row in rows} == {(draft("it").id,)}, "they compete for one instruction"
