@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from inverse_instruct.errors import NoRunError
 from inverse_instruct.registry.verify import verify_checkpoint
 from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.store.rows import read_rows
@@ -29,10 +30,11 @@ SCORES = {"lm_score", "yes_logprob", "no_logprob"}
 
 def stages_of(run_dir: Path) -> dict[tuple[int, str], str]:
     """Return the state of each stage that a run has begun, in the order of the run."""
-    if not (run_dir / "ledger.db").is_file():
+    try:
+        with Ledger(run_dir / "ledger.db") as ledger:
+            return {(row.round, row.stage): row.state for row in ledger.stages()}
+    except NoRunError:  # it is about to begin
         return {}
-    with Ledger(run_dir / "ledger.db") as ledger:
-        return {(row.round, row.stage): row.state for row in ledger.stages()}
 
 
 def finish(config: Path, run_dir: Path) -> None:
