@@ -68,8 +68,7 @@ ALLOWED = {
     ("evaluation/link.py", "marshal.loads"),  # what the tests, which are believed, send to that process
     ("evaluation/wire.py", "importlib.import_module"),  # the library's and installed packages', inside the sandbox
     ("evaluation/sandbox_worker.py", "importlib.import_module"),  # modules that a suite names, inside the sandbox
-    ("evaluation/native/sources.py", "importlib.import_module"),  # grammars of a fixed table
-    ("inverse_instruct/source_code/languages.py", "importlib.import_module"),
+    ("evaluation/grammars.py", "importlib.import_module"),  # of a fixed table
     ("inverse_instruct/registry/cards/markdown.py", "jinja2.Environment"),  # templates that ship with the program
     ("inverse_instruct/dashboard/page.py", "Environment"),
 }
