@@ -21,6 +21,7 @@ from inverse_instruct.loop.study_results import read_results
 from inverse_instruct.recipes.table import RECIPES
 from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Stage
+from inverse_instruct.system.root import ROOT
 from tests.recipes.fake_engine import Killed, faked, play
 
 CODE = "def scale_{0}(number):\n    product = number * {0}\n    return product + {0}\n"
@@ -138,6 +139,13 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, changes: dict[str, 
         load_study(path)
     assert said in str(raised.value)
     assert "study.yaml:" in str(raised.value) or "none.yaml" in said
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs/studies").glob("*.yaml")), ids=lambda path: str(path.stem))
+def test_the_studies_that_ship_are_whole(path: Path) -> None:
+    study = load_study(path)
+    assert study.name == path.stem and len(study.variants) > 2
+    assert all(config.rounds == 1 for config in study.variants.values())
 
 
 def test_the_page_escapes_what_it_shows(tmp_path: Path) -> None:
