@@ -148,6 +148,22 @@ def _add_run_commands(commands: Any) -> None:
     )
     report.add_argument("run_dir", type=Path, metavar="DIR", help="folder of the run")
     report.add_argument("--output", type=Path, metavar="FILE", help="the page (default: DIR/report.html)")
+    analysis = _command(
+        commands,
+        "analyze",
+        _analyze,
+        "say what a run's rows are like, or any files of rows: lengths, verbs, duplicates, nearness to benchmarks",
+        "inverse-instruct analyze runs/quickstart --benchmark humaneval --output analysis.html",
+    )
+    analysis.add_argument("rows", type=Path, nargs="+", help="runs, or files of rows in any layout of corpora")
+    analysis.add_argument(
+        "--benchmark",
+        action="append",
+        metavar="NAME",
+        help="suite or file to measure the similarity to; may be given several times (default: mini)",
+    )
+    analysis.add_argument("--output", type=Path, metavar="FILE", help="write one HTML page with the distributions")
+    analysis.add_argument("--json", action="store_true", help="print stable JSON")
     dashboard = _command(
         commands,
         "dashboard",
@@ -429,6 +445,12 @@ def _study(arguments: argparse.Namespace) -> None:
     from inverse_instruct.commands.study import run_study
 
     run_study(arguments)
+
+
+def _analyze(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.commands.analyze import run_analyze
+
+    run_analyze(arguments)
 
 
 def _status(arguments: argparse.Namespace) -> None:

@@ -25,6 +25,7 @@ BELOW = {  # room -> the rooms that it may use, beside itself, the ground and `e
     "training": {"config", "inference", "store", "system"},
     "benchmarks": {"config", "inference", "store", "system"},
     "registry": {"benchmarks", "config", "inference", "recipes", "store", "training"},
+    "analysis": {"config", "corpus", "source_code", "store", "system"},
     "dashboard": {"store", "training", "web"},
     "stages": {"benchmarks", "config", "corpus", "inference", "source_code", "store", "system", "training"},
     "recipes": {"stages"},
@@ -43,6 +44,7 @@ BELOW = {  # room -> the rooms that it may use, beside itself, the ground and `e
     "gateway": {"config", "inference", "registry", "store", "system", "web"},
     "loop_service": {"config", "gateway", "inference", "loop", "recipes", "registry", "store", "system", "web"},
     "commands": {
+        "analysis",
         "benchmarks",
         "config",
         "corpus",
