@@ -61,18 +61,7 @@ BELOW = {  # room -> the rooms that it may use, beside itself, the ground and `e
         "system",
         "web",
     },
-    "cli": {
-        "benchmarks",
-        "commands",
-        "config",
-        "dashboard",
-        "inference",
-        "loop",
-        "loop_service",
-        "recipes",
-        "stages",
-        "store",
-    },
+    "cli": {"commands"},
 }
 LIBRARIES = {  # heavy library -> the places that may import it
     "vllm": (),  # its server is a process of its own

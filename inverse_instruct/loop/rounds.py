@@ -16,7 +16,7 @@ from inverse_instruct.inference.models import model_digest
 from inverse_instruct.loop.engines import Engines
 from inverse_instruct.loop.models import resolve_models
 from inverse_instruct.loop.runner import Runner, Standing
-from inverse_instruct.recipes.recipe import Recipe, stages_of
+from inverse_instruct.recipes.recipe import Recipe
 from inverse_instruct.recipes.table import RECIPES
 from inverse_instruct.stages.stage import Model
 from inverse_instruct.store.ledger import Ledger
@@ -106,12 +106,7 @@ class Loop:
         """Play one round; tell whether there was anything left to do."""
         recipe = self._recipe
         unfinished = read_manifest(self._run_dir.stage(number, recipe.decide.name)) is None
-        if (
-            number == 0
-            and self._start
-            and unfinished
-            and not any(stage.all_devices for stage in stages_of(recipe.corpus))
-        ):
+        if number == 0 and self._start and unfinished and recipe.corpus_leaves_devices:
             self._engines.prepare(self._start)  # it loads while the corpus is read
         for step in recipe.data if number else recipe.corpus:
             self._runner.run(step, self._standing(number))

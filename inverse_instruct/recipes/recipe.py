@@ -37,6 +37,11 @@ class Recipe:
         """All stages in the order of a round."""
         return tuple(stages_of((*self.corpus, *self.data, self.train, self.evaluate, self.decide)))
 
+    @property
+    def corpus_leaves_devices(self) -> bool:
+        """Whether an engine may load while the corpus is read."""
+        return not any(stage.all_devices for stage in stages_of(self.corpus))
+
     def of_round(self, number: int) -> tuple[Stage, ...]:
         """Return the stages of a round, in order."""
         return tuple(stages_of((*(self.data if number else self.corpus), self.train, self.evaluate, self.decide)))

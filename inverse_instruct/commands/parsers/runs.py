@@ -1,0 +1,93 @@
+"""Commands that play: a run, a study, or nothing yet but a look at the config; and the model to start with."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from inverse_instruct.commands.parsers.command import add_command, add_json, add_overrides
+
+
+def add_run_commands(commands: Any) -> None:
+    """Add `run`, `check`, `study` and `fetch-model`."""
+    _add_run_and_check(commands)
+    _add_study(commands)
+    _add_fetch_model(commands)
+
+
+def _add_run_and_check(commands: Any) -> None:
+    run = add_command(
+        commands,
+        "run",
+        _run,
+        "play all rounds of a config; running it again goes on where it stopped",
+        "inverse-instruct run configs/quickstart.yaml --set rounds=1",
+    )
+    check = add_command(
+        commands,
+        "check",
+        _check,
+        "validate a config and print the plan with estimates; starts nothing",
+        "inverse-instruct check configs/inversecoder-ds-6.7b.yaml",
+    )
+    for parser in (run, check):
+        parser.add_argument("config", type=Path, help="YAML file of the run")
+        add_overrides(parser, "override a key, such as train.micro_batch_size=2; may be given several times")
+        parser.add_argument("--run-dir", type=Path, help="folder of the run (default: runs/NAME)")
+
+
+def _add_study(commands: Any) -> None:
+    study = add_command(
+        commands,
+        "study",
+        _study,
+        "play the variants of a config, each shared stage once, and compare them in one table",
+        "inverse-instruct study configs/studies/selectors.yaml",
+    )
+    study.add_argument("study", type=Path, help="YAML file of the study")
+    add_overrides(study, "override a key of all variants, such as rounds=1; may be given several times")
+    study.add_argument("--run-dir", type=Path, help="folder of the study (default: runs/NAME)")
+    add_json(study)
+
+
+def _add_fetch_model(commands: Any) -> None:
+    fetch = add_command(
+        commands,
+        "fetch-model",
+        _fetch_model,
+        "fetch a small real model to start with",
+        "inverse-instruct fetch-model smollm2-135m",
+    )
+    fetch.add_argument("name", help="smollm2-135m")
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.commands.status import print_status
+    from inverse_instruct.loop.check import check_file
+    from inverse_instruct.loop.run import run
+    from inverse_instruct.store.status import summarize_run
+
+    config, _ = check_file(arguments.config, arguments.overrides, arguments.run_dir)
+    path = arguments.run_dir or Path("runs", config.name)
+    run(config, path)
+    print_status(summarize_run(path), as_json=False)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.loop.check import check_file
+    from inverse_instruct.loop.plan import print_plan
+
+    print_plan(*check_file(arguments.config, arguments.overrides, arguments.run_dir))
+
+
+def _study(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.commands.study import run_study
+
+    run_study(arguments)
+
+
+def _fetch_model(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.inference.models import fetch_model
+
+    print(fetch_model(arguments.name))
