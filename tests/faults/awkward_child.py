@@ -68,7 +68,8 @@ def preprocess_in_child(
 def _work(
     connection: Connection, paths: list[Path], out: Path, layout: str, max_characters: int, unprivileged: bool
 ) -> None:
-    from inverse_instruct.config.sections import CorpusSource, PreprocessSection
+    from inverse_instruct.benchmarks.kept_out import read_kept_out
+    from inverse_instruct.config.sections import CorpusSource, KeptOut, PreprocessSection
     from inverse_instruct.corpus.decontamination import BenchmarkIndex
     from inverse_instruct.errors import InverseInstructError
     from inverse_instruct.source_code.languages import parses
@@ -76,7 +77,7 @@ def _work(
     from tests.playing import preprocess
 
     parses(b"x = 1".decode("utf-8-sig"), "python")  # loads what the unprivileged may be unable to read
-    BenchmarkIndex([], 13)
+    BenchmarkIndex(read_kept_out([KeptOut(name="mini")]), 13)
     if unprivileged and os.geteuid() == 0:
         os.setgid(NOBODY)
         os.setuid(NOBODY)

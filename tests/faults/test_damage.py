@@ -112,7 +112,7 @@ def test_a_changed_model_is_refused(whole_run: Run, tmp_path: Path) -> None:
     run = whole_run.copy(tmp_path / "run")
     (run.folder / "models.json").write_text(json.dumps(digests | {"model.base": "0" * 16}))
     run.start()
-    assert run.wait() == 1 and "model.base: the files in" in run.log.read_text()
+    assert run.wait() == 2 and "model.base: the files in" in run.log.read_text()
 
 
 def test_a_garbage_ledger_is_named_and_moving_it_away_keeps_the_results(whole_run: Run, tmp_path: Path) -> None:
