@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from inverse_instruct.errors import RequestError, ServerError
-from inverse_instruct.inference import client
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.records import Reason
@@ -74,6 +73,9 @@ class Engine:
             if len(self.counted) >= self._max_restarts:
                 raise ServerError("died too often")
             self.counted.add(self.starts)
+        await asyncio.sleep(
+            0.1
+        )  # what was sent to the old engine must not reach the new one; a real start takes longer
         self.starts += 1
         self._dead = threading.Event()
 
@@ -95,9 +97,8 @@ def ask_all(engine: Engine) -> list[Any]:
 @pytest.mark.parametrize("errors_first", [False, True], ids=["it resets", "it answers 500 and then dies"])
 @pytest.mark.parametrize("poison", [{5}, {0, 1, 20}], ids=str)
 def test_only_the_poison_is_set_aside(
-    bad_server: Callable[..., BadServer], poison: set[int], errors_first: bool, monkeypatch: pytest.MonkeyPatch
+    bad_server: Callable[..., BadServer], poison: set[int], errors_first: bool
 ) -> None:
-    monkeypatch.setattr(client, "SETTLE_SECONDS", 0.8)  # the engine's own thread may be late on a busy machine
     engine = Engine(bad_server, poison, max_restarts=2, errors_first=errors_first)
     replies = ask_all(engine)
     for number, reply in enumerate(replies):
@@ -107,7 +108,7 @@ def test_only_the_poison_is_set_aside(
         else:
             assert reply.text == f" of {number}"
     assert engine.counted == set(), "the restarts of an identified row do not count"
-    assert engine.starts - 1 <= 4 * len(poison) and engine.most_at_once == 8
+    assert engine.starts - 1 <= 3 * len(poison) and engine.most_at_once == 8
 
 
 def test_a_killed_engine_costs_no_row(bad_server: Callable[..., BadServer]) -> None:
