@@ -7,16 +7,15 @@ variant, or a `ConfigError` with every problem of every variant, each with its l
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from inverse_instruct.config.config_file import ConfigFile, read_config, usable
-from inverse_instruct.config.outside import Text
-from inverse_instruct.config.section import File, Section
 from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.config.yaml_file import read_yaml
 from inverse_instruct.errors import ConfigError
@@ -24,22 +23,22 @@ from inverse_instruct.errors import ConfigError
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
-class StudyFile(Section):
-    """What a study's file may say."""
+class StudyFile(BaseModel):
+    """What a study's file may say; no section of a config, so nobody can submit one."""
 
-    name: Text = Field(pattern=NAME, max_length=60)
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, frozen=True)
+
+    name: str = Field(pattern=NAME, max_length=60)
     """Name of the study; its folder is `runs/NAME` unless --run-dir says otherwise."""
-    config: File
+    config: str
     """The config that the variants change; a path relative to this file."""
-    baseline: Text
+    baseline: str
     """Variant that all others are compared with."""
-    variants: dict[Text, dict[Text, Any]] = Field(min_length=2, max_length=100)
+    variants: dict[str, dict[str, Any]] = Field(min_length=2, max_length=100)
     """Variant -> what it changes: keys such as `summarize.candidates` with their values."""
 
     @model_validator(mode="after")
     def _names_fit(self) -> StudyFile:
-        import re
-
         for name in self.variants:
             if not re.match(NAME, name) or len(name) > 40:
                 raise ValueError(f"{name!r} cannot name a folder; take letters, digits, '.', '_' and '-'")

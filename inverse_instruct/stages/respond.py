@@ -46,7 +46,6 @@ class Responder:
 
     async def __call__(self, snippet: Snippet) -> Outcome:
         """Return the responses to a snippet's instruction with their scores, and why the others are none."""
-        numbers = range(self._section.candidates)
         if not snippet.instruction.strip():
             return self._refuse(snippet, Reason.EMPTY, "plain source code, without an instruction")
         try:
@@ -55,7 +54,7 @@ class Responder:
             return self._refuse(snippet, Reason.PARSER_FAILED, str(error))
         if len(prompt) > self._room.model.max_model_len - self._section.max_new_tokens:
             return self._refuse(snippet, Reason.TOO_LONG, f"{len(prompt)} tokens of prompt")
-        found = await asyncio.gather(*(self._respond(snippet, prompt, k) for k in numbers))
+        found = await asyncio.gather(*(self._respond(snippet, prompt, k) for k in range(self._section.candidates)))
         kept: dict[str, Draft] = {}
         rejected = []
         for draft in found:
