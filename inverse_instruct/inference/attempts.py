@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
-
-import httpx
 
 from inverse_instruct.errors import RequestError, ServerError
 from inverse_instruct.records import Reason
@@ -78,7 +77,7 @@ class NoLogprobs(BadReply):
         return ServerError(f"{self}; scoring needs a server that knows logprob_token_ids, such as vLLM 0.32")
 
 
-def check_status(url: str, response: httpx.Response, content: bytes) -> None:
+def check_status(url: str, status: int, headers: Mapping[str, str], content: bytes) -> None:
     """Return if a reply is a success.
 
     Raises:
@@ -86,7 +85,6 @@ def check_status(url: str, response: httpx.Response, content: bytes) -> None:
         RequestError: the server refuses this row.
         ServerError: it refuses all of them.
     """
-    status = response.status_code
     if 200 <= status < 300:
         return
     error = _error_of(content)
@@ -95,15 +93,15 @@ def check_status(url: str, response: httpx.Response, content: bytes) -> None:
         is_too_long = error.get("param") == "input_tokens"  # vLLM's word for more than the context holds
         raise RequestError(text, Reason.TOO_LONG if is_too_long else Reason.REQUEST_FAILED)
     if status in OVERLOADED:
-        raise Overloaded(text, _retry_after_seconds(response))
+        raise Overloaded(text, _retry_after_seconds(headers))
     if status >= 500 or status in CURABLE:
-        raise Unavailable(text, _retry_after_seconds(response))
+        raise Unavailable(text, _retry_after_seconds(headers))
     raise ServerError(f"{text}; check the endpoint, its key and the model's name")
 
 
-def _retry_after_seconds(response: httpx.Response) -> float:
+def _retry_after_seconds(headers: Mapping[str, str]) -> float:
     """Return how long to wait by the Retry-After header, seconds or a date; 0 without a usable one."""
-    value = response.headers.get("retry-after", "")
+    value = headers.get("Retry-After", "")
     try:
         seconds = float(value) if value.isdecimal() else parsedate_to_datetime(value).timestamp() - time.time()
     except (ValueError, OverflowError):

@@ -10,6 +10,7 @@ sent again one at a time, so that one which kills it is found and set aside. Too
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import random
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
-import httpx
+import aiohttp
 
 from inverse_instruct.errors import RequestError, ServerError
 from inverse_instruct.inference.attempts import AttemptFailed, BadReply, Overloaded, TooSlow, Unavailable, check_status
@@ -41,8 +42,9 @@ Answer = TypeVar("Answer")
 BACKOFF_SECONDS = 0.25
 MAX_BACKOFF_SECONDS = 8.0
 CONNECT_SECONDS = 10.0
+KEEP_ALIVE_SECONDS = 2.0  # servers close an idle connection after five
 SETTLE_SECONDS = 3.0  # an engine that dies answers with errors for so long before its process ends
-MAX_REPLY_BYTES = 64 * 2**20  # far above any reply; one that never ends must not fill the memory
+MAX_REPLY_BYTES = 64 * 2**20  # far above any reply
 KILLS = 2  # deaths of the engine with a row alone in flight after which the row is set aside
 MAX_FAILED_SHARE = 0.03
 API_KEY = "INVERSE_INSTRUCT_API_KEY"
@@ -130,23 +132,25 @@ class InferenceClient:
         self._gate = QuarantineGate()
         self._slots = asyncio.Semaphore(concurrency)
         self._share = FailedShare(max_failed_share)
-        limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency, keepalive_expiry=2)
-        self._http = httpx.AsyncClient(
-            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
-            limits=limits,
-            headers=authorization(key),
-            trust_env=False,
-        )
+        self._key = key
+        self._http: aiohttp.ClientSession  # it wants a running loop
 
     async def __aenter__(self) -> InferenceClient:
         """Open the connection pool."""
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),  # `_slots` is the limit
+            timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS),
+            headers=authorization(self._key) | {"Accept-Encoding": "identity"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,  # a reply is what is sent, and no larger
+        )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the connection pool; requests in flight are dropped, and the server frees them."""
-        await self._http.aclose()
+        await self._http.close()
 
     @property
     def in_flight(self) -> int:
@@ -297,21 +301,17 @@ class InferenceClient:
         try:
             async with (
                 asyncio.timeout(self._timeout_seconds),
-                self._http.stream("POST", f"{url}/{route}", json=body) as response,
+                self._http.post(f"{url}/{route}", json=body, allow_redirects=False) as response,
             ):
-                content = bytearray()
-                async for part in response.aiter_bytes():
-                    content += part
-                    if len(content) > MAX_REPLY_BYTES:
-                        raise BadReply(f"{url} gave a reply of more than {MAX_REPLY_BYTES} bytes")
+                content = await read_content(response)
+        except aiohttp.ClientError as error:  # before a TimeoutError, which that of a connection also is
+            raise Unavailable(f"{url}: {type(error).__name__} {error}".rstrip()) from error
         except TimeoutError as error:
             raise TooSlow(f"{url} gave no whole reply within {self._timeout_seconds:g} s") from error
-        except httpx.HTTPError as error:
-            raise Unavailable(f"{url}: {type(error).__name__} {error}".rstrip()) from error
         finally:
             self._in_flight[url] -= 1
-        check_status(url, response, bytes(content))
-        return read_reply(url, bytes(content))
+        check_status(url, response.status, response.headers, content)
+        return read_reply(url, content)
 
 
 def base_url(endpoint: str) -> str:
@@ -322,6 +322,20 @@ def base_url(endpoint: str) -> str:
 def endpoint_key() -> str | None:
     """Return the key for the endpoints of the config; it is in no config, so it is in no run directory."""
     return os.environ.get(API_KEY)
+
+
+async def read_content(response: aiohttp.ClientResponse) -> bytes:
+    """Return what a reply holds.
+
+    Raises:
+        BadReply: it is larger than any reply; one that never ends must not fill the memory.
+    """
+    content = bytearray()
+    async for part in response.content.iter_any():
+        content += part
+        if len(content) > MAX_REPLY_BYTES:
+            raise BadReply(f"{response.url.origin()} gave a reply of more than {MAX_REPLY_BYTES} bytes")
+    return bytes(content)
 
 
 def authorization(key: str | None) -> dict[str, str]:
@@ -336,10 +350,13 @@ async def served_name(endpoint: str, key: str | None) -> str:
         ServerError: it does not answer, or serves nothing.
     """
     try:
-        async with httpx.AsyncClient(timeout=10, headers=authorization(key), trust_env=False) as client:
-            reply = (await client.get(f"{base_url(endpoint)}/v1/models")).json()
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(CONNECT_SECONDS), headers=authorization(key)) as http,
+            http.get(f"{base_url(endpoint)}/v1/models", allow_redirects=False) as response,
+        ):
+            reply = json.loads(await read_content(response))
             return str(reply["data"][0]["id"])
-    except (httpx.HTTPError, ValueError, KeyError, IndexError, TypeError) as error:
+    except (aiohttp.ClientError, BadReply, TimeoutError, ValueError, KeyError, IndexError, TypeError) as error:
         raise ServerError(
             f"{endpoint} does not answer as an OpenAI-compatible server ({type(error).__name__}); start "
             "it, or name none to have one started"

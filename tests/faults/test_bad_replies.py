@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import time
 from collections.abc import Callable
@@ -47,6 +48,7 @@ UNUSABLE: dict[str, Reply] = {
     "HTML": status(200, b"<html>busy</html>"),
     "empty": status(200, b""),
     "a list": status(200, b"[]"),
+    "packed, unasked": status(200, gzip.compress(b" " * (65 << 20)), "Content-Encoding: gzip"),
     "deep JSON": status(200, b"[" * 100_000),
     "not UTF-8": status(200, b'{"a": "\xff"}'),
     "no choices": changed(lambda tree: tree.pop("choices")),
@@ -126,6 +128,14 @@ def test_log_probabilities_that_are_none_are_never_taken(bad_server: Make, fault
     with pytest.raises(RequestError) as caught:
         ask(bad_server(NO_SCORES[fault]), score)
     assert caught.value.reason == Reason.BAD_SCORE
+
+
+@pytest.mark.parametrize("code", [301, 302, 307, 308])
+def test_a_server_does_not_name_another_address(bad_server: Make, code: int) -> None:
+    other = bad_server(good)
+    with pytest.raises(ServerError, match=f"answered {code}"):
+        ask(bad_server(status(code, b"", f"Location: {other.url}/v1/completions")), complete)
+    assert other.bodies == []
 
 
 @pytest.mark.usefixtures("quick")
