@@ -55,6 +55,7 @@ if [ ! -e "$environment/complete" ]; then
     touch "$environment/complete"
 fi
 
+unset PYTHONDONTWRITEBYTECODE # or torch and vLLM are compiled anew whenever an engine starts, which doubles its start
 export PATH="$environment/bin:$PATH"
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
 inverse_instruct() { python -m inverse_instruct.cli "$@"; }
