@@ -8,7 +8,7 @@ import importlib.metadata
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -176,7 +176,6 @@ def test_a_password_in_an_endpoint_is_refused_and_not_repeated(section: type, tm
 
 def test_the_key_for_endpoints_is_for_them_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from inverse_instruct.gateway.engines import Engine
-    from inverse_instruct.inference.client import InferenceClient
     from inverse_instruct.inference.connect import connect
     from inverse_instruct.inference.server import VllmServer
 
@@ -187,13 +186,13 @@ def test_the_key_for_endpoints_is_for_them_alone(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(VllmServer, "revive", no_time)
     monkeypatch.setattr("inverse_instruct.inference.connect.GivenServers.common_name", no_time)
 
-    async def keys_of(section: InferenceSection, own: VllmServer | None) -> str | None:
+    async def keys_of(section: InferenceSection, own: Sequence[VllmServer]) -> str | None:
         async with connect(section, own) as client:
             return client._http.headers.get("Authorization")
 
     given = InferenceSection(endpoints=["http://127.0.0.1:9"])
-    assert asyncio.run(keys_of(given, None)) == "Bearer the-key"
-    assert asyncio.run(keys_of(given, server)) is None
+    assert asyncio.run(keys_of(given, [])) == "Bearer the-key"
+    assert asyncio.run(keys_of(given, [server])) is None
     assert Engine(tmp_path, None, "http://127.0.0.1:9").http.headers["authorization"] == "Bearer the-key"
     assert "authorization" not in Engine(tmp_path, server).http.headers
 

@@ -1,4 +1,4 @@
-"""A model for a command on files: the config's endpoints, or a server of our own for as long as it is asked."""
+"""A model for a command on files: the config's endpoints, or servers of our own for as long as they are asked."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.connect import connect
+from inverse_instruct.inference.fleet import fleet
 from inverse_instruct.inference.models import model_digest
 from inverse_instruct.inference.prompts import PromptFormatter
-from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.stages.room import Asked
 
 
@@ -23,22 +23,16 @@ def ask(config: RunConfig, model: Path, output: Path, work: Callable[[Asked], Aw
     async def with_client(client: InferenceClient) -> None:
         await work(Asked(client, formatter, model_digest(model), words.max_model_len))
 
-    async def main() -> None:
-        if section.endpoints:
-            async with connect(section, None) as client:
-                return await with_client(client)
-        server = VllmServer(
-            model,
-            section,
-            max_model_len=words.max_model_len,
-            log=output / "vllm.log",
-            trust_remote_code=words.trust_remote_code,
-        )
-        server.start()
-        try:
-            async with connect(section, server) as client:
-                await with_client(client)
-        finally:
-            server.stop()
+    servers = [] if section.endpoints else fleet(model, words, section, output / "vllm.log")
 
-    asyncio.run(main())
+    async def main() -> None:
+        async with connect(section, servers) as client:
+            await with_client(client)
+
+    try:
+        for server in servers:
+            server.start()
+        asyncio.run(main())
+    finally:
+        for server in servers:
+            server.stop()

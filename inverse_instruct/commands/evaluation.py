@@ -115,5 +115,5 @@ def _asked(config: RunConfig, suite_run: SuiteRun, source: Asker | Mapping[str, 
 
 
 async def _ask_endpoint(config: RunConfig, url: str, judge: Callable[[Asker], Awaitable[None]]) -> None:
-    async with connect(config.inference.model_copy(update={"endpoints": [url]}), None) as client:
+    async with connect(config.inference.model_copy(update={"endpoints": [url]}), []) as client:
         await judge(ChatAsker(client, f"{url} {client.model}"))

@@ -159,21 +159,21 @@ class InferenceSection(Section):
     endpoints: list[Address] = []
     """Base URLs of servers that run the starting model (`http://host:port`); other checkpoints get one of our own."""
     port: Annotated[int, LISTEN] = Field(0, ge=0, le=65535)
-    """Port on 127.0.0.1 for the server we start; 0 takes a free one."""
+    """Port on 127.0.0.1 for the first server that we start, the next ones have the next; 0 takes free ones."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Weights in the engine; `auto`: float32 on CPUs, what the checkpoint says on GPUs."""
     tensor_parallel_size: int = Field(1, ge=1)
     """GPUs that share one copy of the model."""
-    data_parallel_size: int = Field(1, ge=1)
-    """Copies of the model in one server."""
+    data_parallel_size: int | None = Field(None, ge=1)
+    """Copies of the model, each an engine of its own; null: as many as the visible GPUs hold."""
     gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
     """Share of each GPU's memory that the engine may take."""
     cpu_kv_cache_gib: int = Field(2, ge=1)
     """Memory for the key-value cache on CPUs, in GiB."""
-    max_num_seqs: int = Field(64, ge=1)
-    """Sequences that the engine runs at once."""
+    max_num_seqs: int | None = Field(None, ge=1)
+    """Sequences that an engine runs at once; null leaves it to vLLM."""
     concurrency: int = Field(64, ge=1)
-    """Requests that the client keeps in flight, over all endpoints."""
+    """Requests that the client keeps in flight at each engine or endpoint."""
     start_timeout_seconds: float = Field(600, gt=0)
     """How long a server may take to become healthy."""
     request_timeout_seconds: float = Field(600, gt=0)

@@ -53,7 +53,7 @@ async def check_canary(
 
 async def _ask(engine: Engine, model: ModelSection, known: Canary | None) -> Canary:
     async with InferenceClient(
-        [engine.url], engine.model, concurrency=1, timeout_seconds=CANARY_SECONDS, key=engine.key
+        {engine.url: None}, engine.model, concurrency=1, timeout_seconds=CANARY_SECONDS, key=engine.key
     ) as client:
         try:
             if known:

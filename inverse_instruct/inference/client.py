@@ -15,17 +15,18 @@ import logging
 import os
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 
 from inverse_instruct.errors import RequestError, ServerError
 from inverse_instruct.inference.attempts import AttemptFailed, BadReply, Overloaded, TooSlow, Unavailable, check_status
+from inverse_instruct.inference.endpoint import Backend, Endpoint, choose, together
 from inverse_instruct.inference.failures import FailedShare
-from inverse_instruct.inference.quarantine import QuarantineGate
 from inverse_instruct.inference.replies import (
     Completion,
     check_model,
@@ -53,34 +54,13 @@ API_KEY = "INVERSE_INSTRUCT_API_KEY"
 logger = logging.getLogger(__name__)
 
 
-class Backend(Protocol):
-    """What stands behind the endpoints, and can be brought back."""
-
-    @property
-    def starts(self) -> int:
-        """How often it was started; it grows when the engine died and was started again."""
-
-    async def revive(self, *, counted: bool = True) -> None:
-        """Return once it answers, started again if need be.
-
-        Args:
-            counted: whether a restart is one of `inference.max_restarts`.
-
-        Raises:
-            ServerError: it does not come back.
-        """
-
-    def uncount_restart(self, start: int) -> None:
-        """Do not count the restart that followed the start of this number."""
-
-
 @dataclass
 class Attempts:
     """What one request has met so far."""
 
-    failures: dict[str, int]  # by endpoint
+    failures: Counter[Endpoint] = field(default_factory=Counter)
     by_kind: Counter[type[AttemptFailed]] = field(default_factory=Counter)
-    deaths: list[int] = field(default_factory=list)  # starts of the engine that ended with this request in flight
+    deaths: list[tuple[Endpoint, int]] = field(default_factory=list)  # starts that ended with this request in flight
 
     def pause_seconds(self, failed: AttemptFailed) -> float:
         """Count a failed attempt and return how long to wait now.
@@ -98,39 +78,37 @@ class Attempts:
 
 
 class InferenceClient:
-    """Asks one or several equal servers; the endpoint with the fewest requests in flight is next."""
+    """Asks one or several equal servers."""
 
     def __init__(
         self,
-        endpoints: Sequence[str],
+        endpoints: Mapping[str, Backend | None],
         model: str,
         *,
         concurrency: int,
         timeout_seconds: float,
         max_failed_share: float = MAX_FAILED_SHARE,
-        backend: Backend | None = None,
         key: str | None = None,
     ) -> None:
         """Prepare the client; `async with` opens it.
 
         Args:
-            endpoints: base URLs.
+            endpoints: base URL -> what is brought back after a failed attempt there, if it is not well.
             model: name under which the servers know the model.
-            concurrency: requests in flight over all endpoints.
+            concurrency: requests in flight at each endpoint.
             timeout_seconds: limit of one attempt, from its first byte to the last.
             max_failed_share: of the rows, that may fail for good.
-            backend: is brought back after a failed attempt, if it is not well.
             key: sent to all of them as a bearer token, so for endpoints that it was given for alone.
         """
-        self._in_flight = {base_url(url): 0 for url in endpoints}
+        self._endpoints = [Endpoint(base_url(url), backend) for url, backend in endpoints.items()]
         self.model = model
         self._chat_name = ""  # the name in chat replies: of an alias it is not the one that was asked for
         self._unknown: set[str] = set()  # fields that the servers refused
         self._timeout_seconds = timeout_seconds
-        self._backend = backend
-        self._reviving = asyncio.Lock()
-        self._gate = QuarantineGate()
-        self._slots = asyncio.Semaphore(concurrency)
+        self._per_endpoint = concurrency
+        self.concurrency = concurrency * len(self._endpoints)
+        """Requests in flight over all endpoints."""
+        self._slots = asyncio.Semaphore(self.concurrency)
         self._share = FailedShare(max_failed_share)
         self._key = key
         self._http: aiohttp.ClientSession  # it wants a running loop
@@ -152,10 +130,15 @@ class InferenceClient:
         """Close the connection pool; requests in flight are dropped, and the server frees them."""
         await self._http.close()
 
-    @property
-    def in_flight(self) -> int:
-        """Requests that wait for a reply now."""
-        return sum(self._in_flight.values())
+    def in_flight(self, url: str) -> int:
+        """Return how many requests wait for a reply of an endpoint now."""
+        return sum(endpoint.in_flight for endpoint in self._endpoints if endpoint.url == url)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Send the requests that are made within the block to one endpoint, which keeps the prefix that they share."""
+        with together(self._endpoints):
+            yield
 
     async def complete(self, prompt: list[int], sampling: Sampling, seed: int | None = None) -> Completion:
         """Return the model's reply to a prompt of token ids.
@@ -242,25 +225,30 @@ class InferenceClient:
 
     async def _persist(self, route: str, body: dict[str, Any], read: Callable[[dict[str, Any]], Answer]) -> Answer:
         """Send a request until it is answered, or must be given up."""
-        attempts = Attempts(dict.fromkeys(self._in_flight, 0))
+        attempts = Attempts()
         while True:
-            url = min(self._in_flight, key=lambda endpoint: (attempts.failures[endpoint], self._in_flight[endpoint]))
-            async with self._gate.place(alone=bool(attempts.deaths)):
-                start = self._backend.starts if self._backend else 0
+            endpoint = self._next(attempts)
+            async with endpoint.gate.place(alone=bool(attempts.deaths)):
+                start = endpoint.starts
                 sent = {name: value for name, value in body.items() if name not in self._unknown}
                 try:
-                    return read(await self._send(url, route, sent))
+                    return read(await self._send(endpoint, route, sent))
                 except RequestError as error:
                     if not self._leave_out(str(error), sent):
                         raise
                     continue
                 except AttemptFailed as caught:
                     failed = caught
-                attempts.failures[url] += 1
-                died = await self._revive(failed, attempts, start)
+                attempts.failures[endpoint] += 1
+                died = await self._revive(endpoint, failed, attempts, start)
             if not died:
                 await asyncio.sleep(attempts.pause_seconds(failed))
-                self._blame(failed, attempts, start)  # an engine may die a moment after its error
+                self._blame(endpoint, failed, attempts, start)  # an engine may die a moment after its error
+
+    def _next(self, attempts: Attempts) -> Endpoint:
+        """Return where a request goes now; a suspect goes where an engine has died of it, and endangers no other."""
+        suspecting = [endpoint for endpoint, _ in attempts.deaths if not endpoint.is_lost]
+        return choose(suspecting[-1:] or self._endpoints, attempts.failures, self._per_endpoint)
 
     def _leave_out(self, refusal: str, sent: dict[str, Any]) -> bool:
         """Tell whether a server refused a field that it does not know; nobody is sent that one any more."""
@@ -272,32 +260,46 @@ class InferenceClient:
         self._unknown |= unknown
         return bool(unknown)
 
-    async def _revive(self, failed: AttemptFailed, attempts: Attempts, start: int) -> bool:
-        """Bring the backend back after a failed attempt; tell whether it died with this request in flight."""
-        if self._backend is None or isinstance(failed, BadReply | Overloaded):
+    async def _revive(self, endpoint: Endpoint, failed: AttemptFailed, attempts: Attempts, start: int) -> bool:
+        """Bring the backend back after a failed attempt; tell whether it died with this request in flight.
+
+        Raises:
+            ServerError: it does not come back, and no other one is left.
+        """
+        if endpoint.backend is None or isinstance(failed, BadReply | Overloaded):
             return False
         if attempts.deaths:
             await asyncio.sleep(SETTLE_SECONDS)  # before another row is sent, which would be blamed
-        async with self._reviving:
-            await self._backend.revive(counted=not attempts.deaths)
-        return self._blame(failed, attempts, start)
+        async with endpoint.reviving:
+            try:
+                await endpoint.backend.revive(counted=not attempts.deaths)
+            except ServerError as error:
+                if all(other.is_lost or other.backend is endpoint.backend for other in self._endpoints):
+                    raise
+                endpoint.is_lost = True
+                logger.warning("%s is left out from now on: %s", endpoint.url, error)
+        return self._blame(endpoint, failed, attempts, start)
 
-    def _blame(self, failed: AttemptFailed, attempts: Attempts, start: int) -> bool:
+    def _blame(self, endpoint: Endpoint, failed: AttemptFailed, attempts: Attempts, start: int) -> bool:
         """Tell whether the backend is another than the one on which this attempt failed; note its death if so."""
-        if self._backend is None or isinstance(failed, BadReply | Overloaded) or self._backend.starts == start:
+        if endpoint.backend is None or isinstance(failed, BadReply | Overloaded):
             return False
-        attempts.deaths.append(start)
+        if endpoint.starts == start and not endpoint.is_lost:
+            return False
+        attempts.deaths.append((endpoint, start))
         if len(attempts.deaths) > KILLS:
-            for death in attempts.deaths:  # another row may have noticed one first, and had it counted
-                self._backend.uncount_restart(death)
+            for where, death in attempts.deaths:  # another row may have noticed one first, and had it counted
+                if where.backend:
+                    where.backend.uncount_restart(death)
             raise RequestError(
                 f"the engine died {KILLS} times with nothing but this row in flight: {failed}", Reason.KILLS_ENGINE
             )
         return True
 
-    async def _send(self, url: str, route: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def _send(self, endpoint: Endpoint, route: str, body: dict[str, Any]) -> dict[str, Any]:
         """Make one attempt; return the reply's JSON."""
-        self._in_flight[url] += 1
+        url = endpoint.url
+        endpoint.in_flight += 1
         try:
             async with (
                 asyncio.timeout(self._timeout_seconds),
@@ -309,7 +311,7 @@ class InferenceClient:
         except TimeoutError as error:
             raise TooSlow(f"{url} gave no whole reply within {self._timeout_seconds:g} s") from error
         finally:
-            self._in_flight[url] -= 1
+            endpoint.in_flight -= 1
         check_status(url, response.status, response.headers, content)
         return read_reply(url, content)
 

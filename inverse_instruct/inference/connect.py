@@ -1,4 +1,4 @@
-"""A client to what the config names: a server of ours, watched, or endpoints that somebody else runs.
+"""A client to what the config names: servers of ours, watched, or endpoints that somebody else runs.
 
 Enters: the `inference` section. Leaves: a client that is ready to ask, for the length of a `with` block. The key of the
 environment is for the section's endpoints alone.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from inverse_instruct.config.sections import InferenceSection
 from inverse_instruct.errors import ServerError
-from inverse_instruct.inference.client import Backend, InferenceClient, endpoint_key, served_name
+from inverse_instruct.inference.client import InferenceClient, endpoint_key, served_name
+from inverse_instruct.inference.endpoint import Backend
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.inference.watch import watch
 
@@ -65,35 +67,36 @@ class GivenServers:
 
 
 @asynccontextmanager
-async def connect(section: InferenceSection, server: VllmServer | None) -> AsyncIterator[InferenceClient]:
-    """Yield a client to a server that was started, or (None) to the section's endpoints.
+async def connect(section: InferenceSection, servers: Sequence[VllmServer]) -> AsyncIterator[InferenceClient]:
+    """Yield a client to servers of one model that were started, or (if there are none) to the section's endpoints.
 
     Raises:
-        ServerError: it does not answer, or does not stay up.
+        ServerError: they do not answer, or do not stay up.
     """
-    if server is None:
+    if not servers:
         given = GivenServers(section.endpoints, section.start_timeout_seconds)
-        async with _client(section, section.endpoints, await given.common_name(), given, endpoint_key()) as client:
+        backends = dict.fromkeys(section.endpoints, given)
+        async with _client(section, backends, await given.common_name(), endpoint_key()) as client:
             yield client
         return
-    await server.revive()  # it may be killed while it starts, like at any other time
-    async with _client(section, [server.url], server.name, server) as client:
-        watching = asyncio.create_task(watch(server, lambda: client.in_flight))
+    await asyncio.gather(*(server.revive() for server in servers))  # they may be killed while they start, as ever
+    async with _client(section, {server.url: server for server in servers}, servers[0].name) as client:
+        watching = [asyncio.create_task(watch(each, partial(client.in_flight, each.url))) for each in servers]
         try:
             yield client
         finally:
-            watching.cancel()
+            for task in watching:
+                task.cancel()
 
 
 def _client(
-    section: InferenceSection, urls: Sequence[str], name: str, backend: Backend, key: str | None = None
+    section: InferenceSection, backends: Mapping[str, Backend], name: str, key: str | None = None
 ) -> InferenceClient:
     return InferenceClient(
-        urls,
+        backends,
         name,
         concurrency=section.concurrency,
         max_failed_share=section.max_failed_share,
         timeout_seconds=section.request_timeout_seconds,
-        backend=backend,
         key=key,
     )

@@ -6,6 +6,7 @@ the weights fit into memory.
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any
@@ -22,12 +23,19 @@ def machine_problems(section: InferenceSection) -> Iterator[str]:
     """Yield what this machine lacks for the engine, whatever the model."""
     if find_spec("vllm") is None:
         yield "inference: vLLM is not installed here; install this package with its extra `cpu` or `gpu`"
-    gpus, wanted = gpu_count(), section.tensor_parallel_size * section.data_parallel_size
-    if wanted > max(1, gpus):
+    gpus, copies = gpu_count(), section.data_parallel_size or 1
+    wanted = section.tensor_parallel_size * copies
+    if not gpus and not importlib.metadata.version("torch").endswith("+cpu"):
+        yield (
+            "inference: torch and vLLM are built for GPUs here, but none can be used; look at the driver "
+            "(nvidia-smi), at what the container is given (--gpus all) and at CUDA_VISIBLE_DEVICES, or install the "
+            "extra `cpu`"
+        )
+    elif wanted > max(1, gpus):
         have = f"{gpus} are here" if gpus else "none is here"
         yield (
-            f"inference.tensor_parallel_size: {section.tensor_parallel_size} times data_parallel_size "
-            f"{section.data_parallel_size} takes {wanted} GPUs, but {have}; lower them"
+            f"inference.tensor_parallel_size: {section.tensor_parallel_size} times data_parallel_size {copies} takes "
+            f"{wanted} GPUs, but {have}; lower them"
         )
 
 
@@ -57,5 +65,5 @@ def _problems_on_cpu(section: InferenceSection, config: Mapping[str, Any], max_m
             f"model.max_model_len {max_model_len} tokens, which takes {per_token * max_model_len / 2**30:.1f} GiB; "
             "raise the one or lower the other"
         )
-    if section.max_num_seqs > (tokens := max(max_model_len, BATCHED_TOKENS_ON_CPU)):
+    if (section.max_num_seqs or 1) > (tokens := max(max_model_len, BATCHED_TOKENS_ON_CPU)):
         yield f"inference.max_num_seqs: {section.max_num_seqs} are more than {tokens}, the tokens of one step; lower it"

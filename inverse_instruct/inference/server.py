@@ -183,8 +183,6 @@ class VllmServer:
             str(port),
             "--max-model-len",
             str(self._max_model_len),
-            "--max-num-seqs",
-            str(section.max_num_seqs),
             "--enable-prefix-caching",
             "--shutdown-timeout",
             "5",
@@ -203,7 +201,9 @@ class VllmServer:
         else:
             command += ["--dtype", section.dtype, "--gpu-memory-utilization", str(section.gpu_memory_utilization)]
             command += ["--tensor-parallel-size", str(section.tensor_parallel_size)]
-            command += ["--data-parallel-size", str(section.data_parallel_size)]
+            command += ["--hf-overrides", '{"head_dtype": "float32"}']  # steps of a bf16 head tie scores
+        if section.max_num_seqs:
+            command += ["--max-num-seqs", str(section.max_num_seqs)]
         if self._trust_remote_code:
             command.append("--trust-remote-code")
         return command + section.extra_arguments + self._arguments

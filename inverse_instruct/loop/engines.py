@@ -1,12 +1,13 @@
-"""The one engine of a run: which model it runs, when it starts and when it makes room.
+"""The engines of a run: which model they run, when they start and when they make room.
 
-Enters: a model folder and a piece of work. Leaves: what the work gives, with a client to a server of that model; the
-server stays for the next piece. Endpoints of the config serve the model that a run starts from, and no other.
+Enters: a model folder and a piece of work. Leaves: what the work gives, with a client to servers of that model; the
+servers stay for the next piece. Endpoints of the config serve the model that a run starts from, and no other.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,62 +16,60 @@ from typing import TypeVar
 from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.connect import connect
+from inverse_instruct.inference.fleet import describe, fleet
 from inverse_instruct.inference.models import model_digest
 from inverse_instruct.inference.server import VllmServer
 
 Result = TypeVar("Result")
 
+logger = logging.getLogger(__name__)
+
 
 class Engines:
-    """Starts and ends the run's server."""
+    """Starts and ends the run's servers."""
 
     def __init__(self, config: RunConfig, logs: Path, given: Path | None, on_event: Callable[[str], None]) -> None:
         """Start nothing yet.
 
         Args:
             config: of the run.
-            logs: folder for the server's logs.
+            logs: folder for the servers' logs.
             given: the model that the config's endpoints serve, if it names any.
             on_event: told of restarts.
         """
         self._config, self._logs, self._on_event = config, logs, on_event
         self._given = given if config.inference.endpoints else None
-        self._server: VllmServer | None = None
+        self._servers: list[VllmServer] = []
 
     def ask(self, model: Path, work: Callable[[InferenceClient], Awaitable[Result]]) -> Result:
-        """Run a piece of work with a client to a server for the model."""
+        """Run a piece of work with a client to servers for the model."""
 
         async def main() -> Result:
-            async with connect(self._config.inference, None if model == self._given else self.start(model)) as client:
+            async with connect(self._config.inference, [] if model == self._given else self.start(model)) as client:
                 return await work(client)
 
         return asyncio.run(main())
 
     def prepare(self, model: Path) -> None:
-        """Let a server for the model load while other work is done."""
+        """Let servers for the model load while other work is done."""
         if model != self._given:
             self.start(model)
 
-    def start(self, model: Path) -> VllmServer:
-        """Return the server, started for this model unless it runs it already."""
-        if self._server and self._server.alive and self._server.name == model_digest(model):
-            return self._server
-        self.stop()
-        log = self._logs / f"vllm-{time.strftime('%Y%m%d-%H%M%S')}.log"
-        server = VllmServer(
-            model,
-            self._config.inference,
-            max_model_len=self._config.model.max_model_len,
-            log=log,
-            trust_remote_code=self._config.model.trust_remote_code,
-        )
-        server.on_event = self._on_event
-        server.start()
-        self._server = server
-        return server
+    def start(self, model: Path) -> list[VllmServer]:
+        """Return the servers, started for this model unless they run it already."""
+        if not any(server.alive and server.name == model_digest(model) for server in self._servers):
+            self.stop()
+            section = self._config.inference
+            log = self._logs / f"vllm-{time.strftime('%Y%m%d-%H%M%S')}.log"
+            self._servers = fleet(model, self._config.model, section, log)
+            logger.info("%s", describe(section))
+            for server in self._servers:
+                server.on_event = self._on_event
+                server.start()
+        return self._servers
 
     def stop(self) -> None:
-        """End the server, if there is one."""
-        if self._server:
-            self._server.stop()
-            self._server = None
+        """End the servers, if there are any."""
+        for server in self._servers:
+            server.stop()
+        self._servers = []

@@ -322,7 +322,13 @@ class Room:
 
     async def each(self, groups: Iterable[Any], work: Callable[[Any], Any]) -> AsyncIterator[Any]:
         """Yield what becomes of each group in the order of the groups, many of them being worked on at once."""
-        async for outcome in stream_in_order(groups, work, self.config.inference.concurrency):
+        client = self.model.client
+
+        async def at_home(group: Any) -> Any:
+            with client.together():
+                return await work(group)
+
+        async for outcome in stream_in_order(groups, at_home, client.concurrency):
             yield outcome
 
     # -- the end -----------------------------------------------------------------------------------------------------

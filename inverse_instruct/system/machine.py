@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 from inverse_instruct.errors import ServerError
@@ -18,15 +20,48 @@ INTEL_OPENMP = Path(sys.prefix, "lib", "libiomp5.so")
 
 def gpu_count() -> int:
     """Return the number of GPUs that this process may use; 0 with a CPU build of torch."""
+    return len(gpus())
+
+
+def gpus() -> list[str]:
+    """Return what CUDA_VISIBLE_DEVICES may list for each GPU that this process may use; [] with a CPU build of torch.
+
+    A slice of a GPU (MIG) is one of its own. Where there is no `nvidia-smi`, as in some containers, torch is asked.
+    """
     if importlib.metadata.version("torch").endswith("+cpu"):
-        return 0
+        return []
     visible = visible_devices()
     if visible is not None:
-        return len(visible)
+        return visible
     if shutil.which("nvidia-smi") is None:
-        return 0
+        return [str(number) for number in range(_devices_of_torch())]
+    return [device for device, _ in _listed()]
+
+
+def gpu_names() -> list[str]:
+    """Return the names of this machine's GPUs, as `nvidia-smi` tells them."""
+    return [name for _, name in _listed()] if shutil.which("nvidia-smi") else []
+
+
+def _listed() -> list[tuple[str, str]]:
+    """Return (number or MIG's UUID, name) of each device in the list of `nvidia-smi`."""
     listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
-    return len([line for line in listing.stdout.splitlines() if line.startswith("GPU ")])
+    found: list[tuple[str, str]] = []
+    slices: dict[str, list[tuple[str, str]]] = {}
+    for line in listing.stdout.splitlines():
+        if gpu := re.match(r"GPU (\d+): (.*?) \(UUID", line):
+            found.append((gpu[1], gpu[2]))
+            slices[gpu[1]] = []
+        elif found and (part := re.match(r"\s+MIG (\S+) .*UUID: (MIG-[^)]+)\)", line)):
+            slices[found[-1][0]].append((part[2], f"{found[-1][1]} MIG {part[1]}"))
+    return [device for number, name in found for device in slices[number] or [(number, name)]]
+
+
+@cache
+def _devices_of_torch() -> int:
+    code = "import torch; print(torch.cuda.device_count())"
+    counted = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    return int(counted.stdout) if counted.returncode == 0 else 0
 
 
 def visible_devices() -> list[str] | None:

@@ -14,13 +14,14 @@ import asyncio
 import sys
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from inverse_instruct.cli import main as inverse_instruct
 from inverse_instruct.config.sections import InferenceSection
 from inverse_instruct.inference import connect
-from inverse_instruct.inference.client import Backend, InferenceClient
+from inverse_instruct.inference.client import InferenceClient
+from inverse_instruct.inference.endpoint import Backend
 from inverse_instruct.store.files import file_digest
 from tests.faults.faulty_proxy import FaultyProxy
 
@@ -57,12 +58,13 @@ def put_proxies_before_servers(share: float) -> list[FaultyProxy]:
     client = connect._client
 
     def client_of_proxy(
-        section: InferenceSection, urls: Sequence[str], name: str, backend: Backend, key: str | None = None
+        section: InferenceSection, backends: Mapping[str, Backend], name: str, key: str | None = None
     ) -> InferenceClient:
-        proxy = FaultyProxy(urls[0], share=share, seed=len(proxies) + 1)
+        [(url, backend)] = backends.items()
+        proxy = FaultyProxy(url, share=share, seed=len(proxies) + 1)
         asyncio.run_coroutine_threadsafe(proxy.__aenter__(), loop).result()
         proxies.append(proxy)
-        return client(section, [proxy.url], name, backend, key)
+        return client(section, {proxy.url: backend}, name, key)
 
     connect._client = client_of_proxy
     return proxies

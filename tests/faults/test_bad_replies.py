@@ -87,7 +87,7 @@ NO_SCORES: dict[str, Reply] = {
 def ask(server: BadServer, work: Callable[[InferenceClient], Any], **options: Any) -> Any:
     async def main() -> Any:
         settings = {"concurrency": 4, "timeout_seconds": 5} | options
-        async with InferenceClient([server.url], "m", **settings) as client:
+        async with InferenceClient({server.url: None}, "m", **settings) as client:
             return await work(client)
 
     return asyncio.run(main())

@@ -61,7 +61,7 @@ def load(
         return reply.text
 
     async def main() -> list[str]:
-        async with connect(section, server) as client:
+        async with connect(section, [server]) as client:
             texts = await asyncio.gather(*(one(client, number) for number in range(ROWS)))
             times["done"] = time.monotonic()
             return texts
@@ -116,7 +116,7 @@ def test_a_row_that_kills_a_real_engine_is_set_aside(tiny_model: Path, tmp_path:
     poison = [random.Random(0).randrange(100, 40_000) for _ in range(400)]
 
     async def main() -> list[str | BaseException]:
-        async with connect(section, server) as client:
+        async with connect(section, [server]) as client:
             rows = [[number + 10] * 8 for number in range(15)]
             rows.insert(5, poison)
             began = time.monotonic()

@@ -52,7 +52,7 @@ def generate(server: BadServer, model: Path, folder: Path, rows: list[Snippet], 
 
     async def main() -> list[Manifest]:
         inference = InferenceSection(endpoints=[server.url], concurrency=8, **section)
-        async with connect(inference, None) as client:
+        async with connect(inference, []) as client:
             options: dict[str, Any] = {
                 "asked": Asked(client, PromptFormatter(model, "chat"), "m", 1024),
                 "inference": inference,
@@ -179,7 +179,7 @@ def evaluate(server: BadServer, model: Path, folder: Path) -> Manifest:
     room = room_of(EVALUATE, folder)
 
     async def main() -> Manifest:
-        async with InferenceClient([server.url], "m", concurrency=4, timeout_seconds=5) as client:
+        async with InferenceClient({server.url: None}, "m", concurrency=4, timeout_seconds=5) as client:
             asker = TokenAsker(client, PromptFormatter(model, "chat"), "m")
             await Evaluation(section, SummarizeSection(), folder, seed=0).run(asker, room)
             return room.finish()

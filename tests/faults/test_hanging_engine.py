@@ -165,7 +165,7 @@ def test_endpoints_must_serve_the_same_model(bad_server: Callable[..., BadServer
     servers = [bad_server(good), bad_server(good, models=other)]
 
     async def main(*urls: str) -> None:
-        async with connect(InferenceSection(endpoints=list(urls)), None):
+        async with connect(InferenceSection(endpoints=list(urls)), []):
             raise AssertionError("never here")
 
     with pytest.raises(ServerError, match="do not serve the same model.*'m'.*'other'"):
@@ -184,7 +184,7 @@ def test_an_endpoint_that_is_away_is_waited_for(
     section = InferenceSection(endpoints=[server.url], start_timeout_seconds=1.0)
 
     async def main() -> str:
-        async with connect(section, None) as client:
+        async with connect(section, []) as client:
             server.away = True
             if comes_back:
                 asyncio.get_running_loop().call_later(0.5, setattr, server, "away", False)
@@ -201,7 +201,7 @@ def test_one_of_two_endpoints_is_enough(bad_server: Callable[..., BadServer]) ->
     servers = [bad_server(good), bad_server(good)]
 
     async def main() -> list[str]:
-        async with connect(InferenceSection(endpoints=[server.url for server in servers]), None) as client:
+        async with connect(InferenceSection(endpoints=[server.url for server in servers]), []) as client:
             servers[0].away = True
             return [
                 reply.text

@@ -86,7 +86,7 @@ class Engine:
 def ask_all(engine: Engine) -> list[Any]:
     async def main() -> list[Any]:
         url = engine.server.url
-        async with InferenceClient([url], "m", concurrency=8, timeout_seconds=5, backend=engine) as client:
+        async with InferenceClient({url: engine}, "m", concurrency=8, timeout_seconds=5) as client:
             return await asyncio.gather(
                 *(client.complete([number], Sampling(5)) for number in range(ROWS)), return_exceptions=True
             )

@@ -42,7 +42,7 @@ SNIPPETS = [
 
 async def generate(urls: list[str], model: Path, folder: Path) -> list[Manifest]:
     inference = InferenceSection(endpoints=urls, concurrency=16)
-    async with connect(inference, None) as client:
+    async with connect(inference, []) as client:
         options: dict[str, Any] = {
             "asked": Asked(client, PromptFormatter(model, "chat"), client.model, 1024),
             "inference": inference,
@@ -62,7 +62,7 @@ def test_every_row_gets_its_own_reply(bad_server: Callable[..., BadServer], monk
     async def main() -> FaultyProxy:
         async with (
             FaultyProxy(upstream.url, share=0.1, seed=1) as proxy,
-            connect(InferenceSection(endpoints=[proxy.url], concurrency=16), None) as client,
+            connect(InferenceSection(endpoints=[proxy.url], concurrency=16), []) as client,
         ):
             replies = await asyncio.gather(*(client.complete([number], Sampling(5)) for number in range(400)))
             assert [reply.text for reply in replies] == [f" of {number}" for number in range(400)]

@@ -77,7 +77,7 @@ def server(smollm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[V
 
 
 def open_client(server: VllmServer, *, concurrency: int = 16) -> InferenceClient:
-    return InferenceClient([server.url], server.name, concurrency=concurrency, timeout_seconds=300, backend=server)
+    return InferenceClient({server.url: server}, server.name, concurrency=concurrency, timeout_seconds=300)
 
 
 def test_a_generation_config_decides_nothing(server: VllmServer) -> None:

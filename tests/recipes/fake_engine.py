@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,9 @@ class Killed(BaseException):
 
 class FakeClient:
     """Answers at once; dies before the reply after `lives` of them."""
+
+    concurrency = 64
+    together = nullcontext
 
     def __init__(self, lives: int | None) -> None:
         self.lives, self.replies = lives, 0

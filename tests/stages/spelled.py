@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from inverse_instruct.errors import ModelError, TextError
 from inverse_instruct.inference.client import InferenceClient
@@ -69,10 +70,15 @@ class NotingClient(InferenceClient):
         reply: Callable[[str, int], str] = lambda prompt, seed: "",
         logprobs: Callable[[str], list[float]] = lambda prompt: [-1.0, -2.0],
     ) -> None:
+        self.concurrency = 64
         self._reply, self._logprobs = reply, logprobs
         self.asked: list[tuple[str, int]] = []
         self.judged: list[tuple[list[str], list[int]]] = []
         self.measured: list[tuple[str, int]] = []
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        yield
 
     async def complete(self, prompt: list[int], sampling: Sampling, seed: int | None = None) -> Completion:
         assert seed is not None, "a reply without a seed is another one each time"

@@ -303,7 +303,9 @@ def rows(folder: Path) -> tuple[Any, ...]:
 @pytest.mark.parametrize(("concurrency", "luck"), [(1, 0), (3, 1), (64, 2)])
 def test_concurrency_and_luck_change_nothing(tmp_path: Path, concurrency: int, luck: int) -> None:
     play(tmp_path / "a", client=SlowClient(7))
-    play(tmp_path / "b", client=SlowClient(luck), inference={"concurrency": concurrency})
+    other = SlowClient(luck)
+    other.concurrency = concurrency
+    play(tmp_path / "b", client=other)
     assert rows(tmp_path / "a") == rows(tmp_path / "b")
     assert rows(tmp_path / "a")[0]
 
@@ -318,8 +320,9 @@ def test_a_kill_after_every_reply_changes_nothing_and_asks_nothing_twice(
     asked = kills = 0
     while True:
         client = SlowClient(kills, lives=1)
+        client.concurrency = 1
         try:
-            play(tmp_path / "killed", client=client, inference={"concurrency": 1}, **section)
+            play(tmp_path / "killed", client=client, **section)
             break
         except KeyboardInterrupt:
             kills, asked = kills + 1, asked + client.replies

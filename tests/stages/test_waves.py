@@ -12,6 +12,7 @@ import pytest
 from inverse_instruct.stages.select import SELECT
 from inverse_instruct.stages.waves import in_waves
 from tests.playing import room_of
+from tests.stages.spelled import NotingClient, model_of
 
 
 @pytest.mark.parametrize("concurrency", [1, 3, 64])
@@ -32,7 +33,9 @@ def test_a_wave_sees_what_came_before_it_and_nothing_else(tmp_path: Path, concur
         return f"{number} knows {known}"
 
     async def play() -> None:
-        room = room_of(SELECT, tmp_path, inference={"concurrency": concurrency})
+        room = room_of(SELECT, tmp_path)
+        room.asked = model_of(NotingClient())
+        room.asked.client.concurrency = concurrency
         async for answer in in_waves(room, questions(), 4, ask):
             pool.append(answer)
 

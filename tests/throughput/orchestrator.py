@@ -101,7 +101,7 @@ def played(stage: Stage, config: RunConfig, folder: Path, inputs: dict[str, Any]
     room = Room(stage, config, Place(folder, 1, 0, folder), inputs)
 
     async def ask() -> None:
-        async with connect(config.inference, None) as client:
+        async with connect(config.inference, []) as client:
             formatter = PromptFormatter(model, config.model.prompt_format)
             room.asked = Asked(client, formatter, model_digest(model), config.model.max_model_len)
             await work([room])

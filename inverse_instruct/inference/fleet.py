@@ -1,0 +1,57 @@
+"""The engines of one model: one on each group of GPUs, or one on the CPUs.
+
+Enters: the `inference` section and a model folder. Leaves: servers that are not started yet, each with GPUs of its own,
+each an endpoint of its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from inverse_instruct.config.sections import InferenceSection, ModelSection
+from inverse_instruct.inference.server import VllmServer
+from inverse_instruct.system.machine import gpu_names, gpus
+
+
+def device_groups(section: InferenceSection) -> list[list[str]]:
+    """Return the GPUs of each engine, as CUDA_VISIBLE_DEVICES names them; [[]] is one engine on the CPUs."""
+    devices, size = gpus(), section.tensor_parallel_size
+    copies = section.data_parallel_size or max(1, len(devices) // size)
+    return [devices[number * size : (number + 1) * size] for number in range(copies)] if devices else [[]]
+
+
+def describe(section: InferenceSection) -> str:
+    """Return in words which engines there will be, and what they leave idle."""
+    groups = device_groups(section)
+    if groups == [[]]:
+        return "no GPU: 1 engine on the CPUs"
+    count, used = len(gpus()), sum(map(len, groups))
+    names = " and ".join(f"{number} × {name}" for name, number in Counter(gpu_names()).items())
+    here = names or f"{count} GPU{'s' * (count > 1)}"
+    size = section.tensor_parallel_size
+    engines = f"{len(groups)} engine{'s' * (len(groups) > 1)} of {size} GPU{'s' * (size > 1)}"
+    return f"{here}: {engines}" + (f"; {count - used} of {count} GPUs are left idle" if used < count else "")
+
+
+def fleet(model: Path, words: ModelSection, section: InferenceSection, log: Path) -> list[VllmServer]:
+    """Return the engines of a model.
+
+    Args:
+        model: local model folder.
+        words: how models are spoken to.
+        section: how engines are run.
+        log: file that takes the output of the first one; the others' stand beside it.
+    """
+    groups = device_groups(section)
+    return [
+        VllmServer(
+            model,
+            section.model_copy(update={"port": section.port and section.port + number}),
+            max_model_len=words.max_model_len,
+            log=log if number == 0 else log.with_stem(f"{log.stem}-{number}"),
+            trust_remote_code=words.trust_remote_code,
+            environment={"CUDA_VISIBLE_DEVICES": ",".join(devices)} if devices else {},
+        )
+        for number, devices in enumerate(groups)
+    ]
