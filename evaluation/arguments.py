@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from evaluation.syntax import NO_PROGRAM, read_tree
+
 Draw = Callable[[random.Random], object]
 
 _WORDS = [
@@ -57,8 +59,8 @@ class Signature:
 def functions_of(code: str) -> dict[str, Signature]:
     """Return the outermost functions of a module that can be called with positional arguments, by name."""
     try:
-        body = ast.parse(code).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        body = read_tree(code).body
+    except NO_PROGRAM:
         return {}
     return {node.name: _signature(node) for node in body if isinstance(node, ast.FunctionDef) and _can_be_called(node)}
 

@@ -7,12 +7,12 @@ text that does not parse, and other languages, are compared without their white 
 
 import ast
 import builtins
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
 
 from evaluation.suite import Sample
+from evaluation.syntax import NO_PROGRAM, read_tree
 
 _KEPT_NAMES = frozenset(dir(builtins))
 
@@ -41,11 +41,8 @@ def diversity(samples: Iterable[Sample]) -> Diversity:
 def normalized(solution: str) -> str:
     """Return a text that is equal for solutions that differ in names, comments, docstrings and layout alone."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what the compiler says of a model's code is no concern of ours
-            tree = ast.parse(solution)
-        return ast.dump(_Renamed().visit(tree))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.dump(_Renamed().visit(read_tree(solution)))
+    except NO_PROGRAM:
         return "".join(solution.split())
 
 

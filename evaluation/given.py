@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from evaluation.syntax import NO_PROGRAM, read_tree
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -26,8 +28,8 @@ class Given:
 def given_by(reference: str, tests: str) -> Given:
     """Return what the reference gives the tests, nothing where it is no Python."""
     try:
-        body = ast.parse(reference).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        body = read_tree(reference).body
+    except NO_PROGRAM:
         return Given()
     used = set(re.findall(r"\w+", tests))
     imports, classes, names = [], set(), set()

@@ -16,7 +16,6 @@ those of DS-1000 are, runs what it judges in the process of its tests. Then a pr
 call, or that finds the token by searching the process's memory.
 """
 
-import ast
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -24,6 +23,7 @@ from evaluation.execution import open_sandbox
 from evaluation.programs import Script, ScriptResult
 from evaluation.sandbox_process import Runtime
 from evaluation.suite import Examiner, Execution, Sample, Verdict
+from evaluation.syntax import NO_PROGRAM, read_tree
 
 __all__ = ["Script", "ScriptResult", "script_examiner", "with_helpers"]
 
@@ -50,7 +50,7 @@ def script_examiner(
 def with_helpers(prompt: str, entry_point: str, tests: str) -> str:
     """Return tests that find the functions which a prompt defines as the prompt defines them, but for the one asked."""
     try:
-        names = {getattr(node, "name", None) for node in ast.parse(prompt).body}
-    except SyntaxError:
+        names = {getattr(node, "name", None) for node in read_tree(prompt).body}
+    except NO_PROGRAM:
         return tests
     return f"{prompt}\ndel {entry_point}\n{tests}" if entry_point in names else f"{prompt}\n{tests}"

@@ -7,12 +7,12 @@ Not guaranteed: that a line of prose is not Python; "import this" is both.
 
 import ast
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice, pairwise
 
 from evaluation.data_flow import Statement, read_statement
+from evaluation.syntax import NO_PROGRAM, read_tree
 
 _MOST_CHARACTERS = 100_000
 """Longer texts are not read: no answer is so long, and parsing takes memory many times the length."""
@@ -42,10 +42,8 @@ def parse(text: str) -> ast.Module | None:
     if len(text) > _MOST_CHARACTERS:
         return None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what the compiler says of a model's code is no concern of ours
-            return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return read_tree(text)
+    except NO_PROGRAM:
         return None
 
 

@@ -18,6 +18,7 @@ from evaluation.rows import Row, content_digest
 from evaluation.sanitize import extract_code, extract_readings
 from evaluation.scripts import Script, script_examiner
 from evaluation.suite import Examiner, Execution, Prompt, Sample
+from evaluation.syntax import NO_PROGRAM, read_tree
 from evaluation.texts import TaskTexts, texts_of
 
 _ORIGIN = Origin(
@@ -143,7 +144,7 @@ def _task(row: Row, full: bool) -> Task:
     assertions = _texts(row, "test_list")
     try:
         names = _names(code, "\n".join([setup, *assertions]))
-    except SyntaxError as error:
+    except NO_PROGRAM as error:
         raise BenchmarkError(f"{row.where}: code or test_list: not Python: {error}") from None
     if not names:
         raise BenchmarkError(f"{row.where}: test_list: uses nothing that code defines")
@@ -160,8 +161,8 @@ def _texts(row: Row, name: str) -> tuple[str, ...]:
 
 def _names(code: str, tests: str) -> tuple[str, ...]:
     """Return what `code` defines and `tests` use, functions before classes."""
-    used = {node.id for node in ast.walk(ast.parse(tests)) if isinstance(node, ast.Name)}
-    body = ast.parse(code).body
+    used = {node.id for node in ast.walk(read_tree(tests)) if isinstance(node, ast.Name)}
+    body = read_tree(code).body
     functions = [item.name for item in body if isinstance(item, ast.FunctionDef) and item.name in used]
     classes = [item.name for item in body if isinstance(item, ast.ClassDef) and item.name in used]
     return tuple(dict.fromkeys(functions + classes))

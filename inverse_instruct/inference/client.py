@@ -60,6 +60,7 @@ class Attempts:
 
     failures: Counter[Endpoint] = field(default_factory=Counter)
     by_kind: Counter[type[AttemptFailed]] = field(default_factory=Counter)
+    last: tuple[Endpoint, AttemptFailed, int] | None = None  # the last failure, where its start did not end with it
     deaths: list[tuple[Endpoint, int]] = field(default_factory=list)  # starts that ended with this request in flight
 
     def pause_seconds(self, failed: AttemptFailed) -> float:
@@ -100,15 +101,15 @@ class InferenceClient:
             max_failed_share: of the rows, that may fail for good.
             key: sent to all of them as a bearer token, so for endpoints that it was given for alone.
         """
-        self._endpoints = [Endpoint(base_url(url), backend) for url, backend in endpoints.items()]
+        self._endpoints = [
+            Endpoint(base_url(url), backend, asyncio.Semaphore(concurrency)) for url, backend in endpoints.items()
+        ]
         self.model = model
         self._chat_name = ""  # the name in chat replies: of an alias it is not the one that was asked for
         self._unknown: set[str] = set()  # fields that the servers refused
         self._timeout_seconds = timeout_seconds
-        self._per_endpoint = concurrency
         self.concurrency = concurrency * len(self._endpoints)
         """Requests in flight over all endpoints."""
-        self._slots = asyncio.Semaphore(self.concurrency)
         self._share = FailedShare(max_failed_share)
         self._key = key
         self._http: aiohttp.ClientSession  # it wants a running loop
@@ -116,7 +117,7 @@ class InferenceClient:
     async def __aenter__(self) -> InferenceClient:
         """Open the connection pool."""
         self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),  # `_slots` is the limit
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),  # `slots` are the limit
             timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS),
             headers=authorization(self._key) | {"Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -213,13 +214,12 @@ class InferenceClient:
     async def _ask(
         self, route: str, body: dict[str, Any], read: Callable[[dict[str, Any]], Answer], rows: int = 1
     ) -> Answer:
-        async with self._slots:
-            try:
-                answer = await self._persist(f"v1/{route}", {"model": self.model} | body, read)
-            except RequestError as error:
-                if rows == 1:  # of several rows it is not known yet which one is to blame
-                    self._share.failed(error)
-                raise
+        try:
+            answer = await self._persist(f"v1/{route}", {"model": self.model} | body, read)
+        except RequestError as error:
+            if rows == 1:  # of several rows it is not known yet which one is to blame
+                self._share.failed(error)
+            raise
         self._share.answered(rows)
         return answer
 
@@ -227,28 +227,31 @@ class InferenceClient:
         """Send a request until it is answered, or must be given up."""
         attempts = Attempts()
         while True:
-            endpoint = self._next(attempts)
-            async with endpoint.gate.place(alone=bool(attempts.deaths)):
-                start = endpoint.starts
-                sent = {name: value for name, value in body.items() if name not in self._unknown}
-                try:
-                    return read(await self._send(endpoint, route, sent))
-                except RequestError as error:
-                    if not self._leave_out(str(error), sent):
-                        raise
+            endpoint, alone = self._next(attempts), bool(attempts.deaths)
+            async with endpoint.slot(alone=alone):
+                if self._blame_for_last(attempts):  # an engine may die a moment after its error
                     continue
-                except AttemptFailed as caught:
-                    failed = caught
-                attempts.failures[endpoint] += 1
-                died = await self._revive(endpoint, failed, attempts, start)
+                async with endpoint.gate.place(alone=alone):
+                    start = endpoint.starts
+                    sent = {name: value for name, value in body.items() if name not in self._unknown}
+                    try:
+                        return read(await self._send(endpoint, route, sent))
+                    except RequestError as error:
+                        if not self._leave_out(str(error), sent):
+                            raise
+                        continue
+                    except AttemptFailed as caught:
+                        failed = caught
+                    attempts.failures[endpoint] += 1
+                    died = await self._revive(endpoint, failed, attempts, start)
             if not died:
+                attempts.last = endpoint, failed, start
                 await asyncio.sleep(attempts.pause_seconds(failed))
-                self._blame(endpoint, failed, attempts, start)  # an engine may die a moment after its error
 
     def _next(self, attempts: Attempts) -> Endpoint:
         """Return where a request goes now; a suspect goes where an engine has died of it, and endangers no other."""
         suspecting = [endpoint for endpoint, _ in attempts.deaths if not endpoint.is_lost]
-        return choose(suspecting[-1:] or self._endpoints, attempts.failures, self._per_endpoint)
+        return choose(suspecting[-1:] or self._endpoints, attempts.failures)
 
     def _leave_out(self, refusal: str, sent: dict[str, Any]) -> bool:
         """Tell whether a server refused a field that it does not know; nobody is sent that one any more."""
@@ -279,6 +282,11 @@ class InferenceClient:
                 endpoint.is_lost = True
                 logger.warning("%s is left out from now on: %s", endpoint.url, error)
         return self._blame(endpoint, failed, attempts, start)
+
+    def _blame_for_last(self, attempts: Attempts) -> bool:
+        """Tell whether the backend of the last failure has died since."""
+        last, attempts.last = attempts.last, None
+        return last is not None and self._blame(last[0], last[1], attempts, last[2])
 
     def _blame(self, endpoint: Endpoint, failed: AttemptFailed, attempts: Attempts, start: int) -> bool:
         """Tell whether the backend is another than the one on which this attempt failed; note its death if so."""

@@ -1,16 +1,16 @@
 """One engine as its client sees it: what stands behind it, how busy it is, and which one a request goes to.
 
 Enters: requests, each with what it has met so far, and groups of requests that share a prefix. Leaves: an endpoint for
-each attempt. The requests of a group go to one engine, which has computed their prefix, unless that one is full, is
-away, or has failed them.
+each attempt. The requests of a group go to one engine, which has computed their prefix, unless that one is away or has
+failed them.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -46,8 +46,10 @@ class Endpoint:
     Attributes:
         url: base URL.
         backend: what stands behind it, where that can be brought back.
+        slots: as many as requests may be in flight; a suspect, which is alone, needs none.
         gate: through which its requests pass.
         reviving: held while the backend is brought back.
+        load: requests that wait for their turn or for a reply now.
         in_flight: requests that wait for a reply now.
         groups: groups of requests that are at home here now.
         is_lost: whether its backend does not come back.
@@ -55,8 +57,10 @@ class Endpoint:
 
     url: str
     backend: Backend | None
+    slots: asyncio.Semaphore
     gate: QuarantineGate = field(default_factory=QuarantineGate)
     reviving: asyncio.Lock = field(default_factory=asyncio.Lock)
+    load: int = 0
     in_flight: int = 0
     groups: int = 0
     is_lost: bool = False
@@ -70,6 +74,16 @@ class Endpoint:
     def is_away(self) -> bool:
         """Whether a request would have to wait for the backend to come back."""
         return self.is_lost or self.reviving.locked()
+
+    @asynccontextmanager
+    async def slot(self, *, alone: bool) -> AsyncIterator[None]:
+        """Hold one of the slots; a request that is to be alone needs none, as all others wait for it."""
+        self.load += 1
+        try:
+            async with nullcontext() if alone else self.slots:
+                yield
+        finally:
+            self.load -= 1
 
 
 _home: ContextVar[Endpoint | None] = ContextVar("home", default=None)
@@ -91,18 +105,16 @@ def together(endpoints: Sequence[Endpoint]) -> Iterator[None]:
         _home.reset(before)
 
 
-def choose(endpoints: Sequence[Endpoint], failures: Counter[Endpoint], per_endpoint: int) -> Endpoint:
+def choose(endpoints: Sequence[Endpoint], failures: Counter[Endpoint]) -> Endpoint:
     """Return the endpoint for a request's next attempt.
 
     Args:
         endpoints: to choose from.
         failures: of this request so far.
-        per_endpoint: requests in flight after which an endpoint is full.
     """
     home = _home.get()
 
     def cost(endpoint: Endpoint) -> tuple[bool, int, bool, bool, int]:
-        is_home = endpoint is home and endpoint.in_flight < per_endpoint
-        return endpoint.is_lost, failures[endpoint], endpoint.is_away, not is_home, endpoint.in_flight
+        return endpoint.is_lost, failures[endpoint], endpoint.is_away, endpoint is not home, endpoint.load
 
     return min(endpoints, key=cost)
