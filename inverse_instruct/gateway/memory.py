@@ -1,13 +1,17 @@
 """Whether there is room for further engines before they are started.
 
-Enters: a model folder and the `inference` section. Leaves: nothing, or a `ServerError` with the two figures. The need
-is an estimate: weights, key-value cache and what an engine takes beside them.
+Enters: a model folder, the `inference` section and the GPUs of each engine. Leaves: nothing, or a `ServerError` with
+the two figures. The need is an estimate: weights, key-value cache and what an engine takes beside them. Not guaranteed:
+GPUs of which `nvidia-smi` does not tell the memory, such as slices; they are let pass.
 """
 
 from __future__ import annotations
 
 import math
+import shutil
 import subprocess
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -15,22 +19,27 @@ import psutil
 from inverse_instruct.config.sections import InferenceSection
 from inverse_instruct.errors import ServerError
 from inverse_instruct.gateway.untied import read_header
-from inverse_instruct.system.machine import gpu_count
 
 GIB = 1 << 30
 ENGINE_BYTES = 1.5 * GIB  # interpreter, libraries and activations of an engine on a CPU
 REMEDY = "free some, or set serve.mode: in_place, which needs no second engine"
 
 
-def check_memory(folder: Path, section: InferenceSection, engines: int) -> None:
-    """See that there is memory for so many further engines.
+def check_memory(folder: Path, section: InferenceSection, groups: Sequence[Sequence[str]]) -> None:
+    """See that there is memory for further engines.
+
+    Args:
+        folder: of the model.
+        section: how engines are run.
+        groups: the GPUs of each engine, as CUDA_VISIBLE_DEVICES names them; none: it is on the CPUs.
 
     Raises:
         ServerError: there is not.
     """
-    if gpu_count() > 0:
-        _check_gpu(section)
+    if engines_of := Counter(device for devices in groups for device in devices):
+        _check_gpus(section, engines_of)
         return
+    engines = len(groups)
     item_bytes = 2 if section.dtype in ("bfloat16", "float16") else 4
     weights = item_bytes * sum(
         math.prod(tensor["shape"]) for path in folder.glob("*.safetensors") for tensor in read_header(path).values()
@@ -44,14 +53,20 @@ def check_memory(folder: Path, section: InferenceSection, engines: int) -> None:
         )
 
 
-def _check_gpu(section: InferenceSection) -> None:
-    query = ["nvidia-smi", "--query-gpu=memory.free,memory.total", "--format=csv,noheader,nounits"]
+def _check_gpus(section: InferenceSection, engines_of: Counter[str]) -> None:
+    query = ["nvidia-smi", "--query-gpu=index,uuid,memory.free,memory.total", "--format=csv,noheader,nounits"]
+    if shutil.which(query[0]) is None:
+        return
     listing = subprocess.run(query, capture_output=True, text=True, check=False).stdout
     for line in listing.splitlines():
-        free, total = (float(value) / 1024 for value in line.split(","))
-        need = section.gpu_memory_utilization * total
+        number, uuid, *told = (value.strip() for value in line.split(","))
+        engines = engines_of[number] + engines_of[uuid]
+        if not engines or not all(value.isdecimal() for value in told):  # "[N/A]": a slice, or shared memory
+            continue
+        free, total = (int(value) / 1024 for value in told)
+        need = engines * section.gpu_memory_utilization * total
         if free < need:
             raise ServerError(
-                f"another engine takes {need:.1f} GiB of each GPU (inference.gpu_memory_utilization), "
-                f"and of one {free:.1f} GiB are free; lower that share, {REMEDY}"
+                f"{engines} more engine(s) take {need:.1f} GiB of GPU {number} (inference.gpu_memory_utilization), and "
+                f"{free:.1f} GiB are free; lower that share, {REMEDY}"
             )

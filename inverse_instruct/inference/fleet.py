@@ -21,6 +21,17 @@ def device_groups(section: InferenceSection) -> list[list[str]]:
     return [devices[number * size : (number + 1) * size] for number in range(copies)] if devices else [[]]
 
 
+def groups_for(section: InferenceSection, engines: int) -> list[list[str]]:
+    """Return the GPUs of each of so many engines; those that outnumber the groups share one."""
+    groups = device_groups(section)
+    return [groups[number % len(groups)] for number in range(engines)]
+
+
+def visible(devices: list[str]) -> dict[str, str]:
+    """Return the variables that leave an engine these GPUs alone."""
+    return {"CUDA_VISIBLE_DEVICES": ",".join(devices)} if devices else {}
+
+
 def describe(section: InferenceSection) -> str:
     """Return in words which engines there will be, and what they leave idle."""
     groups = device_groups(section)
@@ -51,7 +62,7 @@ def fleet(model: Path, words: ModelSection, section: InferenceSection, log: Path
             max_model_len=words.max_model_len,
             log=log if number == 0 else log.with_stem(f"{log.stem}-{number}"),
             trust_remote_code=words.trust_remote_code,
-            environment={"CUDA_VISIBLE_DEVICES": ",".join(devices)} if devices else {},
+            environment=visible(devices),
         )
         for number, devices in enumerate(groups)
     ]

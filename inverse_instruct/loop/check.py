@@ -25,6 +25,7 @@ from inverse_instruct.config.sections import RunConfig, SuiteSection
 from inverse_instruct.corpus.readers import check_rows, check_there, is_on_hub
 from inverse_instruct.errors import ConfigError, InverseInstructError, ModelError
 from inverse_instruct.inference import requirements as engine
+from inverse_instruct.inference.fleet import describe
 from inverse_instruct.inference.model_files import check_architecture
 from inverse_instruct.inference.models import FETCHABLE, read_settings, resolve_model
 from inverse_instruct.inference.prompts import PromptFormatter, PromptTemplate
@@ -36,7 +37,7 @@ from inverse_instruct.stages.preprocess import check_yield
 from inverse_instruct.store.folder_lock import check_free
 from inverse_instruct.store.run_dir import RunDir
 from inverse_instruct.system.hub import hub_problem, is_hub_name
-from inverse_instruct.system.machine import free_port
+from inverse_instruct.system.machine import free_port, gpus
 from inverse_instruct.training import requirements as training
 
 
@@ -73,7 +74,7 @@ def check(config: RunConfig, run_dir: Path) -> Plan:
     Raises:
         ConfigError: with all problems, each with its key and remedy.
     """
-    notes: list[str] = []
+    notes = [f"engines: {describe(config.inference)}"] if gpus() and not config.inference.endpoints else []
     problems = [
         *_corpus_problems(config, notes),
         *kept_out_problems(config, notes),

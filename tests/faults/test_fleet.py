@@ -15,10 +15,11 @@ import pytest
 
 from inverse_instruct.config.sections import InferenceSection, RunConfig
 from inverse_instruct.errors import ServerError
+from inverse_instruct.gateway.memory import check_memory
 from inverse_instruct.inference import fleet as fleet_module
 from inverse_instruct.inference import watch as watch_module
 from inverse_instruct.inference.client import InferenceClient
-from inverse_instruct.inference.fleet import describe, device_groups
+from inverse_instruct.inference.fleet import describe, device_groups, groups_for
 from inverse_instruct.inference.requirements import machine_problems
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.loop.engines import Engines
@@ -31,7 +32,10 @@ from tests.stages.spelled import SpellingFormatter
 
 SMI = """#!/bin/sh
 for number in 0 1 2 3 4 5 6 7; do
-  echo "GPU $number: NVIDIA H100 80GB HBM3 (UUID: GPU-6a0d-$number)"
+  case "$1" in
+    -L) echo "GPU $number: NVIDIA H100 80GB HBM3 (UUID: GPU-6a0d-$number)";;
+    *) echo "$number, GPU-6a0d-$number, $FREE_MIB, 81559";;
+  esac
 done
 """
 ENGINE = """
@@ -163,6 +167,19 @@ def test_what_is_asked_and_what_is_left_idle_is_said(
     assert device_groups(InferenceSection(**section)) == groups
     assert describe(InferenceSection(**section)).endswith(f": {told}")
     assert not list(machine_problems(InferenceSection(**section)))
+
+
+def test_replicas_are_on_gpus_of_their_own_and_only_these_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert groups_for(InferenceSection(tensor_parallel_size=2), 3) == [["0", "1"], ["2", "3"], ["4", "5"]]
+    assert groups_for(InferenceSection(data_parallel_size=2), 3) == [["0"], ["1"], ["0"]]
+    monkeypatch.setenv("FREE_MIB", "75000")
+    check_memory(tmp_path, InferenceSection(), [["0"], ["1"]])
+    with pytest.raises(ServerError, match=r"2 more engine\(s\) take 143.4 GiB of GPU 0 .* and 73.2 GiB are free"):
+        check_memory(tmp_path, InferenceSection(), [["0"], ["0"]])
+    monkeypatch.setenv("FREE_MIB", "[N/A]")
+    check_memory(tmp_path, InferenceSection(), [["0"], ["0"]])
 
 
 def test_more_than_there_is_is_refused() -> None:

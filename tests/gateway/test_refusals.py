@@ -50,6 +50,6 @@ def test_what_names_none_is_passed_on_as_it_is(content: bytes) -> None:
 @pytest.mark.parametrize("parser", [None, "hermes"])
 def test_the_engine_gets_the_parser_that_the_config_names(parser: str | None, tmp_path: Path) -> None:
     config = load_config(ROOT / "configs/quickstart.yaml", [f"serve.tool_call_parser={parser or 'null'}"])
-    server = Deployer(config, tmp_path)._new_server(Checkpoint(0, "", "", "", "promoted", "", {}), tmp_path, 0)
+    server = Deployer(config, tmp_path)._new_server(Checkpoint(0, "", "", "", "promoted", "", {}), tmp_path, 0, [])
     command = " ".join(server._command(1))
     assert ("--enable-auto-tool-choice --tool-call-parser hermes" in command) == (parser is not None)
