@@ -74,7 +74,7 @@ def check(config: RunConfig, run_dir: Path) -> Plan:
     Raises:
         ConfigError: with all problems, each with its key and remedy.
     """
-    notes = [f"engines: {describe(config.inference)}"] if gpus() and not config.inference.endpoints else []
+    notes = _engine_notes(config)
     problems = [
         *_corpus_problems(config, notes),
         *kept_out_problems(config, notes),
@@ -124,6 +124,15 @@ def _found(key: str, look: Callable[[], Any]) -> list[str]:
     except (InverseInstructError, BenchmarkError, SandboxUnavailable, OSError) as error:
         return [f"{key}: {error}"]
     return []
+
+
+def _engine_notes(config: RunConfig) -> list[str]:
+    engines = describe(config.inference)
+    if config.inference.endpoints:
+        return [
+            f"inference.endpoints serve the model that a run starts from; its checkpoints are served here: {engines}"
+        ]
+    return [f"engines: {engines}"] if gpus() else []
 
 
 def _corpus_problems(config: RunConfig, notes: list[str]) -> list[str]:

@@ -60,6 +60,10 @@ class Engines:
         if not any(server.alive and server.name == model_digest(model) for server in self._servers):
             self.stop()
             section = self._config.inference
+            if section.endpoints:
+                self._on_event(
+                    f"{model} is not what inference.endpoints serve, so it is served here: {describe(section)}"
+                )
             log = self._logs / f"vllm-{time.strftime('%Y%m%d-%H%M%S')}.log"
             self._servers = fleet(model, self._config.model, section, log)
             logger.info("%s", describe(section))

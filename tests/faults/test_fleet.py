@@ -182,6 +182,23 @@ def test_replicas_are_on_gpus_of_their_own_and_only_these_are_looked_at(
     check_memory(tmp_path, InferenceSection(), [["0"], ["0"]])
 
 
+def test_a_model_that_the_endpoints_do_not_serve_is_served_here_and_said(smollm: Path, tmp_path: Path) -> None:
+    inference = InferenceSection(endpoints=["http://127.0.0.1:9"], data_parallel_size=2)
+    config = RunConfig(name="x", model={"base": "b"}, corpus=[{"path": "c"}], inference=inference)
+    told: list[str] = []
+    engines = Engines(config, tmp_path, tmp_path / "start", told.append)
+    try:
+        engines.prepare(tmp_path / "start")
+        assert not told
+        engines.prepare(smollm)
+    finally:
+        engines.stop()
+    assert told == [
+        f"{smollm} is not what inference.endpoints serve, so it is served here: 8 × NVIDIA H100 80GB HBM3: 2 engines "
+        "of 1 GPU; 6 of 8 GPUs are left idle"
+    ]
+
+
 def test_more_than_there_is_is_refused() -> None:
     [problem] = machine_problems(InferenceSection(tensor_parallel_size=4, data_parallel_size=3))
     assert "takes 12 GPUs, but 8 are here" in problem
