@@ -315,6 +315,8 @@ class TrainSection(Section):
     """Sequences per optimizer step over all ranks."""
     micro_batch_size: Annotated[int, HOW] = Field(4, ge=1)
     """Sequences per forward pass and rank."""
+    micro_batch_tokens: Annotated[int | None, HOW] = Field(None, ge=1)
+    """Tokens per forward pass and rank instead, padding included, with equal work for the ranks; null: by sequences."""
     max_length: int = Field(1024, ge=16)
     """Tokens of a sequence; longer ones are cut at the end and counted, or dropped if no response is left."""
     gradient_checkpointing: Annotated[bool, HOW] = False

@@ -240,6 +240,7 @@ class _Run:
             phase.sequences.lengths,
             global_batch_size=self.config.global_batch_size,
             micro_batch_size=self.config.micro_batch_size,
+            micro_batch_tokens=self.config.micro_batch_tokens,
             ranks=ranks,
             epochs=phase.run.epochs,
             seed=seed,

@@ -24,6 +24,8 @@ from inverse_instruct.training.loss import Batch, response_loss
 from inverse_instruct.training.sequences import IGNORED, Sequences
 from inverse_instruct.training.step_checkpoints import mark_complete
 
+Strips = dict[str, list[Batch]]
+
 
 def collate(sequences: Sequences, rows: Rows) -> Batch:
     """Return sequences padded at the end to the longest, as [rows, tokens]; no rows give a batch without loss.
@@ -66,24 +68,31 @@ class ResponseTrainer(Trainer):
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[int], num_batches: int, device: torch.device
-    ) -> tuple[list[Batch], int]:
+    ) -> tuple[list[Strips], int]:
         """Return this rank's micro batches of the current step and the labeled tokens of the whole global batch."""
         step = self.state.global_step
         micro_batches = self.plan.micro_batches(step, self.args.process_index)
         labeled = int(self.sequences.response_lengths[self.plan.rows(step)].sum())
-        return [collate(self.sequences, rows) for rows in micro_batches], labeled
+        return [{"strips": [collate(self.sequences, rows) for rows in strips]} for strips in micro_batches], labeled
 
     def compute_loss(
         self,
         model: Any,
-        inputs: Batch,
+        inputs: Strips,
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
         """Return this micro batch's share of the global mean, times the ranks, as DeepSpeed averages over them."""
         assert num_items_in_batch is not None
-        total = response_loss(model, inputs, skip_prompt_logits=self._skip_prompt_logits)
+        total = sum(
+            response_loss(model, strip, skip_prompt_logits=self._skip_prompt_logits) for strip in inputs["strips"]
+        )
+        assert isinstance(total, torch.Tensor)
         return total * self.args.world_size / num_items_in_batch
+
+    def floating_point_ops(self, inputs: Strips) -> int:
+        """Count none: what is written down at every step has the tokens."""
+        return 0
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Save the weights, except inside a step checkpoint, where DeepSpeed's own files hold them already."""

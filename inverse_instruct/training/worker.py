@@ -81,6 +81,7 @@ def run(job: Job) -> None:
         sequences.lengths,
         global_batch_size=settings.global_batch_size,
         micro_batch_size=settings.micro_batch_size,
+        micro_batch_tokens=settings.micro_batch_tokens,
         ranks=torch.distributed.get_world_size(),
         epochs=job.epochs,
         seed=job.seed,

@@ -213,6 +213,8 @@ def test_two_ranks_under_zero2_give_the_same_curve(
         {"micro_batch_size": 3},
         {"deepspeed": "zero1"},
         {"processes": 2, "micro_batch_size": 8},
+        {"processes": 2, "micro_batch_tokens": 100},
+        {"processes": 2, "micro_batch_tokens": 100, "deepspeed": "zero3"},
         {"gradient_checkpointing": True},
     ],
 )
