@@ -7,9 +7,6 @@ GPUs of which `nvidia-smi` does not tell the memory, such as slices; they are le
 
 from __future__ import annotations
 
-import math
-import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +15,8 @@ import psutil
 
 from inverse_instruct.config.sections import InferenceSection
 from inverse_instruct.errors import ServerError
-from inverse_instruct.gateway.untied import read_header
+from inverse_instruct.inference.model_files import parameter_count
+from inverse_instruct.system.machine import gpu_memory
 
 GIB = 1 << 30
 ENGINE_BYTES = 1.5 * GIB  # interpreter, libraries and activations of an engine on a CPU
@@ -41,10 +39,7 @@ def check_memory(folder: Path, section: InferenceSection, groups: Sequence[Seque
         return
     engines = len(groups)
     item_bytes = 2 if section.dtype in ("bfloat16", "float16") else 4
-    weights = item_bytes * sum(
-        math.prod(tensor["shape"]) for path in folder.glob("*.safetensors") for tensor in read_header(path).values()
-    )
-    need = engines * (weights + section.cpu_kv_cache_gib * GIB + ENGINE_BYTES)
+    need = engines * (item_bytes * parameter_count(folder) + section.cpu_kv_cache_gib * GIB + ENGINE_BYTES)
     free = psutil.virtual_memory().available
     if free < need:
         raise ServerError(
@@ -54,19 +49,14 @@ def check_memory(folder: Path, section: InferenceSection, groups: Sequence[Seque
 
 
 def _check_gpus(section: InferenceSection, engines_of: Counter[str]) -> None:
-    query = ["nvidia-smi", "--query-gpu=index,uuid,memory.free,memory.total", "--format=csv,noheader,nounits"]
-    if shutil.which(query[0]) is None:
-        return
-    listing = subprocess.run(query, capture_output=True, text=True, check=False).stdout
-    for line in listing.splitlines():
-        number, uuid, *told = (value.strip() for value in line.split(","))
-        engines = engines_of[number] + engines_of[uuid]
-        if not engines or not all(value.isdecimal() for value in told):  # "[N/A]": a slice, or shared memory
+    for device, memory in gpu_memory().items():
+        engines = engines_of[device]
+        if not engines:
             continue
-        free, total = (int(value) / 1024 for value in told)
+        free, total = memory.free / GIB, memory.total / GIB
         need = engines * section.gpu_memory_utilization * total
         if free < need:
             raise ServerError(
-                f"{engines} more engine(s) take {need:.1f} GiB of GPU {number} (inference.gpu_memory_utilization), and "
+                f"{engines} more engine(s) take {need:.1f} GiB of GPU {device} (inference.gpu_memory_utilization), and "
                 f"{free:.1f} GiB are free; lower that share, {REMEDY}"
             )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from inverse_instruct.errors import ModelError
+from inverse_instruct.inference.model_files import read_header
 from inverse_instruct.store.files import atomic_write, write_json
 from inverse_instruct.system.machine import cache_folder
 
@@ -45,14 +46,6 @@ def untied_folder(model: Path, digest: str) -> Path:
 def discard_untied(digest: str) -> None:
     """Remove the folder of a checkpoint from the cache, if there is one."""
     shutil.rmtree(cache_folder() / "untied" / digest, ignore_errors=True)
-
-
-def read_header(path: Path) -> dict[str, Any]:
-    """Return the tensors in a safetensors file: name -> dtype, shape, data_offsets."""
-    with path.open("rb") as stream:
-        header: dict[str, Any] = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-    header.pop("__metadata__", None)
-    return header
 
 
 def _write_untied(model: Path, folder: Path, config: dict[str, Any], headers: dict[str, dict[str, Any]]) -> None:

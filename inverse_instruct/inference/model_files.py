@@ -7,6 +7,7 @@ weights only headers are read. Not guaranteed: that an engine can load the model
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,20 @@ def cache_bytes_per_token(config: Mapping[str, Any], bytes_per_number: int) -> i
         return None
     of_keys = config.get("num_key_value_heads") or heads
     return 2 * layers * int(of_keys) * int(config.get("head_dim") or width // heads) * bytes_per_number
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Return the tensors in a safetensors file: name -> dtype, shape, data_offsets."""
+    with path.open("rb") as stream:
+        header: dict[str, Any] = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+    header.pop("__metadata__", None)
+    return header
+
+
+def parameter_count(folder: Path) -> int:
+    """Return how many weights the files of a folder hold."""
+    headers = (read_header(path) for path in folder.glob("*.safetensors"))
+    return sum(math.prod(tensor["shape"]) for header in headers for tensor in header.values())
 
 
 def layer_names(folder: Path) -> set[str]:

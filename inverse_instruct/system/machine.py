@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -55,6 +56,27 @@ def _listed() -> list[tuple[str, str]]:
         elif found and (part := re.match(r"\s+MIG (\S+) .*UUID: (MIG-[^)]+)\)", line)):
             slices[found[-1][0]].append((part[2], f"{found[-1][1]} MIG {part[1]}"))
     return [device for number, name in found for device in slices[number] or [(number, name)]]
+
+
+@dataclass(frozen=True, slots=True)
+class GpuMemory:
+    """The memory of one GPU, in bytes."""
+
+    free: int
+    total: int
+
+
+def gpu_memory() -> dict[str, GpuMemory]:
+    """Return the memory of GPUs by their numbers, and by their UUIDs; not of those that tell none, such as slices."""
+    query = ["nvidia-smi", "--query-gpu=index,uuid,memory.free,memory.total", "--format=csv,noheader,nounits"]
+    if shutil.which(query[0]) is None:
+        return {}
+    found: dict[str, GpuMemory] = {}
+    for line in subprocess.run(query, capture_output=True, text=True, check=False).stdout.splitlines():
+        number, uuid, *told = (value.strip() for value in line.split(","))
+        if len(told) == 2 and all(value.isdecimal() for value in told):  # "[N/A]" where it is shared
+            found[number] = found[uuid] = GpuMemory(int(told[0]) << 20, int(told[1]) << 20)
+    return found
 
 
 @cache

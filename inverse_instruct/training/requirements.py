@@ -1,7 +1,7 @@
 """Whether a training can start: what its workers would refuse in their first minute, found without starting them.
 
 Enters: the `train` section and the folder of the base model. Leaves: every problem, with its key and remedy. Not
-guaranteed: that the memory suffices, or that the other hosts of a hostfile answer.
+guaranteed: that the memory suffices for activations, or that the other hosts of a hostfile answer.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from inverse_instruct.errors import ConfigError
 from inverse_instruct.inference.model_files import layer_names
 from inverse_instruct.system.machine import gpu_count
 from inverse_instruct.training.launch import read_hostfile
+from inverse_instruct.training.memory import memory_problems
 from inverse_instruct.training.zero import load_deepspeed_config
 
 
@@ -46,6 +47,10 @@ def model_problems(config: TrainSection, base: Path) -> Iterator[str]:
                 f"train.lora.target_modules: the model has none of {', '.join(wanted)}; its layers are "
                 f"{', '.join(sorted(there)[:20])}"
             )
+    try:
+        yield from memory_problems(config, base)
+    except ConfigError:
+        return  # which `machine_problems` tells
 
 
 def _batch_problems(config: TrainSection) -> Iterator[str]:
