@@ -71,6 +71,7 @@ def _measure(each: PairSet, benchmarks: Mapping[str, Sequence[TaskTexts]], embed
         response=measures.lengths(pair.response for pair in each),
         verbs=tuple(first.most_common(measures.SHOWN)),
         verbs_with_objects=tuple(both.most_common(measures.SHOWN)),
+        beginnings=tuple(measures.beginnings(pair.instruction for pair in each).most_common(measures.PREFIXES)),
         near_duplicates={
             str(threshold): measures.near_duplicate_share((pair.text for pair in each), threshold)
             for threshold in measures.THRESHOLDS

@@ -28,8 +28,10 @@ THRESHOLDS = (0.6, 0.7, 0.8)  # of the paper's near-duplicate rates
 DIMENSIONS = 512
 BLOCK_ROWS = 1024
 SHOWN = 20
+PREFIXES = 7  # as many as the paper's
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _WORD = re.compile(r"[a-z][a-z+#-]*")
+_BEGINNING = re.compile(r"\s*((?:[A-Za-z]\w*\s+){1,3}an?)\s")
 _PASSED_OVER = set(
     "a an the this that these those me us it its your my our some any all each one new simple given following python "
     "java javascript typescript c c++ c# go rust ruby php swift bash to of for with in on as i you we".split()
@@ -87,6 +89,7 @@ class SetMeasures:
     response: Lengths
     verbs: tuple[tuple[str, int], ...]  # the most frequent first words
     verbs_with_objects: tuple[tuple[str, int], ...]
+    beginnings: tuple[tuple[str, int], ...]  # a word and its article, fit for `summarize.prefixes`
     near_duplicates: dict[str, float]  # Jaccard similarity -> share of rows that nearly repeat an earlier one
     similarity: dict[str, Similarity]  # by benchmark
     edits: Edits | None
@@ -116,6 +119,17 @@ def verbs(instructions: Iterable[str]) -> tuple[Counter[str], Counter[str]]:
             first[found[0]] += 1
             both[" ".join(found).strip()] += 1
     return first, both
+
+
+def beginnings(instructions: Iterable[str]) -> Counter[str]:
+    """Return how often instructions begin with words that end in their first article, such as `Write a`.
+
+    InverseCoder's forced beginnings are the most frequent ones of its corpus (section 3.2); an article is among the
+    first four words.
+    """
+    found = (_BEGINNING.match(instruction) for instruction in instructions)
+    words = (" ".join(one[1].split()) for one in found if one)
+    return Counter(f"{text[0].upper()}{text[1:]}" for text in words)
 
 
 def near_duplicate_share(texts: Iterable[str], threshold: float) -> float:

@@ -53,6 +53,10 @@ def print_analysis(found: Analysis, page: Path | None) -> None:
         row(f"{side}: tokens, mean", [f"{each.mean:.1f}" for each in sides])
         row(f"{side}: tokens, median", [f"{each.median:.0f}" for each in sides])
     row("first verbs", ["\n".join(_share(verb, n, each.rows) for verb, n in each.verbs[:5]) for each in found.sets])
+    row(
+        "beginnings (prefixes)",
+        ["\n".join(_share(text, n, each.rows) for text, n in each.beginnings) for each in found.sets],
+    )
     for threshold in found.sets[0].near_duplicates:
         row(f"near duplicates at {threshold}", [f"{100 * each.near_duplicates[threshold]:.2f}%" for each in found.sets])
     for name in found.sets[0].similarity:

@@ -58,6 +58,13 @@ def test_the_nearest_row_of_a_benchmark_is_named() -> None:
     assert sum(found.histogram) == 2 and found.mean == pytest.approx((found.largest + found.nearest[1].similarity) / 2)
 
 
+def test_beginnings_end_with_their_article() -> None:
+    found = measures.beginnings(
+        ["Write a loop", "write  a test", "I want an app", "Sort a", "Sort the list", "a b", "Make it so that a b"]
+    )
+    assert found == {"Write a": 2, "I want an": 1}
+
+
 def test_edit_ratios_are_those_of_rows_with_an_input() -> None:
     assert measures.edits([Pair("x", "", "y")]) is None
     found = measures.edits([Pair("x", "a\nb", "a\nc"), Pair("x", "", "y")])
