@@ -331,6 +331,8 @@ class TrainSection(Section):
     """DeepSpeed hostfile for several machines."""
     save_steps: Annotated[int, HOW] = Field(100, ge=1)
     """Optimizer steps between checkpoints to resume from."""
+    save_minutes: Annotated[float | None, HOW] = Field(None, gt=0)
+    """Minutes between them instead: those of a 7B take 70 to 95 GB; null: by steps."""
 
 
 class SuiteSection(Section):

@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from inverse_instruct.store.files import changed_files, file_digest, flush, write_json
@@ -35,7 +36,10 @@ def mark_complete(checkpoint: Path, ranks: int, losses: Path) -> None:
         ranks: how many have written it.
         losses: the loss lines up to this step.
     """
-    files = {str(path.relative_to(checkpoint)): file_digest(path) for path in _files(checkpoint)}
+    paths = _files(checkpoint)
+    with ThreadPoolExecutor() as pool:  # the ranks wait meanwhile, and one thread is slower than a disk
+        digests = pool.map(file_digest, paths)
+    files = {str(path.relative_to(checkpoint)): digest for path, digest in zip(paths, digests, strict=True)}
     for path in [losses, *_files(checkpoint), *(path for path in checkpoint.rglob("*") if path.is_dir()), checkpoint]:
         flush(path)  # the older checkpoints go once the marker is there, and a power cut must not find it alone
     write_json(checkpoint / MARKER, {"ranks": ranks, "files": files, "losses": file_digest(losses)})

@@ -123,12 +123,15 @@ class _StepCallback(TrainerCallback):
 class StepRecorder(_StepCallback):
     """Writes the loss line of each step, and saves and marks step checkpoints."""
 
-    def __init__(self, losses: Path, sequences: Sequences, plan: BatchPlan, save_steps: int) -> None:
-        """Append to `losses`, which ends at the step that training goes on from."""
+    def __init__(
+        self, losses: Path, sequences: Sequences, plan: BatchPlan, save_steps: int, save_minutes: float | None = None
+    ) -> None:
+        """Append to `losses`, which ends at the step that training goes on from; minutes, if given, replace steps."""
         self._losses = losses
         self._sequences = sequences
         self._plan = plan
-        self._save_steps = save_steps
+        self._save_steps, self._save_minutes = save_steps, save_minutes
+        self._saved = time.monotonic()
         self._started = 0.0
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -138,10 +141,16 @@ class StepRecorder(_StepCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
-        """Ask for a checkpoint every `save_steps`, and at the end of a phase that is longer than that."""
-        last = state.global_step == self._plan.steps and self._plan.steps > self._save_steps
-        control.should_save = last or state.global_step % self._save_steps == 0
+        """Ask for a checkpoint when it is time; after the last step the export follows, and none is needed."""
+        control.should_save = state.global_step < self._plan.steps and self._is_due(args, state)
         return control
+
+    def _is_due(self, args: TrainingArguments, state: TrainerState) -> bool:
+        if self._save_minutes is None:
+            return int(state.global_step) % self._save_steps == 0
+        due = torch.tensor(int(time.monotonic() - self._saved >= 60 * self._save_minutes), device=args.device)
+        torch.distributed.broadcast(due, 0)  # clocks differ, and all ranks must save or none
+        return bool(due.item())
 
     def on_step(self, state: TrainerState, logs: dict[str, float]) -> None:
         """Append the line of a step: loss in nats per response token, seconds of this step alone."""
@@ -167,6 +176,7 @@ class StepRecorder(_StepCallback):
         if state.is_world_process_zero:
             mark_complete(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}", args.world_size, self._losses)
         torch.distributed.barrier()
+        self._saved = time.monotonic()
 
 
 class TensorBoardRecorder(_StepCallback):

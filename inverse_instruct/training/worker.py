@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import deepspeed
@@ -26,6 +27,7 @@ from inverse_instruct.training.weights import export
 from inverse_instruct.training.zero import load_deepspeed_config
 
 SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
+WAIT_FOR_RANKS = timedelta(hours=1)  # a step checkpoint of a large model is hashed by one rank meanwhile
 OPTIMIZERS = {"adafactor": "adafactor", "adamw": "adamw_torch"}  # the Trainer's Adafactor has fixed learning rates
 
 
@@ -49,7 +51,7 @@ def training_arguments(job: Job, plan: BatchPlan, dtype: torch.dtype) -> Trainin
         max_steps=plan.steps,
         per_device_train_batch_size=settings.micro_batch_size,
         gradient_accumulation_steps=plan.accumulation_steps,
-        optim=OPTIMIZERS[settings.optimizer],
+        optim="adamw_torch_fused" if settings.optimizer == "adamw" and not on_cpu else OPTIMIZERS[settings.optimizer],
         learning_rate=job.learning_rate,
         lr_scheduler_type=SCHEDULES[settings.schedule],
         warmup_steps=warmup_steps(settings.warmup_steps, plan.steps),
@@ -88,7 +90,7 @@ def run(job: Job) -> None:
     )
     dtype = training_dtype(settings.dtype)
     arguments = training_arguments(job, plan, dtype)
-    recorder = StepRecorder(job.phase.losses, sequences, plan, settings.save_steps)
+    recorder = StepRecorder(job.phase.losses, sequences, plan, settings.save_steps, settings.save_minutes)
     model = load_base(job.base, dtype, trust_remote_code=job.trust_remote_code)
     if settings.lora is not None:
         model = add_adapters(model, settings.lora)
@@ -116,7 +118,8 @@ def _init_distributed() -> None:
     """Join the other ranks; ZeRO-3 needs this before any model is loaded."""
     # The shared-memory operator would be compiled here and leaves segments behind when killed; gloo does without it.
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-    deepspeed.init_distributed(dist_backend="nccl" if torch.cuda.is_available() else "gloo")
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    deepspeed.init_distributed(dist_backend=backend, timeout=WAIT_FOR_RANKS)
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # or each rank would also take memory of the first GPU
 
