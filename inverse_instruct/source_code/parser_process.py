@@ -3,9 +3,9 @@
 Enters: code, and the language it is said to be in. Leaves: whether it parses, what speaks against it being in that
 language, its definitions, or its outline; `ParserFailed` if the child ran into a limit, or crashed twice.
 tree-sitter's own timeout is no bound: its error recovery, quadratic in the depth of the nesting, is not interrupted by
-it. Short code is parsed in this process, where its length is bound enough (0.1 s for the worst we found). The limit is
-CPU time, so that a busy machine does not change what is kept. Not guaranteed: the same verdict, on a slower machine,
-for code that takes about that long.
+it. No code is too short for a child: the scanners of grammars are C, and a few letters may crash one. The limit is CPU
+time, so that a busy machine does not change what is kept. Not guaranteed: the same verdict, on a slower machine, for
+code that takes about that long.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from inverse_instruct.source_code.source_files import Definition
 
 CPU_SECONDS = 2.0
 _MEMORY_BYTES = 2 << 30
-_SHORT_CHARACTERS = 4000
 
 
 class ParserFailed(Exception):
@@ -36,8 +35,6 @@ def parses(code: str, language: str) -> bool:
     Raises:
         ParserFailed: it cannot be told within the limits.
     """
-    if len(code) <= _SHORT_CHARACTERS:
-        return languages.parses(code, language)
     return bool(_ask("parses", code, language))
 
 
@@ -47,8 +44,6 @@ def objection(code: str, language: str) -> str:
     Raises:
         ParserFailed: it cannot be told within the limits.
     """
-    if len(code) <= _SHORT_CHARACTERS:
-        return likeness.objection(code, language)
     return str(_ask("objection", code, language))
 
 

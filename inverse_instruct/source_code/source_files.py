@@ -90,7 +90,7 @@ class Definition:
 
 def definitions(code: str, language: str) -> list[Definition]:
     """Return the outermost definitions of a file, in order."""
-    root = parse(code, language).root_node
+    root, data = parse(code, language).root_node, code.encode("utf-8", "replace")
     imports = _python_imports(root) if language == "python" else []
     by_name: dict[str, list[int]] = defaultdict(list)
     for number, (_, names) in enumerate(imports):
@@ -98,7 +98,7 @@ def definitions(code: str, language: str) -> list[Definition]:
             by_name[name].append(number)
 
     def definition(siblings: list[Node], index: int) -> Definition:
-        found = _with_comments(siblings, index)
+        found = _with_comments(siblings, index, data)
         used = set(re.findall(r"\w+", found.code)) & by_name.keys()
         needed = [imports[number][0] for number in sorted({number for name in used for number in by_name[name]})]
         return Definition("\n".join(needed) + "\n\n\n" + found.code, found.line) if needed else found
@@ -161,23 +161,23 @@ def _defines(node: Node, language: str) -> bool:
     return False
 
 
-def _with_comments(siblings: list[Node], index: int) -> Definition:
+def _with_comments(siblings: list[Node], index: int, data: bytes) -> Definition:
     node = first = siblings[index]
     after = node.next_sibling
-    pieces = [_indented(node) + (";" if after and after.type == ";" else "")]
+    pieces = [_indented(node, data) + (";" if after and after.type == ";" else "")]
     while index and siblings[index - 1].type in _COMMENTS:
         above = siblings[index - 1]
         if first.start_point.row - _last_row(above) != 1:
             break
-        pieces.append(_indented(above).rstrip("\n"))
+        pieces.append(_indented(above, data).rstrip("\n"))
         first, index = above, index - 1
     return Definition("\n".join(reversed(pieces)), first.start_point.row + 1)
 
 
-def _indented(node: Node) -> str:
-    """Return the text of a node with the indentation of its first line taken off all of its lines."""
-    column = node.start_point.column
-    return re.sub(rf"^[ \t]{{1,{column}}}", "", _text(node), flags=re.MULTILINE) if column else _text(node)
+def _indented(node: Node, data: bytes) -> str:
+    """Return the code of a node with the indentation of its first line taken off all of its lines."""
+    column, text = node.start_point.column, data[node.start_byte : node.end_byte].decode("utf-8", "replace")
+    return re.sub(rf"^[ \t]{{1,{column}}}", "", text, flags=re.MULTILINE) if column else text
 
 
 def _last_row(node: Node) -> int:

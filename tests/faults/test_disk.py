@@ -133,7 +133,7 @@ def test_a_run_whose_disk_is_full_again_and_again_ends_with_the_same_result(whol
             assert FULL.search(run.log.read_text()), run.log.read_text()[-3000:]
             stops.append(_last_stage(run))
             print(f"full with {room // 1024} KiB of room, in {stops[-1]}", flush=True)
-            room = int(room * (1.08 if room < 384 * 1024 else 2))
+            room = int(room * (1.015 if room < 132 * 1024 else 1.15 if room < 384 * 1024 else 2))
         assert run.result() == whole_run.result()
     assert len(set(stops)) >= 4, stops
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from inverse_instruct.source_code.foreign_marks import foreign_language
 from inverse_instruct.source_code.language_detection import detect_language, likely_languages
 from inverse_instruct.source_code.languages import LANGUAGES, language_of_file, parses
+from inverse_instruct.system.root import ROOT
 
 SAMPLES = {
     "bash": '#!/bin/bash\nfor f in *.txt; do\n  echo "$f"\ndone',
@@ -170,3 +171,22 @@ def test_importing_the_table_loads_no_grammar() -> None:
         "print([m for m in sys.modules if m.startswith('tree_sitter')])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+SWEEP = """
+from inverse_instruct.source_code.languages import LANGUAGES, parse
+for code in filter(lambda code: not 0xD800 <= code < 0xE000, range(0x100, 0x110000, 97)):
+    for language in LANGUAGES:
+        parse("{" + chr(code) + "=5 $(ls)" + chr(code), language)
+"""
+
+
+def test_no_letter_crashes_a_scanner() -> None:
+    """Bash's looked letters beyond Latin-1 up in a table of 256."""
+    assert subprocess.run([sys.executable, "-c", SWEEP], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("letter", "é€漢😀\ud800")
+def test_letters_of_any_script_are_words_of_a_shell(letter: str) -> None:
+    assert parses(f'greet() {{\n  echo "{letter}" {letter}\n}}\n{letter}=5; echo {{{letter},b}}\n', "bash")
+    assert not parses(f"if {letter}; then\n", "bash")

@@ -92,3 +92,9 @@ def test_folders_of_others_are_skipped(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path)
     found = [(path.relative_to(tmp_path).as_posix(), language) for path, language in source_paths(tmp_path)]
     assert found == [("a/deep/y.rs", "rust"), ("a/x.go", "go"), ("b.py", "python")]
+
+
+@pytest.mark.parametrize("letter", "é€漢😀")
+def test_a_definition_of_a_shell_keeps_its_letters(letter: str) -> None:
+    code = f"# {letter} says hi {letter}\ngreet() {{\n  echo {letter} hi\n}}"
+    assert definitions(f"echo {letter}\n{code}\n", "bash") == [Definition(code, 2)]
