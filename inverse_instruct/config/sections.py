@@ -326,7 +326,9 @@ class TrainSection(Section):
     deepspeed: DeepSpeed = "zero2"
     """`zero1`, `zero2`, `zero3`, or a DeepSpeed JSON file."""
     processes: Annotated[int | None, HOW] = Field(None, ge=1)
-    """Ranks on this machine; null: one per GPU, or one on a CPU."""
+    """Ranks on each machine; null: one per GPU, or one on a CPU."""
+    launcher: Annotated[Literal["deepspeed", "slurm"], HOW] = "deepspeed"
+    """What starts the ranks: DeepSpeed's launcher, or `srun` on all nodes of the allocation that the run is in."""
     hostfile: Annotated[Program | None, HOW] = None
     """DeepSpeed hostfile for several machines."""
     save_steps: Annotated[int, HOW] = Field(100, ge=1)

@@ -1,8 +1,8 @@
 """The command and environment that start the workers of a phase.
 
-Enters: the config's processes and hostfile. Leaves: a command line; one rank runs without a launcher, which saves
-about six seconds, several run under DeepSpeed's. Not guaranteed: GPUs that `nvidia-smi` does not list; name
-`train.processes` there.
+Enters: the config's processes, hostfile and launcher. Leaves: a command line; one rank runs without a launcher, which
+saves about six seconds, several run under DeepSpeed's, or under `srun`, from whose variables a worker takes its rank.
+Not guaranteed, under Slurm: anything unless the run itself is on the first node of its allocation, where rank 0 is.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import base64
 import json
 import os
 import re
+import socket
 import sys
 from pathlib import Path
 
@@ -53,16 +54,53 @@ def rank_count(config: TrainSection, gpus: int) -> int:
     """Return the number of ranks over all machines.
 
     Raises:
-        ConfigError: the hostfile cannot be read or names no slots.
+        ConfigError: the hostfile cannot be read or names no slots, or this is no allocation of Slurm's.
     """
+    if config.launcher == "slurm":
+        return _ranks_per_node(config, gpus) * _nodes()
     if config.hostfile is None:
         return config.processes or max(1, gpus)
     slots = read_hostfile(config.hostfile).values()
     return sum(min(count, config.processes or count) for count in slots)
 
 
+def _ranks_per_node(config: TrainSection, gpus: int) -> int:
+    return config.processes or max(1, gpus)
+
+
+def _nodes() -> int:
+    """Return how many nodes the allocation has.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    nodes = os.environ.get("SLURM_NNODES") or os.environ.get("SLURM_JOB_NUM_NODES") or ""
+    if not nodes.isdecimal():
+        raise ConfigError(
+            [
+                "train.launcher: slurm starts ranks on the nodes of the allocation that the run is in, and this is "
+                "none (SLURM_NNODES is not set); start the run with sbatch or salloc, or leave the launcher out"
+            ]
+        )
+    return int(nodes)
+
+
 def worker_command(config: TrainSection, ranks: int, job: Path) -> list[str]:
     """Return the command that runs a job on all ranks."""
+    if config.launcher == "slurm":
+        tasks = ["--nodes", str(_nodes()), "--ntasks", str(ranks), "--ntasks-per-node", str(ranks // _nodes())]
+        # without --overlap the step would wait for the one that the run itself may be
+        return [
+            "srun",
+            *tasks,
+            "--overlap",
+            "--cpu-bind=none",
+            "--kill-on-bad-exit=1",
+            sys.executable,
+            "-m",
+            WORKER,
+            str(job),
+        ]
     if config.hostfile is None and ranks == 1:
         return [sys.executable, "-m", WORKER, str(job)]
     options = ["--master_port", str(free_port()), "--no_local_rank", "--log_level", "warning"]
@@ -82,10 +120,14 @@ def worker_environment(config: TrainSection, ranks: int, gpus: int) -> dict[str,
     environment |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
     if gpus == 0:
         environment["DS_ACCELERATOR"] = "cpu"
-        environment.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // ranks)))
+        here = ranks // _nodes() if config.launcher == "slurm" else ranks
+        environment.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // here)))
         if INTEL_OPENMP.is_file():
             environment.setdefault("LD_PRELOAD", str(INTEL_OPENMP))
-    if config.hostfile is None and ranks == 1:
+    if config.launcher == "slurm":
+        host = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
+        environment |= {"MASTER_ADDR": host, "MASTER_PORT": str(free_port())}
+    elif config.hostfile is None and ranks == 1:
         environment |= {
             "RANK": "0",
             "LOCAL_RANK": "0",
@@ -95,6 +137,17 @@ def worker_environment(config: TrainSection, ranks: int, gpus: int) -> dict[str,
             "MASTER_PORT": str(free_port()),
         }
     return environment
+
+
+def take_rank_of_slurm() -> None:
+    """Set the variables of a rank that `srun` has started; those that another launcher has set stay."""
+    if "RANK" not in os.environ and "SLURM_PROCID" in os.environ:
+        os.environ |= {
+            "RANK": os.environ["SLURM_PROCID"],
+            "LOCAL_RANK": os.environ["SLURM_LOCALID"],
+            "WORLD_SIZE": os.environ["SLURM_NTASKS"],
+            "LOCAL_SIZE": os.environ["SLURM_NTASKS_PER_NODE"],
+        }
 
 
 def _devices(ranks: int) -> list[str]:

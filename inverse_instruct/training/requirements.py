@@ -15,7 +15,7 @@ from inverse_instruct.config.sections import TrainSection
 from inverse_instruct.errors import ConfigError
 from inverse_instruct.inference.model_files import layer_names
 from inverse_instruct.system.machine import gpu_count
-from inverse_instruct.training.launch import read_hostfile
+from inverse_instruct.training.launch import rank_count, read_hostfile
 from inverse_instruct.training.memory import memory_problems
 from inverse_instruct.training.zero import load_deepspeed_config
 
@@ -34,6 +34,13 @@ def machine_problems(config: TrainSection) -> Iterator[str]:
                 yield "train.hostfile: several hosts are reached with pdsh, which is missing; apt-get install pdsh"
         except ConfigError as error:
             yield from error.problems
+    elif config.launcher == "slurm":
+        try:
+            rank_count(config, 1)
+        except ConfigError as error:
+            yield from error.problems
+        if shutil.which("srun") is None:
+            yield "train.launcher: slurm needs srun, which is not here; start the run on a node of the cluster"
     elif (gpus := gpu_count()) and config.processes and config.processes > gpus:
         yield f"train.processes: {config.processes} ranks take as many GPUs, but {gpus} are here; lower it, or null"
 

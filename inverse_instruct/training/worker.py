@@ -20,6 +20,7 @@ from inverse_instruct.store.files import file_digest, write_json
 from inverse_instruct.system.machine import cpu_does_bfloat16
 from inverse_instruct.training.batches import BatchPlan, warmup_steps
 from inverse_instruct.training.job import Job
+from inverse_instruct.training.launch import take_rank_of_slurm
 from inverse_instruct.training.load import add_adapters, load_base
 from inverse_instruct.training.sequences import Sequences
 from inverse_instruct.training.trainer import ResponseTrainer, StepRecorder, TensorBoardRecorder
@@ -136,7 +137,8 @@ def _peak_memory_bytes() -> int | None:
 def main() -> None:
     """Run the job of the command line, holding the training folder's lock."""
     job = Job.read(Path(sys.argv[1]))
-    with job.lock.open("a") as lock:
+    take_rank_of_slurm()
+    with job.lock.open("a+") as lock:  # NFSv4 wants to read what it shares
         fcntl.flock(lock, fcntl.LOCK_SH)
         run(job)
     sys.stdout.flush()

@@ -19,7 +19,7 @@ OTHER: dict[str, Any] = {
     "rounds": 9, "model.base": "another", "model.start": "a-third",
     "train.micro_batch_size": 1, "train.micro_batch_tokens": 999,
     "train.gradient_checkpointing": True, "train.processes": 2, "train.hostfile": "hosts",
-    "train.save_steps": 7, "train.save_minutes": 30, "evaluate.workers": 5,
+    "train.launcher": "slurm", "train.save_steps": 7, "train.save_minutes": 30, "evaluate.workers": 5,
     "inference.port": 4000, "inference.dtype": "float32", "inference.concurrency": 3, "inference.max_num_seqs": 2,
     "serve.port": 4001, "serve.mode": "in_place", "card.title": "A model", "card.authors": ["me"],
     "coreset.embedding": "an-encoder",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from inverse_instruct.config.sections import TrainSection
 from inverse_instruct.errors import ConfigError
 from inverse_instruct.system import machine
-from inverse_instruct.training import launch
+from inverse_instruct.training import launch, requirements
 
 
 def world(command: list[str]) -> Any:
@@ -44,6 +45,37 @@ def test_ranks_follow_the_gpus_unless_said_otherwise() -> None:
     assert launch.rank_count(TrainSection(), 0) == 1
     assert launch.rank_count(TrainSection(), 8) == 8
     assert launch.rank_count(TrainSection(processes=3), 8) == 3
+
+
+def test_slurm_starts_ranks_on_all_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_NNODES", "2")
+    monkeypatch.setenv("SLURMD_NODENAME", "alpha")
+    config = TrainSection(launcher="slurm")
+    assert launch.rank_count(config, 8) == 16
+    command = " ".join(launch.worker_command(config, 16, tmp_path / "job.json"))
+    assert command.startswith("srun --nodes 2 --ntasks 16 --ntasks-per-node 8 ") and "--kill-on-bad-exit=1" in command
+    environment = launch.worker_environment(config, 16, gpus=8)
+    assert environment["MASTER_ADDR"] == "alpha" and int(environment["MASTER_PORT"]) > 0 and "RANK" not in environment
+
+
+def test_a_worker_takes_its_rank_from_slurm_unless_it_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"PROCID": "9", "LOCALID": "1", "NTASKS": "16", "NTASKS_PER_NODE": "8"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_SIZE"):
+        monkeypatch.setenv(name, "x")
+        monkeypatch.delenv(name)
+    launch.take_rank_of_slurm()
+    assert [os.environ[name] for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_SIZE")] == ["9", "1", "16", "8"]
+    monkeypatch.setenv("SLURM_PROCID", "3")
+    launch.take_rank_of_slurm()
+    assert os.environ["RANK"] == "9"
+
+
+def test_slurm_without_an_allocation_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_NNODES", raising=False)
+    monkeypatch.delenv("SLURM_JOB_NUM_NODES", raising=False)
+    found = list(requirements.machine_problems(TrainSection(launcher="slurm")))
+    assert ["SLURM_NNODES is not set" in problem for problem in found] == [True, False] and "needs srun" in found[1]
 
 
 def test_a_hostfile_decides_over_all_machines(tmp_path: Path) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from safetensors.torch import load_file
 
@@ -121,12 +124,14 @@ def test_a_finished_stage_is_not_run_again(reference: Reference, tiny_model: Pat
     assert time.monotonic() - started < 5
 
 
-def start(folder: Path, base: Path, phases: list[PhaseRun]) -> subprocess.Popen[bytes]:
+def start(
+    folder: Path, base: Path, phases: list[PhaseRun], changes: dict[str, Any] | None = None
+) -> subprocess.Popen[bytes]:
     """Run the same training in a process of its own, which can be killed."""
     arguments = [
         str(folder),
         str(base),
-        json.dumps(SETTINGS),
+        json.dumps(SETTINGS | (changes or {})),
         json.dumps([[phase.data, str(phase.rows[0]), phase.epochs, phase.learning_rate] for phase in phases]),
     ]
     code = (
@@ -222,6 +227,50 @@ def test_other_splits_give_the_same_curve(
     reference: Reference, tiny_model: Path, phases: list[PhaseRun], tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     check_same_curve(reference, tiny_model, phases, tmp_path, **changes)
+
+
+@pytest.fixture
+def two_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An allocation of two nodes, both of which are this machine."""
+    program = tmp_path / "bin/srun"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} {Path(__file__).with_name("srun.py")} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    monkeypatch.setenv("SLURM_NNODES", "2")
+    monkeypatch.setenv("SLURMD_NODENAME", "127.0.0.1")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("two_nodes")
+def test_ranks_under_slurm_give_the_same_curve(
+    reference: Reference, tiny_model: Path, phases: list[PhaseRun], tmp_path: Path
+) -> None:
+    check_same_curve(reference, tiny_model, phases, tmp_path, launcher="slurm", micro_batch_size=1)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("two_nodes")
+def test_a_rank_that_is_killed_under_slurm_ends_the_other_and_both_go_on(
+    tiny_model: Path, phases: list[PhaseRun], tmp_path: Path
+) -> None:
+    changes = {"launcher": "slurm", "micro_batch_size": 1, "save_steps": 1}
+    long, folder = [replace(phases[0], epochs=30)], tmp_path / "train/phase-0-selected"
+    whole = run(tmp_path / "whole", tiny_model, long, SETTINGS | changes)
+    process = start(tmp_path, tiny_model, long, changes)
+    wait_for(process, lambda: line_count(folder / "loss.jsonl") >= 3)
+    [victim] = [
+        child.pid
+        for child in psutil.Process(process.pid).children(recursive=True)
+        if child.cmdline()[1:2] == ["-m"] and child.environ().get("SLURM_PROCID") == "1"
+    ]
+    os.kill(victim, signal.SIGKILL)
+    killed = time.monotonic()
+    wait_for(process, lambda: json.loads((folder / "job.json").read_text())["resume"] is not None)
+    assert time.monotonic() - killed < 15, "the other one did not wait for it"
+    assert process.wait(120) == 0 and process.stderr
+    process.stderr.close()
+    assert losses(run(tmp_path, tiny_model, long, SETTINGS | changes)) == losses(whole)
 
 
 @pytest.mark.slow
