@@ -72,11 +72,11 @@ def _work(
     from inverse_instruct.config.sections import CorpusSource, KeptOut, PreprocessSection
     from inverse_instruct.corpus.decontamination import BenchmarkIndex
     from inverse_instruct.errors import InverseInstructError
-    from inverse_instruct.source_code.languages import parses
+    from inverse_instruct.source_code.parser_process import parses
     from inverse_instruct.store.rows import read_rows
     from tests.playing import preprocess
 
-    parses(b"x = 1".decode("utf-8-sig"), "python")  # loads what the unprivileged may be unable to read
+    parses(b"x = 1".decode("utf-8-sig"), "python")  # starts what the unprivileged may be unable to read
     BenchmarkIndex(read_kept_out([KeptOut(name="mini")]), 13)
     if unprivileged and os.geteuid() == 0:
         os.setgid(NOBODY)
