@@ -15,9 +15,18 @@ def is_own(recipe: str, key: str) -> bool:
     return recipe == INVERSE_CODER.name or any(key == part or key.startswith(f"{part}.") for part in parts)
 
 
+def is_main(recipe: str, number: int) -> bool:
+    """Tell whether a stage of another recipe, by its place, is one of the main recipe."""
+    stages = RECIPES[recipe].stages
+    return recipe != INVERSE_CODER.name and number < len(stages) and stages[number] in INVERSE_CODER.stages
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as `slow` what changes a field on which only stages of the main recipe depend, in another recipe."""
+    """Mark as `slow` what changes, in another recipe, a field or a stage about which the main recipe tells."""
     for item in items:
         params = getattr(getattr(item, "callspec", None), "params", {})
-        if {"finished", "key"} <= params.keys() and not is_own(params["finished"], params["key"]):
+        of_main = ({"finished", "key"} <= params.keys() and not is_own(params["finished"], params["key"])) or (
+            {"finished", "number"} <= params.keys() and is_main(params["finished"], params["number"])
+        )
+        if of_main:
             item.add_marker(pytest.mark.slow)
