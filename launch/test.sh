@@ -11,5 +11,4 @@ inverse_instruct fetch-model smollm2-135m
 ruff check .
 ruff format --check --quiet .
 mypy
-# one process more than cores: where it waits for a server or a clock, another one works
-exec python -m pytest -n "$(($(nproc) + 1))" --dist loadfile "$@"
+exec python -m pytest -n "$(nproc)" --dist loadfile "$@"
