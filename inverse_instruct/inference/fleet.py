@@ -37,9 +37,10 @@ def describe(section: InferenceSection) -> str:
     groups = device_groups(section)
     if groups == [[]]:
         return "no GPU: 1 engine on the CPUs"
-    count, used = len(gpus()), sum(map(len, groups))
-    names = " and ".join(f"{number} × {name}" for name, number in Counter(gpu_names()).items())
-    here = names or f"{count} GPU{'s' * (count > 1)}"
+    devices, names, used = gpus(), gpu_names(), sum(map(len, groups))
+    count = len(devices)
+    kinds = Counter(names.get(device, "GPU") for device in devices)
+    here = " and ".join(f"{number} × {name}" for name, number in kinds.items())
     size = section.tensor_parallel_size
     engines = f"{len(groups)} engine{'s' * (len(groups) > 1)} of {size} GPU{'s' * (size > 1)}"
     return f"{here}: {engines}" + (f"; {count - used} of {count} GPUs are left idle" if used < count else "")

@@ -57,7 +57,8 @@ class Engines:
 
     def start(self, model: Path) -> list[VllmServer]:
         """Return the servers, started for this model unless they run it already."""
-        if not any(server.alive and server.name == model_digest(model) for server in self._servers):
+        name = model_digest(model)
+        if not self._servers or not all(server.alive and server.name == name for server in self._servers):
             self.stop()
             section = self._config.inference
             if section.endpoints:

@@ -39,9 +39,9 @@ def gpus() -> list[str]:
     return [device for device, _ in _listed()]
 
 
-def gpu_names() -> list[str]:
-    """Return the names of this machine's GPUs, as `nvidia-smi` tells them."""
-    return [name for _, name in _listed()] if shutil.which("nvidia-smi") else []
+def gpu_names() -> dict[str, str]:
+    """Return the names of this machine's GPUs by what CUDA_VISIBLE_DEVICES may list for them."""
+    return dict(_listed()) if shutil.which("nvidia-smi") else {}
 
 
 def _listed() -> list[tuple[str, str]]:

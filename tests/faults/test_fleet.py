@@ -199,6 +199,30 @@ def test_a_model_that_the_endpoints_do_not_serve_is_served_here_and_said(smollm:
     ]
 
 
+def test_only_visible_gpus_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    assert describe(InferenceSection()) == "2 × NVIDIA H100 80GB HBM3: 2 engines of 1 GPU"
+    assert device_groups(InferenceSection()) == [["2"], ["5"]]
+
+
+def test_a_fleet_of_which_one_has_died_is_started_anew(smollm: Path, tmp_path: Path) -> None:
+    config = RunConfig(
+        name="x",
+        model={"base": "b"},
+        corpus=[{"path": "c"}],
+        inference=InferenceSection(data_parallel_size=2),
+    )
+    engines = Engines(config, tmp_path, None, lambda event: None)
+    try:
+        first = engines.start(smollm)
+        assert engines.start(smollm) is first
+        first[1].stop()
+        second = engines.start(smollm)
+        assert second is not first and all(server.alive for server in second) and not first[0].alive
+    finally:
+        engines.stop()
+
+
 def test_more_than_there_is_is_refused() -> None:
     [problem] = machine_problems(InferenceSection(tensor_parallel_size=4, data_parallel_size=3))
     assert "takes 12 GPUs, but 8 are here" in problem

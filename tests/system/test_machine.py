@@ -29,7 +29,11 @@ def test_slices_are_devices_by_their_names(tmp_path: Path, monkeypatch: pytest.M
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     assert machine.gpus() == ["MIG-aa", "MIG-bb", "1"] and machine.gpu_count() == 3
-    assert machine.gpu_names()[1:] == ["NVIDIA H100 80GB HBM3 MIG 3g.40gb", "NVIDIA H100 80GB HBM3"]
+    assert machine.gpu_names() == {
+        "MIG-aa": "NVIDIA H100 80GB HBM3 MIG 3g.40gb",
+        "MIG-bb": "NVIDIA H100 80GB HBM3 MIG 3g.40gb",
+        "1": "NVIDIA H100 80GB HBM3",
+    }
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-bb")
     assert machine.gpus() == ["MIG-bb"]
 
