@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import gc
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -21,7 +23,7 @@ def let_others_in() -> Iterator[None]:
     """Have other threads run in the middle of parsing, wherever memory is looked through."""
 
     def pause(*_: object) -> None:
-        time.sleep(0)
+        time.sleep(1e-6)
 
     before = gc.get_threshold()
     gc.callbacks.append(pause)
@@ -40,6 +42,24 @@ def parse_in_threads(parse: Callable[[str], ast.Module], count: int) -> list[Bas
 @pytest.mark.usefixtures("let_others_in")
 def test_threads_do_not_disturb_each_other() -> None:
     assert parse_in_threads(read_tree, 40) == []
+
+
+@pytest.mark.usefixtures("let_others_in")
+def test_what_else_parses_does_not_disturb_it() -> None:
+    """Python's own printing of tracebacks does, in whatever thread an error is logged."""
+    done = threading.Event()
+
+    def print_tracebacks() -> None:
+        while not done.is_set():
+            with suppress(SystemError):
+                ast.parse("x = 1")
+
+    with ThreadPoolExecutor(1) as printer:
+        printer.submit(print_tracebacks)
+        try:
+            assert parse_in_threads(read_tree, 40) == []
+        finally:
+            done.set()
 
 
 @pytest.mark.parametrize("text", ["def", "\0", "(" * 5000, "x = '\ud800'"])
