@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from statistics import fmean, median
 
 import numpy as np
@@ -20,7 +21,6 @@ from evaluation.texts import TaskTexts
 from inverse_instruct.analysis.pairs import Pair
 from inverse_instruct.corpus.deduplication import NearDuplicates
 from inverse_instruct.corpus.edits import edit_ratio
-from inverse_instruct.corpus.tf_idf import TfIdf
 
 BIN_TOKENS = 20  # of the paper's length distributions
 BINS = 30  # the last one has all that is longer
@@ -29,6 +29,20 @@ DIMENSIONS = 512
 BLOCK_ROWS = 1024
 SHOWN = 20
 PREFIXES = 7  # as many as the paper's
+CATEGORIES = (
+    "algorithms and data structures",
+    "mathematics and computation",
+    "databases and SQL",
+    "system design and architecture",
+    "security and cryptography",
+    "performance optimization",
+    "web",
+    "domain-specific",
+    "user interfaces and applications",
+    "data science and machine learning",
+)  # the ten of Magicoder and InverseCoder
+Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+"""Texts to vectors of length 1."""
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _WORD = re.compile(r"[a-z][a-z+#-]*")
 _BEGINNING = re.compile(r"\s*((?:[A-Za-z]\w*\s+){1,3}an?)\s")
@@ -64,7 +78,7 @@ class Similarity:
     mean: float
     percentile_99: float
     largest: float
-    histogram: tuple[int, ...]  # rows by twentieths of the similarity from 0 on
+    histogram: tuple[int, ...]  # rows by twentieths of the similarity from 0 on; the first has what is below, too
     nearest: tuple[Near, ...]
 
 
@@ -93,6 +107,9 @@ class SetMeasures:
     near_duplicates: dict[str, float]  # Jaccard similarity -> share of rows that nearly repeat an earlier one
     similarity: dict[str, Similarity]  # by benchmark
     edits: Edits | None
+    tasks: tuple[tuple[str, int], ...]  # intents of edits, or tasks, where rows have one; the most frequent first
+    categories: tuple[tuple[str, int], ...]  # by embedding, where a model was given
+    embedded_similarity: dict[str, Similarity]  # as `similarity`, of the vectors of the model, where one was given
 
 
 def lengths(texts: Iterable[str]) -> Lengths:
@@ -140,7 +157,7 @@ def near_duplicate_share(texts: Iterable[str], threshold: float) -> float:
     return repeated / rows if rows else 0.0
 
 
-def similarity(pairs: Iterable[Pair], tasks: Sequence[TaskTexts], embed: TfIdf) -> Similarity:
+def similarity(pairs: Iterable[Pair], tasks: Sequence[TaskTexts], embed: Embed) -> Similarity:
     """Return how near pairs come to tasks: prompt and solution of a task against all that a row says."""
     wanted = embed(["\n".join((*task.prose, *task.code)) for task in tasks])
     found: list[NDArray[np.float32]] = []
@@ -163,6 +180,16 @@ def similarity(pairs: Iterable[Pair], tasks: Sequence[TaskTexts], embed: TfIdf) 
     )
 
 
+def categories(pairs: Iterable[Pair], embed: Embed) -> Counter[str]:
+    """Return how many rows there are of each of `CATEGORIES`: that whose name is nearest to the instruction."""
+    names = embed([f"{name} problems" for name in CATEGORIES])
+    found: Counter[str] = Counter(dict.fromkeys(CATEGORIES, 0))
+    for block in _blocks(pairs):
+        nearest = (embed([pair.instruction for pair in block]) @ names.T).argmax(axis=1)
+        found.update(CATEGORIES[place] for place in nearest.tolist())
+    return found
+
+
 def edits(pairs: Iterable[Pair]) -> Edits | None:
     """Return how much pairs change of their input; None if none has one."""
     found = [edit_ratio(pair.input, pair.response) for pair in pairs if pair.input]
@@ -177,12 +204,7 @@ def edits(pairs: Iterable[Pair]) -> Edits | None:
     )
 
 
-def _blocks(pairs: Iterable[Pair]) -> Iterable[list[Pair]]:
-    block: list[Pair] = []
-    for pair in pairs:
-        block.append(pair)
-        if len(block) == BLOCK_ROWS:
-            yield block
-            block = []
-    if block:
+def _blocks(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
+    rows = iter(pairs)
+    while block := list(islice(rows, BLOCK_ROWS)):
         yield block

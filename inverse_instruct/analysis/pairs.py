@@ -26,6 +26,7 @@ class Pair:
     instruction: str
     input: str  # code that the instruction is about; "" if it stands in the instruction, or there is none
     response: str
+    task: str = ""  # what kind of row, where that is known: an intent of an edit, or one of several tasks
 
     @property
     def text(self) -> str:
@@ -52,7 +53,10 @@ class PairSet:
         self.unreadable.clear()
         if self.kind is not None:
             for row in iterate_rows(self.path, self.kind):
-                yield Pair(row.instruction, row.input if isinstance(row, Draft) else "", row.response)
+                if isinstance(row, Draft):
+                    yield Pair(row.instruction, row.input, row.response, row.task)
+                else:
+                    yield Pair(row.instruction, "", row.response)
             return
         for read in read_source(CorpusSource(path=str(self.path))):
             if isinstance(read, Rejection):
@@ -77,6 +81,7 @@ def find_sets(path: Path) -> list[PairSet]:
             ("original", "round-00/*/original.parquet", TrainingRow),
             ("self-generated", "round-*/selection/selected.parquet", TrainingRow),
             ("edits", "round-*/instances/drafts.parquet", Draft),
+            ("tasks", "round-*/generate/drafts.parquet", Draft),
         )
         if (files := sorted(path.glob(pattern)))
     ]

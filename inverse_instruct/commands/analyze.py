@@ -15,6 +15,10 @@ from inverse_instruct.analysis.pairs import find_sets
 from inverse_instruct.benchmarks.kept_out import read_kept_out
 from inverse_instruct.config.sections import KeptOut
 from inverse_instruct.dashboard.analysis_page import write_analysis_page
+from inverse_instruct.inference.embedding.process import SentenceModel, unit_vectors
+from inverse_instruct.inference.models import resolve_model
+from inverse_instruct.store.files import write_json
+from inverse_instruct.store.run_dir import RunDir
 
 
 def run_analyze(arguments: argparse.Namespace) -> None:
@@ -28,7 +32,14 @@ def run_analyze(arguments: argparse.Namespace) -> None:
         if each.name in {other.name for other in sets[:number]}:
             each.name = str(each.path)
     names = dict.fromkeys(arguments.benchmark or ["mini"])
-    found = analyze(sets, {name: read_kept_out([KeptOut(name=name)])[0] for name in names})
+    benchmarks = {name: read_kept_out([KeptOut(name=name)])[0] for name in names}
+    if arguments.embedding:
+        with SentenceModel(resolve_model(arguments.embedding)) as model:
+            found = analyze(sets, benchmarks, lambda texts: unit_vectors(model(texts)))
+    else:
+        found = analyze(sets, benchmarks)
+    if len(arguments.rows) == 1 and (arguments.rows[0] / "ledger.db").is_file():
+        write_json(RunDir(arguments.rows[0]).analysis, found.as_json())  # for the dashboard and the report
     if arguments.output:
         write_analysis_page(found.as_json(), arguments.output)
     if arguments.json:
@@ -63,6 +74,17 @@ def print_analysis(found: Analysis, page: Path | None) -> None:
         near = [each.similarity[name] for each in found.sets]
         row(f"similarity to {name}: mean", [f"{each.mean:.3f}" for each in near])
         row(f"similarity to {name}: largest", [f"{each.largest:.3f} ({each.nearest[0].task})" for each in near])
+        if all(each.embedded_similarity for each in found.sets):
+            near = [each.embedded_similarity[name] for each in found.sets]
+            row(f"embedded similarity to {name}: mean", [f"{each.mean:.3f}" for each in near])
+            row(
+                f"embedded similarity to {name}: largest",
+                [f"{each.largest:.3f} ({each.nearest[0].task})" for each in near],
+            )
+    for kinds in ("tasks", "categories"):
+        of_sets = [(getattr(each, kinds), each.rows) for each in found.sets]
+        if any(counts for counts, _ in of_sets):
+            row(kinds, ["\n".join(_share(kind, n, rows) for kind, n in counts) for counts, rows in of_sets])
     if any(each.edits for each in found.sets):
         row("edit ratio, mean", [f"{each.edits.mean_ratio:.2f}" if each.edits else "-" for each in found.sets])
     console = Console(width=None if Console().is_terminal else 120)

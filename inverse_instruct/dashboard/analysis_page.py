@@ -27,6 +27,14 @@ def write_analysis_page(analysis: dict[str, Any], output: Path) -> None:
             for name in sets[0]["similarity"]
         ),
     ]
+    drawings += [
+        (
+            f"similarity to {name}, embedded",
+            "0 to 1",
+            [each["embedded_similarity"][name]["histogram"] for each in sets],
+        )
+        for name in sets[0]["embedded_similarity"]
+    ]
     if any(each["edits"] for each in sets):
         ratios = [each["edits"]["histogram"] if each["edits"] else [0] * 10 for each in sets]
         drawings.append(("edit ratio", "0 to 1", ratios))

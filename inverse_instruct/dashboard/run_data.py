@@ -6,6 +6,7 @@ never 0. Not guaranteed: that the parts are of the same instant while the run go
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,7 @@ from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.store.ledger_rows import Checkpoint, Event, Promotion, StageRow
 from inverse_instruct.store.manifest import Manifest
 from inverse_instruct.store.measures import SuiteReport
-from inverse_instruct.store.run_dir import RunDir
+from inverse_instruct.store.run_dir import ANALYSIS_FORMAT, RunDir
 from inverse_instruct.store.status import RoundStatus, summarize_run
 from inverse_instruct.store.written_rows import finished, written_files
 
@@ -57,7 +58,18 @@ def collect_run(path: Path) -> dict[str, Any]:
             for number, manifest in done
         ],
         "history": _history(status.events, promotions),
+        "analysis": _analysis(run_dir.analysis),
     }
+
+
+def _analysis(path: Path) -> dict[str, Any] | None:
+    """Return what `analyze` has measured; None: it has not, or the file is damaged, or of another version."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    current = isinstance(found, dict) and found.get("format") == ANALYSIS_FORMAT
+    return found if current else None
 
 
 def _under_way(stage: StageRow) -> dict[str, Any]:

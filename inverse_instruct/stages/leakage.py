@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from inverse_instruct.benchmarks.kept_out import kept_out_digests, read_kept_out
 from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.config.tasks import LeakageSection
+from inverse_instruct.inference.embedding.process import unit_vectors
 from inverse_instruct.records import Draft, Reason, Rejection
 from inverse_instruct.stages.estimate import Cost, Estimate
 from inverse_instruct.stages.room import Room
@@ -39,7 +40,12 @@ def check_leakage(room: Room) -> None:
         said = [f"{draft.input}\n{draft.response}" for draft in drafts]
         texts = [*said, *(code for _, code in pieces)]
         with open_embedding(room.section("coreset"), [draft.id for draft in drafts], texts) as (_, embed):
-            near = nearest(_unit(embed(said)), _unit(embed(texts[len(said) :])), [task for task, _ in pieces], section)
+            near = nearest(
+                unit_vectors(embed(said)),
+                unit_vectors(embed(texts[len(said) :])),
+                [task for task, _ in pieces],
+                section,
+            )
     for number, draft in enumerate(drafts):
         if number in near:
             similarity, task = near[number]
@@ -71,12 +77,6 @@ def nearest(
                 if similarity >= section.min_similarity:
                     found[place] = max(found.get(place, (0.0, "")), (similarity, tasks[start + piece]))
     return found
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled: NDArray[np.float32] = vectors / np.where(lengths > 0, lengths, 1)
-    return scaled
 
 
 def _outside(config: RunConfig) -> list[str]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from inverse_instruct.errors import RunDirError
 from inverse_instruct.store.folder_lock import is_locked, lock_folder
 
+ANALYSIS_FORMAT = 1  # of `RunDir.analysis`; pages pass over other ones
+
 
 def newest_run(folder: Path = Path("runs")) -> Path:
     """Return the run in a folder of runs whose ledger was written last.
@@ -64,6 +66,11 @@ class RunDir:
     def ledger(self) -> Path:
         """The SQLite record of the run."""
         return self.path / "ledger.db"
+
+    @property
+    def analysis(self) -> Path:
+        """What the command `analyze` has found its rows to be like; JSON."""
+        return self.path / "analysis.json"
 
     @property
     def logs(self) -> Path:

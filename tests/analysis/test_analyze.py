@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from evaluation.texts import TaskTexts
 from inverse_instruct import cli
 from inverse_instruct.analysis import measures
+from inverse_instruct.analysis.analyze import analyze
+from inverse_instruct.analysis.measures import Embed
 from inverse_instruct.analysis.pairs import Pair, find_sets
 from inverse_instruct.corpus.tf_idf import TfIdf
 from inverse_instruct.dashboard.analysis_page import write_analysis_page
 from inverse_instruct.errors import CorpusError, RunDirError
-from inverse_instruct.records import TrainingRow, to_dict
+from inverse_instruct.records import Draft, TrainingRow, to_dict
 from inverse_instruct.store.rows import write_rows
+from inverse_instruct.store.run_dir import RunDir
 
 WORDS = [f"word{n}" for n in range(60)]
 
@@ -71,6 +77,39 @@ def test_edit_ratios_are_those_of_rows_with_an_input() -> None:
     assert found and (found.rows, found.mean_lines) == (1, 2) and found.mean_ratio == pytest.approx(2 / 3)
 
 
+def by_words(texts: Sequence[str]) -> NDArray[np.float32]:
+    """Embed by the words of two categories, of which a text may have neither."""
+    words = ("security", "SQL", "")
+    return np.array([[float(word in text) + 0.01 for word in words] for text in texts], np.float32)
+
+
+def test_a_category_is_the_nearest_name() -> None:
+    pairs = [Pair("Do SQL", "", "x"), Pair("Add security", "", "x"), Pair("Do SQL again", "", "SQL")]
+    found = measures.categories(pairs, by_words)
+    assert {name: rows for name, rows in found.items() if rows} == {
+        "databases and SQL": 2,
+        "security and cryptography": 1,
+    }
+    assert set(found) == set(measures.CATEGORIES) and len(found) == 10
+
+
+def test_tasks_of_drafts_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "ledger.db").write_text("")
+    for number, folder in enumerate(("instances", "generate")):
+        (tmp_path / "round-01" / folder).mkdir(parents=True)
+        rows = [
+            to_dict(
+                Draft(f"{folder}{k}", [], f"task {number + k % 2}", f"Do {k}", "a\nb", "a\nc", "python", k, 0, "", "")
+            )
+            for k in range(3)
+        ]
+        write_rows(tmp_path / "round-01" / folder / "drafts.parquet", rows, Draft)
+    edits, tasks = analyze(find_sets(tmp_path), {}).sets
+    assert (edits.name, edits.tasks) == ("edits", (("task 0", 2), ("task 1", 1)))
+    assert (tasks.name, tasks.tasks) == ("tasks", (("task 1", 2), ("task 2", 1)))
+    assert edits.edits and edits.edits.mean_lines == 2
+
+
 def corpus(path: Path, rows: int, broken: bool = False) -> Path:
     made = [{"instruction": f"Write a loop {n}", "output": f"for x in range({n}): pass"} for n in range(rows)]
     lines = list(map(json.dumps, made))
@@ -101,11 +140,49 @@ def test_two_files_side_by_side(
     assert "similarity to mini: mean" in capsys.readouterr().out
 
 
+def test_an_embedding_adds_categories_and_a_second_similarity(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Model:
+        def __init__(self, folder: Path) -> None:
+            assert folder == Path("made")
+
+        def __enter__(self) -> Embed:
+            return lambda texts: 7 * by_words(texts)  # whose lengths are not 1
+
+        def __exit__(self, *_: object) -> None: ...
+
+    monkeypatch.setattr("inverse_instruct.commands.analyze.SentenceModel", Model)
+    monkeypatch.setattr("inverse_instruct.commands.analyze.resolve_model", Path)
+    rows = corpus(tmp_path / "rows.jsonl", 3)
+    command(monkeypatch, str(rows), "--embedding", "made", "--output", str(tmp_path / "page.html"))
+    printed = capsys.readouterr().out
+    assert "embedded similarity to mini: largest" in printed and "categories" in printed
+    page = (tmp_path / "page.html").read_text()
+    assert "nearest to mini, embedded" in page and "databases and SQL" in page
+    command(monkeypatch, str(rows), "--embedding", "made", "--json")
+    [found] = json.loads(capsys.readouterr().out)["sets"]
+    assert sum(n for _, n in found["categories"]) == 3
+    assert 0.99 < found["embedded_similarity"]["mini"]["largest"] < 1.01
+
+
+def test_of_a_run_it_is_kept_for_the_pages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ledger.db").write_text("")
+    (tmp_path / "round-00/preprocess").mkdir(parents=True)
+    row = to_dict(TrainingRow("id", "Do it", "r", "python", 0, "", "", None, "row", "file", 1, ""))
+    write_rows(tmp_path / "round-00/preprocess/original.parquet", [row], TrainingRow)
+    command(monkeypatch, str(tmp_path), "--json")
+    assert json.loads(RunDir(tmp_path).analysis.read_text()) == json.loads(capsys.readouterr().out)
+    RunDir(tmp_path).analysis.unlink()
+    command(monkeypatch, str(tmp_path), str(tmp_path))
+    assert not RunDir(tmp_path).analysis.exists(), "what is of several sets is of no run"
+
+
 def test_the_page_escapes_what_rows_say(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text(json.dumps({"instruction": "<script>alert(1)</script> count", "output": "x"}))
-    from inverse_instruct.analysis.analyze import analyze
-
     tasks = {"<b>": [TaskTexts("<i>", ("count",), ())]}
     write_analysis_page(analyze(find_sets(path), tasks).as_json(), tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()

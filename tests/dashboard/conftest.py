@@ -10,9 +10,13 @@ from typing import Any
 
 import pytest
 
+from evaluation.texts import TaskTexts
+from inverse_instruct.analysis.analyze import analyze
+from inverse_instruct.analysis.pairs import find_sets
 from inverse_instruct.records import Candidate, Reason, Rejection, ScoredPair, Snippet, digest, to_dict
 from inverse_instruct.stages.room import Source
 from inverse_instruct.stages.select import SELECT
+from inverse_instruct.store.files import write_json
 from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.store.ledger_rows import Checkpoint
 from inverse_instruct.store.manifest import Manifest, WrittenRows, write_manifest
@@ -220,6 +224,8 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run.evaluate(number, 0.3 + 0.05 * number, "promoted")
     run.ledger.roll_back(over=2, author="ada", reason=HOSTILE[1])
     run.close("done")
+    tasks = [TaskTexts("T/1", ("Solve it.",), ("def solve(value): ...",))]
+    write_json(run.run_dir.analysis, analyze(find_sets(path), {HOSTILE[0]: tasks}).as_json())
     return path
 
 

@@ -25,6 +25,8 @@ CHARTS = (
     "consistency-chart",
     "funnel-chart",
     "score-chart",
+    "analysis-chart",
+    "kinds-chart",
     "training-chart",
     "time-chart",
     "token-chart",
@@ -112,6 +114,14 @@ def test_every_chart_has_its_data(open_page: Open, address: str) -> None:
     assert {trace["name"]: trace["x"] for trace in traces(page, "funnel-chart")}["went on"][:2] == [90, 89]
     assert [trace["name"] for trace in traces(page, "score-chart")][:2] == ["round 1, all pairs", "round 1, selected"]
     assert traces(page, "training-chart")[1]["x"] == list(range(9, 17))  # behind the 8 steps of the first phase
+    [lengths] = traces(page, "analysis-chart")
+    assert (
+        lengths["name"] == "self-generated" and lengths["x"][1] == 20 and sum(lengths["y"][:-1]) == pytest.approx(100)
+    )
+    page.locator("#analysis-measure").select_option(f"similarity to {HOSTILE[0]}")
+    assert traces(page, "analysis-chart")[0]["x"][-1] == 1
+    page.locator("#kinds-measure").select_option("beginnings")
+    assert "Write a" in traces(page, "kinds-chart")[0]["y"]
     page.locator("#training-measure").select_option("lr")
     assert traces(page, "training-chart")[0]["y"] == [1e-5] * 8
     page.locator("#funnel-round").select_option("0")
@@ -184,12 +194,22 @@ def test_by_keyboard(open_page: Open, address: str) -> None:
         "#rounds",
         "#funnel",
         "#scores",
+        "#analysis",
         "#training",
         "#cost",
         "#rows",
         "#history",
     ]
-    controls = {"funnel-round", "training-measure", "rows-round", "rows-outcome", "rows-order", "rows-search"}
+    controls = {
+        "funnel-round",
+        "analysis-measure",
+        "kinds-measure",
+        "training-measure",
+        "rows-round",
+        "rows-outcome",
+        "rows-order",
+        "rows-search",
+    }
     assert controls < set(reached)
     page.keyboard.type("def task_1")
     expect(page.locator("#rows-count")).to_have_text("11 snippets of 45 found.")

@@ -93,3 +93,10 @@ def test_json_is_safe_inside_a_script_element_and_keeps_every_text() -> None:
     text = to_json(value)
     assert text.isascii() and not set(text) & set("<>&\0")
     assert json.loads(text) == {"text": value["text"], "rate": None, "list": [None, 1.5]}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"format": 0, "sets": []}', "\udcff"])
+def test_an_analysis_that_cannot_be_read_is_none(growing_run: RunWriter, text: str) -> None:
+    growing_run.preprocess()
+    growing_run.run_dir.analysis.write_text(text, errors="surrogateescape")
+    assert collect_run(growing_run.run_dir.path)["analysis"] is None

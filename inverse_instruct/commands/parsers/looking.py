@@ -65,7 +65,8 @@ def _add_analyze(commands: Any) -> None:
         commands,
         "analyze",
         _analyze,
-        "say what a run's rows are like, or any files of rows: lengths, verbs, duplicates, nearness to benchmarks",
+        "say what a run's rows are like, or any files of rows: lengths, verbs, duplicates, nearness to benchmarks; "
+        "of one run, also for its dashboard and report",
         "inverse-instruct analyze runs/quickstart --benchmark humaneval --output analysis.html",
     )
     analysis.add_argument("rows", type=Path, nargs="+", help="runs, or files of rows in any layout of corpora")
@@ -74,6 +75,11 @@ def _add_analyze(commands: Any) -> None:
         action="append",
         metavar="NAME",
         help="suite or file to measure the similarity to; may be given several times (default: mini)",
+    )
+    analysis.add_argument(
+        "--embedding",
+        metavar="MODEL",
+        help="folder of sentence-transformers, or a name on the hub: adds categories, and a second similarity",
     )
     analysis.add_argument("--output", type=Path, metavar="FILE", help="write one HTML page with the distributions")
     add_json(analysis)

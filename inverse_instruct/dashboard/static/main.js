@@ -8,6 +8,7 @@ let run = null;
 const sections = [
   [drawHead, ["name", "state", "rounds_wanted", "rounds"]], [drawNow, ["state", "under_way"]],
   [drawRounds, ["rounds"]], [drawRateCharts, ["rounds"]], [drawFunnel, ["funnel"]], [drawScores, ["scores"]],
+  [drawAnalysis, ["analysis"]], [drawKinds, ["analysis"]],
   [drawTraining, ["curves"]], [drawCosts, ["costs", "rounds"]], [drawHistory, ["history"]], [offerRounds, ["rounds"]],
 ];
 
@@ -40,6 +41,8 @@ async function poll(tag) {
 }
 
 byId("funnel-round").addEventListener("change", () => drawFunnel(run));
+byId("analysis-measure").addEventListener("change", () => drawAnalysis(run));
+byId("kinds-measure").addEventListener("change", () => drawKinds(run));
 byId("training-measure").addEventListener("change", () => drawTraining(run));
 const report = byId("report-data");
 if (report) {

@@ -154,6 +154,68 @@ function drawScores(run) {
   });
 }
 
+const BIN_TOKENS = 20; // of the histograms of an analysis
+const NO_ANALYSIS = "inverse-instruct analyze RUN measures it.";
+
+// The distributions of an analysis: [name, label of the axis, width of a bin, find the counts of a set].
+function distributions({ sets }) {
+  const benchmarks = (kind) => Object.keys(sets[0][kind]);
+  return [
+    ...["instruction", "response"].map((side) => [`${side}, tokens`, "words and signs", BIN_TOKENS,
+      (set) => set[side].histogram]),
+    ...benchmarks("similarity").map((name) => [`similarity to ${name}`, "cosine of TF-IDF vectors", 1 / 20,
+      (set) => set.similarity[name].histogram]),
+    ...benchmarks("embedded_similarity").map((name) => [`similarity to ${name}, embedded`, "cosine of embeddings",
+      1 / 20, (set) => set.embedded_similarity[name].histogram]),
+    ["edit ratio", "changed lines of all lines", 1 / 10, (set) => set.edits?.histogram],
+  ].filter(([, , , find]) => sets.some(find));
+}
+
+function drawAnalysis({ analysis }) {
+  const shown = analysis ? distributions(analysis) : [];
+  const name = keepChoice(byId("analysis-measure"), shown.map(([title]) => [title, title]), 0);
+  byId("analysis-choice").hidden = shown.length === 0;
+  const [, unit, width, find] = shown.find(([title]) => title === name) ?? [];
+  const sets = analysis && find ? analysis.sets.filter(find) : [];
+  const bins = sets.length ? find(sets[0]).length : 0;
+  const edge = (bin) => Number((bin * width).toFixed(2));
+  const share = (set) => find(set).map((number) => (100 * number) / set.rows);
+  drawChart("analysis-chart", {
+    traces: () => sets.map((set, number) => ({
+      type: "scatter", mode: "lines", name: set.name, x: Array.from({ length: bins + 1 }, (_, bin) => edge(bin)),
+      y: [...share(set), share(set).at(-1)], line: { shape: "hv", color: series(number), width: 2 },
+      hovertemplate: "from %{x}: %{y:.1f} %<extra>%{fullData.name}</extra>",
+    })),
+    layout: { xaxis: { title: { text: unit }, rangemode: "tozero" }, yaxis: { ticksuffix: " %", rangemode: "tozero" } },
+    heads: [unit ?? "", ...sets.map((set) => `${set.name}, rows`)],
+    rows: Array.from({ length: bins }, (_, bin) => [`from ${edge(bin)}`, ...sets.map((set) => count(find(set)[bin]))]),
+    empty: NO_ANALYSIS,
+  });
+}
+
+function drawKinds({ analysis }) {
+  const kinds = { verbs_with_objects: "first verb and object", beginnings: "beginning", tasks: "task or intent",
+    categories: "category, by embedding" };
+  const there = Object.entries(kinds).filter(([kind]) => analysis?.sets.some((set) => set[kind].length));
+  const kind = keepChoice(byId("kinds-measure"), there, 0);
+  byId("kinds-choice").hidden = there.length === 0;
+  const sets = there.length ? analysis.sets.filter((set) => set[kind].length) : [];
+  const labels = [...new Set(sets.flatMap((set) => set[kind].slice(0, 12).map(([label]) => label)))];
+  const rows = (set, label) => set[kind].find(([known]) => known === label)?.[1] ?? 0;
+  drawChart("kinds-chart", {
+    traces: () => sets.map((set, number) => ({
+      type: "bar", orientation: "h", name: set.name, y: labels, marker: { color: series(number) },
+      x: labels.map((label) => (100 * rows(set, label)) / set.rows),
+      hovertemplate: "%{y}: %{x:.1f} %<extra>%{fullData.name}</extra>",
+    })),
+    layout: { barmode: "group", height: 130 + 16 * labels.length * Math.max(1, sets.length),
+      xaxis: { ticksuffix: " %" }, yaxis: { autorange: "reversed" } },
+    heads: [kinds[kind] ?? "", ...sets.map((set) => `${set.name}, rows`)],
+    rows: labels.map((label) => [label, ...sets.map((set) => count(rows(set, label)))]),
+    empty: NO_ANALYSIS,
+  });
+}
+
 function drawTraining(run) {
   const measure = byId("training-measure").value;
   const label = byId("training-measure").selectedOptions[0].text;
@@ -222,9 +284,9 @@ function drawHistory(run) {
       entry.kind === "event" && entry.round != null ? `Round ${entry.round}: ` : null, visible(entry.text)))));
 }
 
-// Fill a select with [value, label] pairs; return the value that is chosen now.
-function keepChoice(select, pairs) {
-  const wanted = pairs.some(([value]) => value === select.value) ? select.value : pairs.at(-1)?.[0];
+// Fill a select with [value, label] pairs; return the value that is chosen now, at first that of the pair at `first`.
+function keepChoice(select, pairs, first = -1) {
+  const wanted = pairs.some(([value]) => value === select.value) ? select.value : pairs.at(first)?.[0];
   const known = [...select.options].map((known) => `${known.value} ${known.text}`).join();
   if (known !== pairs.map((pair) => pair.join(" ")).join()) {
     select.replaceChildren(...pairs.map(([value, label]) => option(value, label, wanted)));

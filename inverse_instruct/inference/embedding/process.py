@@ -74,6 +74,13 @@ class SentenceModel:
         return found
 
 
+def unit_vectors(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return vectors of length 1, whose products are cosines; those of length 0 stay so."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: NDArray[np.float32] = vectors / np.where(lengths > 0, lengths, 1)
+    return scaled
+
+
 def embedding_digest(folder: Path) -> str:
     """Return what tells an embedding model from others: its weights, and how it makes one vector of a text."""
     modules = sorted(folder.glob("*_*/*")) + [folder / "modules.json", folder / "sentence_bert_config.json"]
