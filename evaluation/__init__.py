@@ -25,13 +25,14 @@ from evaluation.statistics import (
     minimum_detectable_effect,
     wilson_estimate,
 )
-from evaluation.suite import Examiner, Execution, Prompt, Sample, Suite, Verdict
+from evaluation.suite import CompletionSuite, Examiner, Execution, Prompt, Sample, Suite, Verdict
 from evaluation.suites.evalplus import EvalPlusSuite
 
 __all__ = [
     "MINI_PATH",
     "Agreement",
     "BenchmarkError",
+    "CompletionSuite",
     "Diversity",
     "Estimate",
     "EvalPlusSuite",

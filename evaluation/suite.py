@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from evaluation.programs import Reason
 from evaluation.texts import TaskTexts
@@ -21,11 +21,17 @@ class Prompt:
     """One question to a model, in a conversation of its own."""
 
     request: str
-    """What the user says."""
+    """What the user says; "" where there is none: the model goes on from `beginning`, without any frame."""
     beginning: str = ""
     """How the reply must begin, where the model can be made to; it counts as part of the reply."""
     stop: tuple[str, ...] = ()
     """Texts at which the reply ends."""
+
+
+FUNCTION_ENDS = ("\ndef ", "\nclass ", "\nimport ", "\nfrom ", "\nassert ", "\nprint(", "\nif __name__", "\n```")
+"""Where the rest of one Python function is over; as EvalPlus has them for HumanEval+ and base models."""
+PROGRAM_ENDS = ('\n"""', "\nassert", "\nprint(", "\nif __name__", "\n```")
+"""Where a Python program after a description is over; as EvalPlus has them for MBPP+ and base models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +129,11 @@ class Suite(Protocol):
             SandboxUnavailable: programs cannot be isolated here.
             BenchmarkError: the suite's own reference solutions fail, so nothing can be judged.
         """
+
+
+@runtime_checkable
+class CompletionSuite(Protocol):
+    """A suite that can be asked without a request, as the beginning of a text: how a base model does best."""
+
+    def completion_prompt(self, task_id: str) -> Prompt:
+        """Return the question that is a beginning alone; the reply is read as one to `Suite.prompt`."""

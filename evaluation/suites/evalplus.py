@@ -20,7 +20,7 @@ from evaluation.reading import read
 from evaluation.reference import References
 from evaluation.rows import Rows, content_digest, read_file
 from evaluation.sanitize import extract_readings
-from evaluation.suite import Examiner, Execution, Prompt
+from evaluation.suite import FUNCTION_ENDS, PROGRAM_ENDS, Examiner, Execution, Prompt
 from evaluation.texts import TaskTexts, texts_of
 
 _FENCE = "```python\n"
@@ -63,6 +63,12 @@ class EvalPlusSuite:
         stub = self.problems[task_id].prompt.rstrip()
         request = f"Write a solution to the following problem:\n\n{_FENCE}{stub}\n```"
         return Prompt(request, self.beginning(task_id), ("```",))
+
+    def completion_prompt(self, task_id: str) -> Prompt:
+        """Return the prompt, to go on from."""
+        problem = self.problems[task_id]
+        ends = FUNCTION_ENDS if f"def {problem.entry_point}" in problem.prompt else PROGRAM_ENDS
+        return Prompt("", f"{problem.prompt.strip()}\n", ends)
 
     def beginning(self, task_id: str) -> str:
         """Return how a program for the task begins, in its code block."""

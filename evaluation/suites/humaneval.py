@@ -15,7 +15,7 @@ from evaluation.reading import read
 from evaluation.rows import Row, content_digest
 from evaluation.sanitize import extract_readings
 from evaluation.scripts import Script, script_examiner, with_helpers
-from evaluation.suite import Examiner, Execution, Prompt, Sample
+from evaluation.suite import FUNCTION_ENDS, Examiner, Execution, Prompt, Sample
 from evaluation.texts import TaskTexts, texts_of
 
 _ORIGIN = Origin(
@@ -53,6 +53,10 @@ class HumanEval:
         stub = self.rows[task_id].text("prompt").rstrip()
         request = f"Write a solution to the following problem:\n\n{_FENCE}{stub}\n```"
         return Prompt(request, _FENCE + stub, ("```",))
+
+    def completion_prompt(self, task_id: str) -> Prompt:
+        """Return the function's head and docstring, to go on from."""
+        return Prompt("", f"{self.rows[task_id].text('prompt').strip()}\n", FUNCTION_ENDS)
 
     def extract(self, task_id: str, replies: Sequence[str]) -> str:
         """Return the program in the reply."""

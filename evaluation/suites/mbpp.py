@@ -17,7 +17,7 @@ from evaluation.reading import read
 from evaluation.rows import Row, content_digest
 from evaluation.sanitize import extract_code, extract_readings
 from evaluation.scripts import Script, script_examiner
-from evaluation.suite import Examiner, Execution, Prompt, Sample
+from evaluation.suite import PROGRAM_ENDS, Examiner, Execution, Prompt, Sample
 from evaluation.syntax import NO_PROGRAM, read_tree
 from evaluation.texts import TaskTexts, texts_of
 
@@ -79,6 +79,10 @@ class Mbpp:
             return None
         request = f"Write a solution to the following problem:\n\n{_FENCE}{self.tasks[task_id].prompt}```"
         return Prompt(request, _FENCE, ("```",))
+
+    def completion_prompt(self, task_id: str) -> Prompt:
+        """Return the description and its assertions, to go on from."""
+        return Prompt("", f"{self.tasks[task_id].prompt.strip()}\n", PROGRAM_ENDS)
 
     def extract(self, task_id: str, replies: Sequence[str]) -> str:
         """Return the program in the reply, with all that the assertions use."""

@@ -108,6 +108,11 @@ class MultiPlESuite:
         request = f"Complete this {dialect.name} program:\n\n{beginning}\n```"
         return Prompt(request, beginning, ("\n```", *task.stop))
 
+    def completion_prompt(self, task_id: str) -> Prompt:
+        """Return the program's beginning, to go on from, with the data's own stops."""
+        task = self.tasks[task_id]
+        return Prompt("", task.prompt.rstrip(), task.stop)
+
     def extract(self, task_id: str, replies: Sequence[str]) -> str:
         """Return the program in the reply."""
         return self.readings(task_id, replies)[0]

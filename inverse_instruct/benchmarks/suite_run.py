@@ -18,10 +18,12 @@ from pathlib import Path
 from evaluation import (
     Agreement,
     BenchmarkError,
+    CompletionSuite,
     EvalPlusSuite,
     Execution,
     Prompt,
     Sample,
+    Suite,
     Verdict,
     choose_tasks,
     diversity,
@@ -77,6 +79,13 @@ class Report:
     files: list[str]
 
 
+def frame_problem(section: SuiteSection, suite: Suite) -> str | None:
+    """Return why a suite cannot be asked in the frame that is wanted; None: it can."""
+    if section.frame == "trained" or isinstance(suite, CompletionSuite):
+        return None
+    return f"{section.suite} cannot be asked as a text to go on from; leave its frame as `trained`"
+
+
 class SuiteRun:
     """One suite under way."""
 
@@ -100,6 +109,8 @@ class SuiteRun:
             self.tasks = choose_tasks(self.suite.task_ids, section.tasks, section.limit)
         except (BenchmarkError, OSError) as error:
             raise StageError(f"{section.suite}: {error}") from error
+        if problem := frame_problem(section, self.suite):
+            raise StageError(problem)
         self.section = section
         self._summarize = summarize
         self._folder = folder
@@ -199,7 +210,7 @@ class SuiteRun:
     async def _answer(self, asker: Asker, task: str, number: int) -> Answer:
         replies: list[str] = []
         sampling = Sampling(self.section.max_new_tokens, self.section.temperature, self.section.top_p)
-        while (prompt := self.suite.prompt(task, replies)) is not None:
+        while (prompt := self._prompt(task, replies)) is not None:
             replies.append(await self._ask(asker, task, number, f"answer {len(replies)}", prompt, sampling))
         found = await asyncio.to_thread(self.suite.readings, task, replies)
         self._unread += isinstance(found, AsItStands)
@@ -221,6 +232,12 @@ class SuiteRun:
         second = await self._ask(asker, task, 0, "second answer", prompt, Sampling(self.section.max_new_tokens))
         again = await asyncio.to_thread(suite.extract_second, task, sample.solution, second)
         return Answer(readings, instruction, again)
+
+    def _prompt(self, task: str, replies: Sequence[str]) -> Prompt | None:
+        if self.section.frame == "trained":
+            return self.suite.prompt(task, replies)
+        assert isinstance(self.suite, CompletionSuite)
+        return None if replies else self.suite.completion_prompt(task)
 
     async def _ask(self, asker: Asker, task: str, number: int, kind: str, prompt: Prompt, sampling: Sampling) -> str:
         seed = benchmark_seed(self._seed, self.suite.name, task, number, kind)
@@ -244,7 +261,10 @@ class SuiteRun:
 
     def _is_consistency_asked(self, source: Asker | Sequence[Sample]) -> bool:
         return (
-            self.section.self_consistency and isinstance(self.suite, EvalPlusSuite) and not isinstance(source, Sequence)
+            self.section.self_consistency
+            and self.section.frame == "trained"
+            and isinstance(self.suite, EvalPlusSuite)
+            and not isinstance(source, Sequence)
         )
 
     def _write(
@@ -292,7 +312,7 @@ class SuiteRun:
         rates = {k: pass_rate(verdicts, k) for k in USUAL_K if k <= least}
         unanswered = [f"the model gave no answer ({error.reason})" for error in self.unanswered.values()]
         return SuiteReport(
-            suite=self.suite.name,
+            suite=self.section.name,
             version=self.suite.version,
             problems=len(tasks),
             samples=len(verdicts),

@@ -39,7 +39,7 @@ def evaluate(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
     output: Path = arguments.output
     evaluation = Evaluation(config.evaluate, config.summarize, output, seed=config.seed)
     [suite_run] = evaluation.suite_runs
-    suite = suite_run.suite
+    suite, name = suite_run.suite, suite_run.section.name
     if arguments.stage == "self-consistency" and not isinstance(suite, EvalPlusSuite):
         raise StageError(
             f"{suite.name} has no inputs to compare outputs on; self-consistency is measured "
@@ -49,7 +49,7 @@ def evaluate(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
     room = Room(EVALUATE, config, place, {})
 
     async def judge(source: Asker | Mapping[str, Sequence[Sample]]) -> None:
-        pin_evaluation(output / suite.name, _asked(config, suite_run, source))
+        pin_evaluation(output / name, _asked(config, suite_run, source))
         with Progress(arguments.stage, EVALUATE.unit) as room.progress:
             await evaluation.run(source, room)
 
@@ -58,16 +58,18 @@ def evaluate(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
 
     with leaving([room]):
         if not evaluation.total():
-            asyncio.run(judge({suite.name: []}))  # nothing can be measured here, so nothing is asked
+            asyncio.run(judge({name: []}))  # nothing can be measured here, so nothing is asked
         elif arguments.samples:
-            asyncio.run(judge({suite.name: _given_samples(arguments.samples, suite_run)}))
+            asyncio.run(judge({name: _given_samples(arguments.samples, suite_run)}))
         elif arguments.endpoint:
+            if suite_run.section.frame == "bare":
+                raise StageError("--bare: a chat endpoint frames what it is sent; give the model by --model")
             asyncio.run(_ask_endpoint(config, arguments.endpoint, judge))
         else:
             ask(config, resolve_model(config.model.base), output, judge_model)
         manifest = room.finish()
     if not arguments.json:
-        print(describe_report(manifest.measures.suites[suite.name]))
+        print(describe_report(manifest.measures.suites[name]))
     return manifest
 
 
@@ -101,7 +103,7 @@ def _asked(config: RunConfig, suite_run: SuiteRun, source: Asker | Mapping[str, 
         "evaluate.python": config.evaluate.python,
     }
     if isinstance(source, Mapping):
-        samples = [f"{each.task_id} {each.index} {each.solution}" for each in source[suite.name]]
+        samples = [f"{each.task_id} {each.index} {each.solution}" for each in source[section.name]]
         return asked | {"--samples": f"{len(samples)} samples, digest {digest(*samples)}"}
     return asked | {
         "model": source.model,
@@ -110,7 +112,7 @@ def _asked(config: RunConfig, suite_run: SuiteRun, source: Asker | Mapping[str, 
         "top_p": section.top_p,
         "max_new_tokens": section.max_new_tokens,
         "seed": config.seed,
-        "prompt format": config.model.prompt_format,
+        "prompt format": config.model.prompt_format if section.frame == "trained" else "bare",
     }
 
 

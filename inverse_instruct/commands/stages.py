@@ -67,6 +67,7 @@ def _config(arguments: argparse.Namespace) -> RunConfig:
             "limit": arguments.limit,
             "samples": arguments.n,
             "temperature": arguments.temperature,
+            "frame": getattr(arguments, "frame", None),
             "self_consistency": arguments.stage == "self-consistency",
         }
         given["evaluate"] = {

@@ -357,7 +357,15 @@ class SuiteSection(Section):
     max_new_tokens: int = Field(512, ge=1)
     """Longest completion, in tokens."""
     self_consistency: bool = True
-    """Measure self-consistency too, where the suite has inputs (InverseCoder equation 2)."""
+    """Measure self-consistency too, where the suite has inputs (InverseCoder equation 2) and is asked as trained."""
+    frame: Literal["trained", "bare"] = "trained"
+    """`trained`: as a request in `model.prompt_format`; `bare`: the task's text alone, to go on from, as a base model
+    does best. A suite may be named once with each."""
+
+    @property
+    def name(self) -> str:
+        """What tells it from the other suites of a run."""
+        return self.suite if self.frame == "trained" else f"{self.suite}-bare"
 
     @model_validator(mode="after")
     def _is_a_suite_and_can_be_sampled(self) -> SuiteSection:
@@ -386,10 +394,10 @@ class EvaluateSection(Section):
 
     @model_validator(mode="after")
     def _each_suite_once(self) -> EvaluateSection:
-        names = [section.suite for section in self.suites]
+        names = [section.name for section in self.suites]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"suites: {', '.join(twice)} is named twice; name each suite once")
+            raise ValueError(f"suites: {', '.join(twice)} is named twice; name each suite once for each frame")
         return self
 
 
@@ -545,7 +553,9 @@ class RunConfig(Section):
     @property
     def kept_out(self) -> list[KeptOut]:
         """The benchmarks that are kept out of the training data, each suite by itself, with where its data lies."""
-        data = {suite.suite: suite.data for suite in self.evaluate.suites}
+        data: dict[str, str | None] = {}
+        for suite in self.evaluate.suites:  # where one is asked in two ways, either may say where its file is
+            data[suite.suite] = data.get(suite.suite) or suite.data
         named = list(data) if self.preprocess.benchmarks is None else self.preprocess.benchmarks
         readers = [group for name in named for group in FAMILIES.get(name, ((name,),))]
         # of several suites that read one file, one is enough: one that is evaluated, for it says where the file is

@@ -61,6 +61,8 @@ class TokenAsker:
 
     def _ids(self, prompt: Prompt) -> list[int]:
         try:
+            if not prompt.request:
+                return self.formatter.bare_prompt(prompt.beginning)
             return self.formatter.response_prompt(prompt.request, prompt.beginning)
         except TextError as error:
             raise RequestError(str(error), Reason.PARSER_FAILED) from error
@@ -71,7 +73,10 @@ class TokenAsker:
 
 @dataclass(frozen=True)
 class ChatAsker:
-    """Asks a chat endpoint whose tokenizer is not here; the reply cannot be made to begin in a given way."""
+    """Asks a chat endpoint whose tokenizer is not here; the reply cannot be made to begin in a given way.
+
+    What is a beginning alone cannot be asked here.
+    """
 
     client: InferenceClient
     model: str

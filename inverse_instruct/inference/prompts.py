@@ -161,6 +161,10 @@ class PromptFormatter:
         """Return the prompts of several (request, forced beginning) at once, which is faster than one by one."""
         return ask(self._setting, "prompts", [(request.strip(), beginning) for request, beginning in asks])
 
+    def bare_prompt(self, beginning: str) -> list[int]:
+        """Return the prompt after which the model goes on from a text, whatever it was trained to reply to."""
+        return ask(self._setting, "bare", [beginning])[0]
+
     def training_ids(self, instruction: str, response: str) -> tuple[list[int], list[int]]:
         """Return (prompt ids, response ids); the response ends with `end_of_response`."""
         return self.training_rows([(instruction, response)])[0]

@@ -20,6 +20,7 @@ from typing import Any
 from evaluation import BenchmarkError, Execution, SandboxUnavailable, choose_tasks, open_sandbox
 from evaluation.origins import OnHub
 from inverse_instruct.benchmarks.suite_data import load_suite_here
+from inverse_instruct.benchmarks.suite_run import frame_problem
 from inverse_instruct.config.config_file import ConfigFile, read_config
 from inverse_instruct.config.sections import RunConfig, SuiteSection
 from inverse_instruct.corpus.readers import check_rows, check_there, is_on_hub
@@ -224,6 +225,8 @@ def _suite_problems(key: str, section: SuiteSection, execution: Execution, notes
     except (BenchmarkError, OSError) as error:
         yield f"{key}.data: {error}"
         return
+    if problem := frame_problem(section, suite):
+        yield f"{key}.frame: {problem}"
     missing = suite.not_measured(execution)
     if all(task in missing for task in tasks):
         yield f"{key}.suite: nothing of {section.suite} can be measured here: {missing[tasks[0]]}"

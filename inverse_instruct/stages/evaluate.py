@@ -55,7 +55,7 @@ class Evaluation:
             references=cache_folder() / "references",
         )
         self.suite_runs = [
-            SuiteRun(suite, summarize, folder / suite.suite, execution=execution, seed=seed) for suite in section.suites
+            SuiteRun(suite, summarize, folder / suite.name, execution=execution, seed=seed) for suite in section.suites
         ]
 
     def total(self, source: Asking | None = None) -> int:
@@ -97,7 +97,7 @@ def _reach(room: Room, before: int, done: int) -> None:
 
 def _of(source: Any, suite_run: SuiteRun) -> Any:
     """Return what a suite's samples come from."""
-    return source[suite_run.suite.name] if isinstance(source, Mapping) else source
+    return source[suite_run.section.name] if isinstance(source, Mapping) else source
 
 
 async def evaluate(room: Room) -> None:

@@ -127,6 +127,11 @@ def test_what_the_model_says_of_its_code_is_without_its_thought(url: str, tmp_pa
     assert again.returncode == 1 and "self-consistency: True then, False now" in again.stderr
 
 
+def test_a_chat_endpoint_cannot_be_given_a_bare_text(url: str, tmp_path: Path) -> None:
+    ended = evaluate(url, tmp_path / "out", "--bare")
+    assert ended.returncode == 1 and "--bare: a chat endpoint frames what it is sent" in ended.stderr
+
+
 def test_the_samples_that_are_written_get_the_same_verdicts(url: str, tmp_path: Path) -> None:
     assert evaluate(url, tmp_path / "asked").returncode == 0
     samples = tmp_path / "asked/mini/samples.jsonl"

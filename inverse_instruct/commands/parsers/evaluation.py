@@ -51,6 +51,13 @@ def _add_measuring(commands: Any) -> None:
                 help="programs to be judged: JSONL with task_id and solution "
                 "or completion, or a folder as EvalPlus writes it",
             )
+            parser.add_argument(
+                "--bare",
+                dest="frame",
+                action="store_const",
+                const="bare",
+                help="give the task's text alone, to go on from, as base models do best",
+            )
         parser.add_argument("--data", help="the suite's file or a folder that holds it (default: the hub)")
         parser.add_argument("--tasks", help="ids, numbers and ranges, such as HumanEval/0-9,HumanEval/12")
         parser.add_argument("--limit", type=int, help="only the first so many of these")

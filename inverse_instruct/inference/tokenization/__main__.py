@@ -72,6 +72,7 @@ _ANSWERS: dict[str, Callable[[ModelTokenizer, list[Any]], Found]] = {
     "prompts": lambda tokenizer, items: ({}, tokenizer.prompts(items)),
     "rows": lambda tokenizer, items: ({}, [ids for pair in tokenizer.rows(items) for ids in pair]),
     "texts": lambda tokenizer, items: ({}, tokenizer.texts(items)),
+    "bare": lambda tokenizer, items: ({}, tokenizer.bare(items)),
     "decode": lambda tokenizer, items: ({"text": tokenizer.decode(items)}, []),
 }
 

@@ -88,6 +88,10 @@ class ModelTokenizer:
         """Return the ids of texts that hold no control token."""
         return self._encoder.encode([self._encoder.data(text) for text in texts])
 
+    def bare(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the ids of texts to go on from: `texts` after what the tokenizer puts before any text, such as BOS."""
+        return [self._encoder.added_around()[0] + ids for ids in self.texts(texts)]
+
     def decode(self, ids: list[int]) -> str:
         """Return the text of ids, special tokens left out."""
         return self._encoder.decode(ids)

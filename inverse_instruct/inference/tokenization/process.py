@@ -53,7 +53,7 @@ def ask(setting: Setting, question: str, items: Sequence[Any]) -> list[list[int]
 
     Args:
         setting: of the tokenizer that is asked.
-        question: `prompts`, `rows` (two lists of ids for each) or `texts`.
+        question: `prompts`, `rows` (two lists of ids for each), `texts` or `bare`.
         items: what the tokenizer's method of that name takes.
 
     Raises:

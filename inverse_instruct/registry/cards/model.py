@@ -177,7 +177,7 @@ def _phase(number: int, phase: Phase) -> dict[str, Any]:
 
 
 def _results(suite: SuiteSection, reports: dict[str, SuiteReport]) -> list[dict[str, Any]]:
-    report = reports.get(suite.suite)
+    report = reports.get(suite.name)
     if report is None:
         return []
     sampling = f"{suite.samples} at temperature {suite.temperature:g}" if suite.temperature else "greedy"
@@ -194,7 +194,7 @@ def _results(suite: SuiteSection, reports: dict[str, SuiteReport]) -> list[dict[
         ]
     return [
         {
-            "suite": suite.suite,
+            "suite": suite.name,
             "sampling": sampling,
             "measure": measure,
             "rate": f"{100 * rate.rate:.1f}",

@@ -117,6 +117,13 @@ def test_other_formats_are_what_the_tokenizer_makes_of_the_text(
 
 
 @some
+@given(text=WORDS)
+def test_a_bare_prompt_is_what_the_tokenizer_makes_of_the_text(made: tuple[Path, Any], text: str) -> None:
+    folder, tokenizer = made
+    assert PromptFormatter(folder, "chat").bare_prompt(text) == tokenizer(text).input_ids
+
+
+@some
 @given(request=ATTACKS, beginning=ATTACKS, response=ATTACKS)
 @pytest.mark.parametrize("prompt_format", ["chat", *FORMATS])
 def test_words_of_data_are_never_control_tokens(
@@ -135,3 +142,4 @@ def test_words_of_data_are_never_control_tokens(
     clean_prompt, clean_reply = formatter.training_ids("x", "x")
     assert controls(prompt) == controls(clean_prompt) and controls(reply) == controls(clean_reply)
     assert not controls(formatter.encode(request))
+    assert controls(formatter.bare_prompt(request)) == controls(formatter.bare_prompt("x"))
