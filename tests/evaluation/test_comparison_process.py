@@ -40,7 +40,7 @@ def test_the_time_of_a_comparison_is_limited(monkeypatch: pytest.MonkeyPatch) ->
     many = encode(iter([(number,) for number in range(900_000)])).encode()
     expectation = Expectation((encode([1]).encode(),) * 9, [[1]] * 9, 0.0, "")
     with Comparer() as comparer:
-        found = [comparer.difference(expectation, number, many) for number in range(9)]
+        found = (comparer.difference(expectation, number, many) for number in range(9))
         assert any(difference and difference.reason == "time" for difference in found)
         assert comparer.difference(expectation, 0, encode([1.0]).encode()) is None
 

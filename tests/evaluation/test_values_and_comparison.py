@@ -171,7 +171,7 @@ def test_large_outputs_are_digests() -> None:
     assert decode(encode_output([1])) == [1]
 
 
-@pytest.mark.parametrize("length", [400_000, 480_000, 600_000])
+@pytest.mark.parametrize("length", [400_000, pytest.param(480_000, marks=pytest.mark.slow), 600_000])
 def test_equal_numbers_of_other_types_are_equal_in_large_outputs_too(length: int) -> None:
     numbers = list(range(-1, length - 1))
     expected = decode(encode_output(numbers))
