@@ -10,7 +10,8 @@ from typing import Any
 from inverse_instruct.config.sections import CorpusSource, PreprocessSection, RunConfig
 from inverse_instruct.stages.play import leaving, play, refuse_empty, work
 from inverse_instruct.stages.preprocess import PREPROCESS
-from inverse_instruct.stages.room import Asked, Place, Room, Source
+from inverse_instruct.stages.questions import Asked
+from inverse_instruct.stages.room import Place, Room, Source
 from inverse_instruct.stages.stage import Stage
 from inverse_instruct.stages.train import TRAIN, PhaseRun, run_phases
 from inverse_instruct.store.manifest import Manifest, read_manifest

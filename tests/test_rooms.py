@@ -73,7 +73,19 @@ LIBRARIES = {  # heavy library -> the places that may import it
     "datasets": ("corpus/readers.py",),
 }
 SOURCES = sorted((ROOT / "inverse_instruct").rglob("*.py"))
-FRAME = {"__init__", "estimate", "judges", "judging_edits", "keys", "play", "room", "stage", "waves", "writing"}
+FRAME = {
+    "__init__",
+    "estimate",
+    "judges",
+    "judging_edits",
+    "keys",
+    "play",
+    "questions",
+    "room",
+    "stage",
+    "waves",
+    "writing",
+}
 STAGES = {path.stem for path in (ROOT / "inverse_instruct/stages").glob("*.py")} - FRAME
 
 

@@ -12,7 +12,7 @@ from inverse_instruct.inference.connect import connect
 from inverse_instruct.inference.fleet import fleet
 from inverse_instruct.inference.models import model_digest
 from inverse_instruct.inference.prompts import PromptFormatter
-from inverse_instruct.stages.room import Asked
+from inverse_instruct.stages.questions import Asked
 
 
 def ask(config: RunConfig, model: Path, output: Path, work: Callable[[Asked], Awaitable[None]]) -> None:

@@ -23,7 +23,8 @@ from inverse_instruct.inference.models import resolve_model
 from inverse_instruct.records import digest
 from inverse_instruct.stages.evaluate import EVALUATE, Evaluation
 from inverse_instruct.stages.play import leaving
-from inverse_instruct.stages.room import Asked, Place, Room
+from inverse_instruct.stages.questions import Asked
+from inverse_instruct.stages.room import Place, Room
 from inverse_instruct.store.manifest import Manifest
 from inverse_instruct.store.progress import Progress
 

@@ -24,7 +24,8 @@ from inverse_instruct.recipes.table import RECIPES, stages_by_command
 from inverse_instruct.records import Candidate, Record, ScoredPair, Snippet, digest, to_dict
 from inverse_instruct.stages.keys import make_key
 from inverse_instruct.stages.play import leaving, play, refuse_empty, work
-from inverse_instruct.stages.room import Asked, Place, Room, Source
+from inverse_instruct.stages.questions import Asked
+from inverse_instruct.stages.room import Place, Room, Source
 from inverse_instruct.stages.stage import SERVED, Stage
 from inverse_instruct.stages.train import PhaseRun, run_phases
 from inverse_instruct.store.files import file_digest

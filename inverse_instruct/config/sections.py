@@ -125,6 +125,13 @@ class PreprocessSection(Section):
     A suite is read as it is for its evaluation: from `data` of `evaluate.suites`, else from the Hugging Face hub."""
     ngram: int = Field(13, ge=5)
     """Shared run of this many words with a benchmark that counts as contamination."""
+    embedding: Annotated[Model | None, HOW] = None
+    """Folder of sentence-transformers, or its name on the HF hub, by which rows are found that ask for what a task of a
+    benchmark asks for in other words; null: they are not looked for."""
+    rephrased_similarity: float = Field(0.9, gt=0, le=1)
+    """Cosine of an instruction and a description from which these are taken for the same; it depends on the model."""
+    rephrased: Literal["list", "drop"] = "list"
+    """What becomes of such rows: `list` writes them into near_benchmarks.jsonl, for a person; `drop` rejects them."""
 
     @field_validator("benchmarks")
     @classmethod

@@ -125,10 +125,11 @@ class PromptFormatter:
         """
         self.model = model
         self.prompt_format = prompt_format
+        self.day = (day or date.today()).isoformat()
         check_links(model)
         files = sorted(path for path in model.iterdir() if path.suffix in TOKENIZER_FILES and path.is_file())
         stamp = digest(*(f"{path.name}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files))
-        self._setting = Setting(str(model.absolute()), prompt_format, (day or date.today()).isoformat(), stamp)
+        self._setting = Setting(str(model.absolute()), prompt_format, self.day, stamp)
         known = describe(self._setting)
         for warning in known["warnings"]:
             logger.warning("%s: %s", model, warning)

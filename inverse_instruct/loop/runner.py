@@ -23,7 +23,8 @@ from inverse_instruct.loop.shared_stages import take_over
 from inverse_instruct.recipes.recipe import Step
 from inverse_instruct.stages.keys import make_key
 from inverse_instruct.stages.play import leaving, play, refuse_empty, work
-from inverse_instruct.stages.room import Asked, Inputs, Place, Room
+from inverse_instruct.stages.questions import Asked
+from inverse_instruct.stages.room import Inputs, Place, Room
 from inverse_instruct.stages.stage import SERVED, Input, Model, Stage, Together, When
 from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.store.manifest import Manifest, read_manifest

@@ -22,7 +22,8 @@ from inverse_instruct.corpus.rouge import RougeIndex
 from inverse_instruct.inference.prompts import LANGUAGE_NAMES, PromptTemplate
 from inverse_instruct.records import Draft, Reason, Rejection, digest
 from inverse_instruct.stages.estimate import INSTRUCTION_TOKENS, Cost, Estimate
-from inverse_instruct.stages.room import Reply, Room
+from inverse_instruct.stages.questions import Reply
+from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Input, Model, Rows, Stage, When
 from inverse_instruct.stages.waves import in_waves
 from inverse_instruct.stages.writing import Writer

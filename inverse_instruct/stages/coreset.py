@@ -20,15 +20,12 @@ from numpy.typing import NDArray
 from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.config.tasks import CoresetSection
 from inverse_instruct.corpus.k_center import Coreset, coverage, k_center_greedy
-from inverse_instruct.errors import ModelError
-from inverse_instruct.inference.models import FETCHABLE, resolve_model
 from inverse_instruct.records import Reason, Rejection, Snippet, digest
 from inverse_instruct.stages.estimate import Cost, Estimate
 from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Input, Rows, Stage, When
-from inverse_instruct.stages.tasks.embedding import Embed, embedding_digests, open_embedding
+from inverse_instruct.stages.tasks.embedding import Embed, embedding_digests, embedding_problems, open_embedding
 from inverse_instruct.store.files import atomic_write
-from inverse_instruct.system.hub import hub_problem, is_hub_name
 
 SHARD = 1024  # snippets whose vectors are in one file
 EMBEDDINGS = "embeddings"
@@ -102,20 +99,11 @@ def _kept(file: Path, embed: Embed, shard: Sequence[Snippet]) -> NDArray[np.floa
 
 
 def _outside(config: RunConfig) -> list[str]:
-    return embedding_digests(config.coreset)
+    return embedding_digests(config.coreset.embedding)
 
 
 def _check(config: RunConfig) -> list[str]:
-    name = config.coreset.embedding
-    if name is None:
-        return []
-    try:
-        resolve_model(name, download=False)
-    except ModelError as error:
-        on_hub = name not in FETCHABLE and is_hub_name(name)
-        problem = hub_problem(name, "model") if on_hub else str(error)
-        return [f"coreset.embedding: {problem}"] if problem else []
-    return []
+    return embedding_problems("coreset.embedding", config.coreset.embedding)
 
 
 def _cost(estimate: Estimate) -> Cost:

@@ -28,7 +28,8 @@ from inverse_instruct.inference.prompts import LANGUAGE_NAMES, PromptTemplate
 from inverse_instruct.records import Draft, Reason, Rejection, digest
 from inverse_instruct.stages.estimate import Cost, Estimate
 from inverse_instruct.stages.judging_edits import EditJudge
-from inverse_instruct.stages.room import Reply, Room
+from inverse_instruct.stages.questions import Reply
+from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Input, Model, Outcome, Rows, Stage, When
 from inverse_instruct.stages.writing import Writer
 

@@ -10,11 +10,12 @@ import math
 from collections.abc import Mapping, Sequence
 
 from inverse_instruct.config.sections import ScoreSection
-from inverse_instruct.errors import RequestError, TextError
+from inverse_instruct.errors import RequestError
 from inverse_instruct.inference.lm_score import lm_score
 from inverse_instruct.inference.prompts import PromptTemplate
 from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.records import Candidate, Reason, Rejection, ScoredPair, Snippet
+from inverse_instruct.stages.questions import Ask, Question, Reply
 from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Outcome
 
@@ -42,58 +43,27 @@ class Judge:
         snippet, candidates = group
         if not candidates:
             return Outcome()
-        prompts = self._prompts(snippet, candidates)
-        room = self._room.model.max_model_len
-        found = await self._ask(
-            {name: prompt for name, prompt in prompts.items() if isinstance(prompt, list) and len(prompt) < room}
-        )
-        results = [self._result(candidate, prompts[candidate.id], found.get(candidate.id)) for candidate in candidates]
+        found = await self._ask({candidate.id: self._question(snippet, candidate) for candidate in candidates})
+        results = [self._result(candidate, found[candidate.id]) for candidate in candidates]
         return Outcome(
             [each for each in results if isinstance(each, ScoredPair)],
             [each for each in results if isinstance(each, Rejection)],
         )
 
-    async def _ask(self, prompts: dict[str, list[int]]) -> Mapping[str, Sequence[float] | RequestError]:
-        """Return the log-probabilities of YES and NO by the ids of the prompts."""
-        return await self._room.logprobs(prompts, self._labels)
+    async def _ask(self, questions: Mapping[str, Question]) -> Mapping[str, Sequence[float] | RequestError]:
+        """Return the log-probabilities of YES and NO by the ids of the questions."""
+        return await self._room.questions.logprobs(questions, self._labels)
 
-    def _prompts(self, snippet: Snippet, candidates: Sequence[Candidate]) -> dict[str, list[int] | TextError]:
-        """Return the token ids of each candidate's question, or why it has none."""
+    def _question(self, snippet: Snippet, candidate: Candidate) -> Question:
         yes, no = self._words
-        try:
-            prompts = self._formatter.response_prompts(
-                [
-                    (
-                        self._template.render(
-                            language=snippet.language,
-                            code=snippet.code,
-                            instruction=candidate.instruction,
-                            yes=yes,
-                            no=no,
-                        ),
-                        "",
-                    )
-                    for candidate in candidates
-                ]
-            )
-        except TextError as error:
-            if len(candidates) == 1:
-                return {candidates[0].id: error}
-            found: dict[str, list[int] | TextError] = {}
-            for candidate in candidates:  # one bad text must not take the others with it
-                found |= self._prompts(snippet, [candidate])
-            return found
-        return dict(zip((candidate.id for candidate in candidates), prompts, strict=True))
+        text = self._template.render(
+            language=snippet.language, code=snippet.code, instruction=candidate.instruction, yes=yes, no=no
+        )
+        return Question((text,))
 
-    def _result(
-        self, candidate: Candidate, prompt: list[int] | TextError, found: Sequence[float] | RequestError | None
-    ) -> ScoredPair | Rejection:
-        if isinstance(prompt, TextError):
-            return Rejection(candidate.id, "score", Reason.PARSER_FAILED, str(prompt))
+    def _result(self, candidate: Candidate, found: Sequence[float] | RequestError) -> ScoredPair | Rejection:
         if isinstance(found, RequestError):
             return Rejection(candidate.id, "score", found.reason, str(found))
-        if found is None:
-            return Rejection(candidate.id, "score", Reason.TOO_LONG, f"{len(prompt)} tokens of prompt")
         yes, no = found
         score = lm_score(yes, no)
         if math.isnan(score):
@@ -112,16 +82,14 @@ class Judge:
 class VerdictJudge(Judge):
     """Asks the same question and reads the greedy reply: 1 if its first word is YES, 0 if it is NO."""
 
-    async def _ask(self, prompts: dict[str, list[int]]) -> Mapping[str, Sequence[float] | RequestError]:
-        return {name: await self._verdict(name, prompt) for name, prompt in prompts.items()}
+    async def _ask(self, questions: Mapping[str, Question]) -> Mapping[str, Sequence[float] | RequestError]:
+        sampling = Sampling(VERDICT_TOKENS, temperature=0.0, stop_token_ids=self._formatter.ending.stops)
+        asks = [Ask(question, sampling, 0, {"candidate_id": name}) for name, question in questions.items()]
+        return dict(zip(questions, map(self._verdict, await self._room.questions.replies(asks)), strict=True))
 
-    async def _verdict(self, name: str, prompt: list[int]) -> tuple[float, float] | RequestError:
-        stops = self._formatter.ending.stops
-        sampling = Sampling(VERDICT_TOKENS, temperature=0.0, stop_token_ids=stops)
-        try:
-            reply = await self._room.reply(prompt, sampling, 0, candidate_id=name)
-        except RequestError as error:
-            return error
+    def _verdict(self, reply: Reply | RequestError) -> tuple[float, float] | RequestError:
+        if isinstance(reply, RequestError):
+            return reply
         first = reply.text.strip(" \n\t*\"'`.").partition("\n")[0].lower()
         yes, no = (first.startswith(word.lower()) for word in self._words)
         if yes == no:
@@ -132,30 +100,16 @@ class VerdictJudge(Judge):
 class PerplexityJudge(Judge):
     """Measures how likely the code is as the reply to the instruction: the score is 1 / perplexity."""
 
-    def __init__(self, room: Room) -> None:
-        """Prepare to measure."""
-        super().__init__(room)
-        self._starts: dict[str, int] = {}  # candidate -> tokens before the response
+    def _question(self, snippet: Snippet, candidate: Candidate) -> Question:
+        return Question((candidate.instruction,), f"```{snippet.language}\n{snippet.code}\n```")
 
-    def _prompts(self, snippet: Snippet, candidates: Sequence[Candidate]) -> dict[str, list[int] | TextError]:
-        response = f"```{snippet.language}\n{snippet.code}\n```"
-        found: dict[str, list[int] | TextError] = {}
-        for candidate in candidates:
-            try:
-                asked, answered = self._formatter.training_ids(candidate.instruction, response)
-            except TextError as error:
-                found[candidate.id] = error
-                continue
-            self._starts[candidate.id] = len(asked)
-            found[candidate.id] = asked + answered
-        return found
+    async def _ask(self, questions: Mapping[str, Question]) -> Mapping[str, Sequence[float] | RequestError]:
+        return {name: await self._measure(name, question) for name, question in questions.items()}
 
-    async def _ask(self, prompts: dict[str, list[int]]) -> Mapping[str, Sequence[float] | RequestError]:
-        return {name: await self._measure(name, prompt, self._starts.pop(name)) for name, prompt in prompts.items()}
-
-    async def _measure(self, name: str, prompt: list[int], start: int) -> tuple[float, float] | RequestError:
+    async def _measure(self, name: str, question: Question) -> tuple[float, float] | RequestError:
+        [instruction] = question.requests
         try:
-            mean = await self._room.mean_logprob(prompt[:start], prompt[start:], candidate_id=name)
+            mean = await self._room.questions.mean_logprob(instruction, question.beginning, candidate_id=name)
         except RequestError as error:
             return error
         return mean, math.log(-math.expm1(mean)) if mean < 0 else -math.inf

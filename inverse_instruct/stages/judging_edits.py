@@ -14,10 +14,11 @@ from dataclasses import replace
 from evaluation.behavior import BehaviorCheck
 from inverse_instruct.config.editing import EditsSection, InstancesSection
 from inverse_instruct.corpus.edits import Objection, objection
-from inverse_instruct.errors import RequestError, TextError
+from inverse_instruct.errors import RequestError
 from inverse_instruct.inference.lm_score import lm_score
 from inverse_instruct.inference.prompts import LANGUAGE_NAMES, PromptTemplate
 from inverse_instruct.records import Draft, Reason, Rejection
+from inverse_instruct.stages.questions import Question
 from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Outcome
 
@@ -74,25 +75,15 @@ class EditJudge:
         )
 
     async def _scores(self, drafts: Sequence[Draft]) -> dict[str, float | Objection]:
-        prompts: dict[str, list[int]] = {}
-        scores: dict[str, float | Objection] = {}
-        for draft in drafts:
-            try:
-                prompt = self._room.model.formatter.response_prompt(self._question(draft))
-            except TextError as error:
-                scores[draft.id] = Reason.PARSER_FAILED, str(error)
-                continue
-            if len(prompt) < self._room.model.max_model_len:
-                prompts[draft.id] = prompt
-            else:
-                scores[draft.id] = Reason.TOO_LONG, f"{len(prompt)} tokens of prompt"
-        for name, found in (await self._room.logprobs(prompts, self._labels)).items() if prompts else ():
-            scores[name] = (found.reason, str(found)) if isinstance(found, RequestError) else _score(*found)
-        return scores
+        questions = {draft.id: self._question(draft) for draft in drafts}
+        return {
+            name: (found.reason, str(found)) if isinstance(found, RequestError) else _score(*found)
+            for name, found in (await self._room.questions.logprobs(questions, self._labels)).items()
+        }
 
-    def _question(self, draft: Draft) -> str:
+    def _question(self, draft: Draft) -> Question:
         yes, no = self._words
-        return self._template.render(
+        text = self._template.render(
             language=LANGUAGE_NAMES[draft.language],
             instruction=draft.instruction,
             input=draft.input,
@@ -100,6 +91,7 @@ class EditJudge:
             yes=yes,
             no=no,
         )
+        return Question((text,))
 
 
 def _score(yes: float, no: float) -> float | Objection:

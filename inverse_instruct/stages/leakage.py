@@ -80,7 +80,7 @@ def nearest(
 
 
 def _outside(config: RunConfig) -> list[str]:
-    return [*kept_out_digests(config), *embedding_digests(config.coreset)]
+    return [*kept_out_digests(config), *embedding_digests(config.coreset.embedding)]
 
 
 def _cost(estimate: Estimate) -> Cost:

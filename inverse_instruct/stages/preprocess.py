@@ -5,6 +5,8 @@ Enters: the sources of a corpus. Leaves, in the stage's folder:
 - `snippets.parquet`, the clean pieces of code, each one once;
 - `original.parquet`, the rows of the corpus that are fit to be trained on as they are: an instruction and a response,
   not contaminated, not seen before; code or not, the response is left untouched;
+- `near_benchmarks.jsonl`, where `preprocess.embedding` looks for them: the rows whose instruction says in other words
+  what a benchmark asks for, unless these are dropped;
 - `rejections.parquet`, why each of the other rows gave no snippet;
 - `manifest.json`, written last.
 
@@ -14,34 +16,41 @@ guaranteed: the same result for another order of the rows, since the first of se
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from inverse_instruct.benchmarks.kept_out import kept_out_digests, read_kept_out
+from inverse_instruct.benchmarks.kept_out import Texts, kept_out_digests, read_kept_out
 from inverse_instruct.corpus.decontamination import BenchmarkIndex
-from inverse_instruct.corpus.deduplication import ExactDuplicates, NearDuplicates
-from inverse_instruct.corpus.extraction import Code, NotCode, extract, extract_plain
+from inverse_instruct.corpus.extraction import Code
 from inverse_instruct.corpus.readers import STAGE, check_there, read_source
+from inverse_instruct.corpus.row_filter import RowFilter, code_of
 from inverse_instruct.errors import StageError
-from inverse_instruct.records import Reason, Rejection, Snippet, SourceRow, TrainingRow, digest
-from inverse_instruct.source_code.parser_process import ParserFailed
+from inverse_instruct.records import Reason, Rejection, Snippet, SourceRow, TrainingRow
 from inverse_instruct.stages.estimate import Cost, Estimate
 from inverse_instruct.stages.stage import Rows, Stage
+from inverse_instruct.stages.tasks.embedding import embedding_digests, embedding_problems
+from inverse_instruct.stages.tasks.neighbors import Neighbor, open_neighbors
+from inverse_instruct.store.rows import write_rows
 
 if TYPE_CHECKING:
-    from inverse_instruct.config.sections import CorpusSource, PreprocessSection
+    from inverse_instruct.config.sections import CorpusSource, PreprocessSection, RunConfig
     from inverse_instruct.stages.room import Room
+
+logger = logging.getLogger(__name__)
 
 SNIPPETS = "snippets.parquet"
 ORIGINAL = "original.parquet"
 IF_EMPTY = "check that the corpus holds code, that its format is right, and the languages and limits under `preprocess`"
 ROWS_PER_SECOND = 2000  # nominal
+NEAR = "near_benchmarks.jsonl"
+_ROWS_TO_EMBED = 64  # at once
 _ROWS_TO_TRY = 200  # of each source
 _WITHOUT_CODE = {
     reason.value
@@ -59,20 +68,23 @@ def preprocess(room: Room) -> None:
     started = time.monotonic()
     sources: list[CorpusSource] = room.section("corpus")
     section: PreprocessSection = room.section()
-    row_filter = _RowFilter(section, BenchmarkIndex(read_kept_out(room.section("kept_out")), section.ngram))
+    benchmarks = read_kept_out(room.section("kept_out"))
+    row_filter = RowFilter(section, BenchmarkIndex(benchmarks, section.ngram))
+    near: list[dict[str, Any]] = []
     languages: Counter[str] = Counter()
     original = room.writer(ORIGINAL, TrainingRow)
     for source in sources:
         check_there(source)
-    for row in _with_progress(sources):
+    for row, neighbor in _with_neighbors(_drawn(room, sources), section, benchmarks):
         result: Snippet | Rejection
         training_row: TrainingRow | None = None
         if isinstance(row, Rejection):
             result = row
-        elif room.seed("share", row.id) >= section.share * 2**31:
-            result = Rejection(row.id, STAGE, Reason.NOT_DRAWN)
         else:
-            result, training_row = row_filter.judge(row)
+            is_dropped = neighbor is not None and section.rephrased == "drop"
+            result, training_row = row_filter.judge(row, str(neighbor) if is_dropped else None)
+            if neighbor and not is_dropped:
+                near.append(_listed(row, neighbor))
         if training_row is not None:
             original.write(training_row)
         if isinstance(result, Snippet):
@@ -80,8 +92,19 @@ def preprocess(room: Room) -> None:
             languages[result.language] += 1
         else:
             room.reject(result)
+    if section.embedding and section.rephrased == "list":
+        write_rows(room.place.folder / NEAR, near)
+        room.outputs.append(NEAR)
+        if near:
+            logger.warning(
+                "%d rows ask for nearly what a benchmark asks for; look at %s, and set preprocess.rephrased to drop, "
+                "or preprocess.rephrased_similarity higher",
+                len(near),
+                room.place.folder / NEAR,
+            )
     rows = room.rows_out + room.rejected.total()
     room.metrics |= {
+        "near_benchmarks": len(near),
         "original_rows": original.count,
         "original_rejected": dict(row_filter.original_rejected),
         "languages": dict(languages.most_common()),
@@ -100,7 +123,7 @@ def check_yield(sources: Sequence[CorpusSource], config: PreprocessSection) -> l
     for source in sources:
         rows = read_source(source)
         for row in islice(rows, _ROWS_TO_TRY):
-            found = row if isinstance(row, Rejection) else _code_of(row, config)
+            found = row if isinstance(row, Rejection) else code_of(row, config)
             if isinstance(found, Code) and len(found.text) >= config.min_characters:
                 return []
             rejected[Reason.TOO_SHORT.value if isinstance(found, Code) else found.reason.value] += 1
@@ -109,6 +132,39 @@ def check_yield(sources: Sequence[CorpusSource], config: PreprocessSection) -> l
     if all_read and rejected.keys() <= _WITHOUT_CODE:
         raise StageError(said)
     return [f"corpus: {'' if all_read else 'of the first rows, '}{said}"]
+
+
+def _drawn(room: Room, sources: Sequence[CorpusSource]) -> Iterator[SourceRow | Rejection]:
+    """Yield the rows, those that are not drawn as rejections."""
+    share = room.section().share
+    for row in _with_progress(sources):
+        if isinstance(row, SourceRow) and room.seed("share", row.id) >= share * 2**31:
+            yield Rejection(row.id, STAGE, Reason.NOT_DRAWN)
+        else:
+            yield row
+
+
+def _with_neighbors(
+    rows: Iterator[SourceRow | Rejection], section: PreprocessSection, benchmarks: Sequence[Texts]
+) -> Iterator[tuple[SourceRow | Rejection, Neighbor | None]]:
+    """Yield each row with its neighbor in a benchmark, if these are looked for."""
+    if section.embedding is None:
+        yield from ((row, None) for row in rows)
+        return
+    with open_neighbors(section.embedding, benchmarks, section.rephrased_similarity) as find:
+        while block := list(islice(rows, _ROWS_TO_EMBED)):
+            said = ["" if isinstance(row, Rejection) else row.instruction for row in block]
+            yield from zip(block, find(said), strict=True)
+
+
+def _listed(row: SourceRow, neighbor: Neighbor) -> dict[str, Any]:
+    return {
+        "similarity": round(neighbor.similarity, 3),
+        "task": neighbor.task,
+        "source": row.source,
+        "line": row.line,
+        "instruction": row.instruction,
+    }
 
 
 def _with_progress(sources: Sequence[CorpusSource]) -> Iterator[SourceRow | Rejection]:
@@ -121,74 +177,12 @@ def _nothing_left(rows: int, rejected: Counter[str]) -> str:
     return f"none of {rows} rows gives a snippet ({counts}); {IF_EMPTY}"
 
 
-def _code_of(row: SourceRow, config: PreprocessSection) -> Code | NotCode:
-    read = extract if row.instruction.strip() else extract_plain
-    try:
-        return read(row.response, config.languages, config.max_characters, row.language)
-    except ParserFailed as error:
-        return NotCode(Reason.PARSER_FAILED, str(error))
+def _outside(config: RunConfig) -> list[str]:
+    return [*kept_out_digests(config), *embedding_digests(config.preprocess.embedding)]
 
 
-class _RowFilter:
-    """What is remembered from row to row: duplicates, and the benchmarks to keep out."""
-
-    def __init__(self, config: PreprocessSection, benchmarks: BenchmarkIndex) -> None:
-        self.original_rejected: Counter[str] = Counter()
-        self._config = config
-        self._benchmarks = benchmarks
-        self._same_row = ExactDuplicates()
-        self._same_code = ExactDuplicates()
-        self._near = NearDuplicates(config.near_duplicate_threshold)
-
-    def judge(self, row: SourceRow) -> tuple[Snippet | Rejection, TrainingRow | None]:
-        """Return the row's snippet or why it has none, and the row to train on, if it is fit for that."""
-        task = self._benchmarks.match(row.instruction, row.response)
-        code = _code_of(row, self._config)
-        return self._snippet(row, code, task), self._training_row(row, code, task)
-
-    def _snippet(self, row: SourceRow, code: Code | NotCode, task: str | None) -> Snippet | Rejection:
-        if isinstance(code, NotCode):
-            return Rejection(row.id, STAGE, code.reason, code.detail)
-        if len(code.text) < self._config.min_characters:
-            return Rejection(row.id, STAGE, Reason.TOO_SHORT, f"{len(code.text)} characters")
-        if task:
-            return Rejection(row.id, STAGE, Reason.CONTAMINATED, task)
-        place = f"{row.source}:{row.line} (row {row.id})"
-        if first := self._same_code.find_or_add(place, code.text):
-            return Rejection(row.id, STAGE, Reason.EXACT_DUPLICATE, f"of {first}")
-        if first := self._near.find_or_add(place, code.text):
-            return Rejection(row.id, STAGE, Reason.NEAR_DUPLICATE, f"of {first}")
-        snippet_id = digest(code.language, code.text)
-        return Snippet(snippet_id, code.text, code.language, row.instruction, row.id, row.source, row.line)
-
-    def _training_row(self, row: SourceRow, code: Code | NotCode, task: str | None) -> TrainingRow | None:
-        if not row.instruction.strip():
-            return None  # plain code is not instruction data
-        reason = None
-        if not row.response.strip():
-            reason = Reason.EMPTY
-        elif task:
-            reason = Reason.CONTAMINATED
-        elif self._same_row.find_or_add(row.id, row.instruction, row.response):
-            reason = Reason.EXACT_DUPLICATE
-        if reason:
-            self.original_rejected[reason.value] += 1
-            return None
-        language = code.language if isinstance(code, Code) else row.language or ""
-        return TrainingRow(
-            id=digest(row.instruction, row.response),
-            instruction=row.instruction,
-            response=row.response,
-            language=language,
-            round=0,
-            snippet_id="",
-            candidate_id="",
-            lm_score=None,
-            row_id=row.id,
-            source=row.source,
-            line=row.line,
-            model="",
-        )
+def _check(config: RunConfig) -> list[str]:
+    return embedding_problems("preprocess.embedding", config.preprocess.embedding)
 
 
 def _cost(estimate: Estimate) -> Cost:
@@ -202,7 +196,8 @@ PREPROCESS = Stage(
     unit="snippet",
     writes=Rows(SNIPPETS, Snippet),
     sections=("corpus", "kept_out"),
-    outside=kept_out_digests,
+    outside=_outside,
+    check=_check,
     cost=_cost,
     version=3,
     if_empty=IF_EMPTY,

@@ -14,13 +14,14 @@ from dataclasses import replace
 from inverse_instruct.config.responding import RespondSection
 from inverse_instruct.config.sections import PreprocessSection, RunConfig
 from inverse_instruct.corpus.extraction import NotCode, extract
-from inverse_instruct.errors import RequestError, TextError
+from inverse_instruct.errors import RequestError
 from inverse_instruct.inference.prompts import PromptTemplate
 from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.records import Candidate, Draft, Reason, Rejection, ScoredPair, Snippet, digest
 from inverse_instruct.source_code.parser_process import ParserFailed
 from inverse_instruct.stages.estimate import Cost, Estimate
 from inverse_instruct.stages.judges import Judge
+from inverse_instruct.stages.questions import Ask, Question, Reply
 from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Groups, Input, Model, Outcome, Rows, Stage, When
 
@@ -48,13 +49,13 @@ class Responder:
         """Return the responses to a snippet's instruction with their scores, and why the others are none."""
         if not snippet.instruction.strip():
             return self._refuse(snippet, Reason.EMPTY, "plain source code, without an instruction")
-        try:
-            prompt = self._room.model.formatter.response_prompt(snippet.instruction)
-        except TextError as error:
-            return self._refuse(snippet, Reason.PARSER_FAILED, str(error))
-        if len(prompt) > self._room.model.max_model_len - self._section.max_new_tokens:
-            return self._refuse(snippet, Reason.TOO_LONG, f"{len(prompt)} tokens of prompt")
-        found = await asyncio.gather(*(self._respond(snippet, prompt, k) for k in range(self._section.candidates)))
+        question = Question((snippet.instruction,))
+        asks = [
+            Ask(question, self._sampling, self._room.seed("respond", snippet.id, k), {"snippet_id": snippet.id, "k": k})
+            for k in range(self._section.candidates)
+        ]
+        replies = await self._room.questions.replies(asks)
+        found = [self._read(snippet, ask, reply) for ask, reply in zip(asks, replies, strict=True)]
         kept: dict[str, Draft] = {}
         rejected = []
         for draft in found:
@@ -75,12 +76,11 @@ class Responder:
         numbers = range(self._section.candidates)
         return Outcome(rejected=[Rejection(f"{snippet.id}/{k}", "respond", reason, detail) for k in numbers])
 
-    async def _respond(self, snippet: Snippet, prompt: list[int], k: int) -> Draft | Rejection:
-        row_id, seed = f"{snippet.id}/{k}", self._room.seed("respond", snippet.id, k)
-        try:
-            reply = await self._room.reply(prompt, self._sampling, seed, snippet_id=snippet.id, k=k)
-        except RequestError as error:
-            return Rejection(row_id, "respond", error.reason, str(error))
+    def _read(self, snippet: Snippet, ask: Ask, reply: Reply | RequestError) -> Draft | Rejection:
+        k = int(ask.about["k"])
+        row_id = f"{snippet.id}/{k}"
+        if isinstance(reply, RequestError):
+            return Rejection(row_id, "respond", reply.reason, str(reply))
         if reply.finish == "length":
             return Rejection(row_id, "respond", Reason.CUT_OFF, reply.text)
         try:
@@ -98,7 +98,7 @@ class Responder:
             response=f"```{code.language}\n{code.text}\n```",
             language=code.language,
             k=k,
-            seed=seed,
+            seed=ask.seed,
             model=self._room.model.digest,
             prompt="",
         )

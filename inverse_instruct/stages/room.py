@@ -15,17 +15,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from inverse_instruct.config.sections import RunConfig
-from inverse_instruct.errors import RequestError
-from inverse_instruct.inference.client import InferenceClient
-from inverse_instruct.inference.prompts import PromptFormatter
-from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.inference.streaming import stream_in_order
 from inverse_instruct.records import Record, Rejection, digest
 from inverse_instruct.stages.keys import value_of
+from inverse_instruct.stages.questions import Asked, Questions
 from inverse_instruct.stages.stage import Groups, Outcome, Stage, Worker
 from inverse_instruct.store.journal import Journal
 from inverse_instruct.store.manifest import Manifest, WrittenRows, write_manifest
@@ -34,26 +30,6 @@ from inverse_instruct.store.rows import RowWriter, count_rows, iterate_rows
 from inverse_instruct.store.seeds import sampling_seed
 
 REJECTIONS = "rejections.parquet"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """The model that a stage asks."""
-
-    client: InferenceClient
-    formatter: PromptFormatter
-    digest: str  # of its weights
-    max_model_len: int  # tokens
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One sampled reply."""
-
-    text: str
-    finish: str  # `stop`, or `length` where it was cut off
-    prompt_tokens: int
-    completion_tokens: int
 
 
 Inputs = Mapping[str, Mapping[str, str]]
@@ -104,7 +80,7 @@ class Room:
         """Start the clock."""
         self._started = time.monotonic()
         self._files = ExitStack()
-        self._fresh_tokens = 0
+        self._counted_tokens = 0
         self._written: dict[str, RowWriter] = {}
 
     # -- what it may read --------------------------------------------------------------------------------------------
@@ -204,36 +180,10 @@ class Room:
         self._files.callback(journal.close)
         return journal
 
-    async def reply(self, prompt: list[int], sampling: Sampling, seed: int, **about: str | int) -> Reply:
-        """Return the model's reply to a prompt of token ids; asked once, whatever comes.
-
-        Args:
-            prompt: token ids.
-            sampling: how is sampled.
-            seed: of the sampling.
-            about: what tells this question from others, such as the row's id; it is in the journal too.
-
-        Raises:
-            RequestError: the server refuses this prompt for good.
-        """
-        key = digest(*about.values(), seed, self.model.digest, digest(repr(sampling)), *prompt)
-        if key not in self._journal:
-            answer = await self.model.client.complete(prompt, sampling, seed)
-            self._journal.append(
-                key,
-                {
-                    **about,
-                    "text": answer.text,
-                    "finish": answer.finish_reason,
-                    "prompt_tokens": answer.prompt_tokens,
-                    "completion_tokens": answer.completion_tokens,
-                },
-            )
-            self.tokens["prompt"] += answer.prompt_tokens
-            self.tokens["completion"] += answer.completion_tokens
-            self._fresh_tokens += answer.completion_tokens
-        row = self._journal[key]
-        return Reply(row["text"], row["finish"], row["prompt_tokens"], row["completion_tokens"])
+    @cached_property
+    def questions(self) -> Questions:
+        """What the stage asks its model."""
+        return Questions(self.model, self._journal, self.tokens)
 
     async def once(self, work: Callable[[], Awaitable[dict[str, Any]]], **about: str | int) -> dict[str, Any]:
         """Return what a piece of work gives, which is plain values; done once, whatever comes.
@@ -247,66 +197,6 @@ class Room:
             self._journal.append(key, {**about, "found": await work()})
         return dict(self._journal[key]["found"])
 
-    async def logprobs(
-        self, prompts: Mapping[str, list[int]], labels: list[int]
-    ) -> dict[str, list[float] | RequestError]:
-        """Return the log-probabilities of labels as the first token of a reply, or why a prompt has none.
-
-        Args:
-            prompts: id -> token ids; they travel as one request, and alone where that one is refused.
-            labels: token ids.
-
-        Returns:
-            id -> natural logarithms over the full vocabulary, in the order of the labels.
-        """
-        keys = {name: digest(name, self.model.digest, *labels, *prompt) for name, prompt in prompts.items()}
-        failed = await self._ask_logprobs(
-            {name: prompt for name, prompt in prompts.items() if keys[name] not in self._journal}, keys, labels
-        )
-        return {
-            name: failed[name] if name in failed else list(self._journal[key]["logprobs"]) for name, key in keys.items()
-        }
-
-    async def mean_logprob(self, prompt: list[int], response: list[int], **about: str | int) -> float:
-        """Return the mean log-probability of a response's tokens after a prompt; asked once, whatever comes.
-
-        Args:
-            prompt: token ids.
-            response: token ids, at least one.
-            about: what tells this question from others, such as the row's id; it is in the journal too.
-
-        Returns:
-            A natural logarithm; the perplexity is exp of its negative.
-
-        Raises:
-            RequestError: the server refuses this prompt for good.
-        """
-        key = digest("mean", *about.values(), self.model.digest, *prompt, *response)
-        if key not in self._journal:
-            found = await self.model.client.prompt_logprobs(prompt + response, len(prompt))
-            self.tokens["prompt"] += len(prompt) + len(response)
-            self._journal.append(key, {**about, "mean_logprob": fmean(found)})
-        return float(self._journal[key]["mean_logprob"])
-
-    async def _ask_logprobs(
-        self, prompts: Mapping[str, list[int]], keys: Mapping[str, str], labels: list[int]
-    ) -> dict[str, RequestError]:
-        if not prompts:
-            return {}
-        try:
-            rows = await self.model.client.label_logprobs(list(prompts.values()), labels)
-        except RequestError as error:
-            if len(prompts) == 1:
-                return dict.fromkeys(prompts, error)
-            failed: dict[str, RequestError] = {}
-            for name, prompt in prompts.items():  # one bad prompt must not take the others with it
-                failed |= await self._ask_logprobs({name: prompt}, keys, labels)
-            return failed
-        self.tokens["prompt"] += sum(map(len, prompts.values()))
-        for name, row in zip(prompts, rows, strict=True):
-            self._journal.append(keys[name], {"id": name, "logprobs": list(row)})
-        return {}
-
     def worker(self) -> Worker:
         """Open the work on groups; each one counts as progress when it is done."""
         assert isinstance(self.stage.run, Groups), f"{self.stage.name} has no groups"
@@ -314,8 +204,8 @@ class Room:
 
         async def counted(group: Any) -> Outcome:
             outcome = await work(group)
-            self.progress.advance(len(outcome), self._fresh_tokens)
-            self._fresh_tokens = 0
+            self.progress.advance(len(outcome), self.tokens["completion"] - self._counted_tokens)
+            self._counted_tokens = self.tokens["completion"]
             return outcome
 
         return counted

@@ -16,7 +16,8 @@ from inverse_instruct.corpus.reply_lists import list_items
 from inverse_instruct.inference.prompts import LANGUAGE_NAMES, PromptTemplate
 from inverse_instruct.records import Draft, Reason, Rejection, digest
 from inverse_instruct.stages.estimate import INSTRUCTION_TOKENS, Cost, Estimate
-from inverse_instruct.stages.room import Reply, Room
+from inverse_instruct.stages.questions import Reply
+from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Groups, Input, Model, Outcome, Rows, Stage
 from inverse_instruct.stages.writing import Writer
 

@@ -8,7 +8,6 @@ hardware or numeric type.
 
 from __future__ import annotations
 
-import asyncio
 import random
 import re
 from collections.abc import Iterable
@@ -20,6 +19,7 @@ from inverse_instruct.inference.prompts import LANGUAGE_NAMES, PromptTemplate
 from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.records import Candidate, Reason, Rejection, Snippet, digest
 from inverse_instruct.stages.estimate import INSTRUCTION_TOKENS, Cost, Estimate
+from inverse_instruct.stages.questions import Ask, Question, Reply
 from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Groups, Input, Model, Outcome, Rows, Stage, When
 
@@ -34,7 +34,6 @@ class Summarizer:
         """Prepare the question."""
         self._room = room
         self._section: SummarizeSection = room.section()
-        self._formatter = room.model.formatter
         self._template = PromptTemplate("summarize", self._section.template)
         self._sampling = Sampling(
             max_tokens=self._section.max_new_tokens,
@@ -42,7 +41,7 @@ class Summarizer:
             top_p=self._section.top_p,
             repetition_penalty=self._section.repetition_penalty,
             stop=tuple(self._section.stop),
-            stop_token_ids=self._formatter.ending.stops,
+            stop_token_ids=room.model.formatter.ending.stops,
         )
         room.metrics |= {"snippets": 0, "prompt": self._template.digest}
 
@@ -51,17 +50,27 @@ class Summarizer:
         self._room.metrics["snippets"] += 1
         request = self._template.render(language=snippet.language, code=snippet.code)
         drafts = [self._draft(snippet, k) for k in range(self._section.candidates)]
-        try:
-            prompts = self._formatter.response_prompts([(request, draft.prefix) for draft in drafts])
-            snippet_tokens = len(self._formatter.encode(snippet.code))
-        except TextError as error:
-            return _refuse(drafts, Reason.PARSER_FAILED, str(error))
-        longest = max(map(len, prompts))
-        space = self._room.model.max_model_len - self._section.max_new_tokens
-        if snippet_tokens > self._section.max_snippet_tokens or longest > space:
-            return _refuse(drafts, Reason.TOO_LONG, f"{snippet_tokens} tokens of code, {longest} of prompt")
-        replies = await asyncio.gather(*map(self._generate, drafts, prompts))
+        asks = [
+            Ask(
+                Question((request,), draft.prefix),
+                self._sampling,
+                draft.seed,
+                {"snippet_id": draft.snippet_id, "k": draft.k},
+            )
+            for draft in drafts
+        ]
+        if not self._room.questions.know(asks) and (refusal := self._refusal(snippet)):
+            return Outcome(rejected=[Rejection(_row_id(draft), "summarize", *refusal) for draft in drafts])
+        replies = map(self._read, drafts, await self._room.questions.replies(asks))
         return Outcome(*review(snippet, replies, self._section.max_leaked_lines))
+
+    def _refusal(self, snippet: Snippet) -> tuple[Reason, str] | None:
+        """Return why no instruction is asked for; None: there is no reason."""
+        try:
+            tokens = len(self._room.model.formatter.encode(snippet.code))
+        except TextError as error:
+            return Reason.PARSER_FAILED, str(error)
+        return (Reason.TOO_LONG, f"{tokens} tokens of code") if tokens > self._section.max_snippet_tokens else None
 
     def _draft(self, snippet: Snippet, k: int) -> Candidate:
         seed = self._room.seed(snippet.id, k)
@@ -79,11 +88,9 @@ class Summarizer:
             completion_tokens=0,
         )
 
-    async def _generate(self, draft: Candidate, prompt: list[int]) -> Candidate | Rejection:
-        try:
-            reply = await self._room.reply(prompt, self._sampling, draft.seed, snippet_id=draft.snippet_id, k=draft.k)
-        except RequestError as error:
-            return Rejection(_row_id(draft), "summarize", error.reason, str(error))
+    def _read(self, draft: Candidate, reply: Reply | RequestError) -> Candidate | Rejection:
+        if isinstance(reply, RequestError):
+            return Rejection(_row_id(draft), "summarize", reply.reason, str(reply))
         instruction = (reply.text if self._section.heading else f"{draft.prefix}{reply.text}").strip()
         if reply.finish == "length":
             return Rejection(_row_id(draft), "summarize", Reason.CUT_OFF, instruction)
@@ -94,10 +101,6 @@ class Summarizer:
             prompt_tokens=reply.prompt_tokens,
             completion_tokens=reply.completion_tokens,
         )
-
-
-def _refuse(drafts: list[Candidate], reason: Reason, detail: str) -> Outcome:
-    return Outcome(rejected=[Rejection(_row_id(draft), "summarize", reason, detail) for draft in drafts])
 
 
 def review(

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from inverse_instruct.config.editing import Written
-from inverse_instruct.errors import RequestError, TextError
+from inverse_instruct.errors import RequestError
 from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.records import Reason
-from inverse_instruct.stages.room import Reply, Room
+from inverse_instruct.stages.questions import Question, Reply
+from inverse_instruct.stages.room import Room
 
 
 class Writer:
@@ -42,14 +43,6 @@ class Writer:
             about: what tells this question from others.
         """
         try:
-            prompts = self._room.model.formatter.response_prompts([(request, beginning) for request in requests])
-        except TextError as error:
-            return Reason.PARSER_FAILED, str(error)
-        space = self._room.model.max_model_len - self._sampling.max_tokens
-        prompt = next((prompt for prompt in prompts if len(prompt) <= space), None)
-        if prompt is None:
-            return Reason.TOO_LONG, f"{len(prompts[-1])} tokens of prompt without any example"
-        try:
-            return await self._room.reply(prompt, self._sampling, seed, **about)
+            return await self._room.questions.reply(Question(tuple(requests), beginning), self._sampling, seed, **about)
         except RequestError as error:
             return error.reason, str(error)

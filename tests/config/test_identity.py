@@ -22,7 +22,7 @@ OTHER: dict[str, Any] = {
     "train.launcher": "slurm", "train.save_steps": 7, "train.save_minutes": 30, "evaluate.workers": 5,
     "inference.port": 4000, "inference.dtype": "float32", "inference.concurrency": 3, "inference.max_num_seqs": 2,
     "serve.port": 4001, "serve.mode": "in_place", "card.title": "A model", "card.authors": ["me"],
-    "coreset.embedding": "an-encoder",
+    "coreset.embedding": "an-encoder", "preprocess.embedding": "an-encoder",
 }  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from inverse_instruct.inference.failures import MIN_FAILED_ROWS, WINDOW_ROWS, Fa
 from inverse_instruct.inference.prompts import PromptFormatter
 from inverse_instruct.records import Reason, Snippet
 from inverse_instruct.stages.evaluate import EVALUATE, Evaluation
-from inverse_instruct.stages.room import Asked
+from inverse_instruct.stages.questions import Asked
 from inverse_instruct.stages.score import SCORE
 from inverse_instruct.stages.summarize import SUMMARIZE
 from inverse_instruct.store.manifest import Manifest

@@ -24,7 +24,7 @@ from inverse_instruct.inference.requirements import machine_problems
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.loop.engines import Engines
 from inverse_instruct.records import Snippet, digest
-from inverse_instruct.stages.room import Asked
+from inverse_instruct.stages.questions import Asked
 from inverse_instruct.stages.summarize import SUMMARIZE
 from inverse_instruct.store.rows import read_rows
 from tests.playing import play_asking, room_of

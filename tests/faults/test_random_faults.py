@@ -15,7 +15,7 @@ from inverse_instruct.inference.prompts import PromptFormatter
 from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.records import Snippet
-from inverse_instruct.stages.room import Asked
+from inverse_instruct.stages.questions import Asked
 from inverse_instruct.stages.score import SCORE
 from inverse_instruct.stages.summarize import SUMMARIZE
 from inverse_instruct.store.files import file_digest

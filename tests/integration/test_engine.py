@@ -27,7 +27,8 @@ from inverse_instruct.inference.prompts import PromptFormatter, PromptTemplate
 from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.records import Candidate, Snippet
-from inverse_instruct.stages.room import Asked, Source
+from inverse_instruct.stages.questions import Asked
+from inverse_instruct.stages.room import Source
 from inverse_instruct.stages.score import SCORE
 from inverse_instruct.store.files import link_or_copy
 from inverse_instruct.store.rows import read_rows

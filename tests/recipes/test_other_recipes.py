@@ -24,6 +24,7 @@ from inverse_instruct.recipes.table import RECIPES
 from inverse_instruct.records import Draft, Reason, Rejection, Snippet, TrainingRow, digest, parents, row_id
 from inverse_instruct.registry.checkpoints import show_checkpoint
 from inverse_instruct.registry.export import export_checkpoint
+from inverse_instruct.stages.questions import Question
 from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.select_drafts import selection_of
 from inverse_instruct.stages.stage import Groups, Input, Model, Outcome, Rows, Stage, When, Worker
@@ -46,7 +47,7 @@ def writer(stage: str, scored: bool) -> Any:
     def opened(room: Room) -> Worker:
         async def write(row: Snippet | Draft) -> Outcome:
             seed = room.seed(stage, row.id)
-            reply = await room.reply([1, seed % 1000], Sampling(16), seed, id=row.id)
+            reply = await room.questions.reply(Question((f"Draw {seed % 1000}.",)), Sampling(16), seed, id=row.id)
             if stage == "draw" and int(row.id, 16) % 4 == 0:
                 return Outcome(rejected=[Rejection(row.id, stage, Reason.EMPTY, "it says nothing")])
             draft = Draft(

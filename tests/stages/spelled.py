@@ -11,7 +11,7 @@ from inverse_instruct.inference.prompts import PromptFormatter
 from inverse_instruct.inference.replies import Completion
 from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.inference.stop_tokens import Ending
-from inverse_instruct.stages.room import Asked
+from inverse_instruct.stages.questions import Asked
 
 UNSPEAKABLE = "\0"
 """A text with this is one that the tokenizer cannot take."""
@@ -31,7 +31,7 @@ class SpellingFormatter(PromptFormatter):
     """The request, a line end, and the forced beginning; words of up to three letters are one token."""
 
     def __init__(self) -> None:
-        self.ending = Ending(0, (0,))
+        self.ending, self.prompt_format, self.day = Ending(0, (0,)), "spelled", "2026-01-01"
 
     def encode(self, text: str) -> list[int]:
         return spell(text)

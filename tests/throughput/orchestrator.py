@@ -31,7 +31,8 @@ from inverse_instruct.inference.models import model_digest
 from inverse_instruct.inference.prompts import PromptFormatter
 from inverse_instruct.records import Candidate, Snippet, digest
 from inverse_instruct.stages.play import work
-from inverse_instruct.stages.room import Asked, Place, Room
+from inverse_instruct.stages.questions import Asked
+from inverse_instruct.stages.room import Place, Room
 from inverse_instruct.stages.score import SCORE
 from inverse_instruct.stages.stage import Stage
 from inverse_instruct.stages.summarize import SUMMARIZE

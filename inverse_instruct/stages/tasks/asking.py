@@ -10,10 +10,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from inverse_instruct.errors import RequestError, TextError
+from inverse_instruct.errors import RequestError
 from inverse_instruct.inference.lm_score import lm_score
 from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.records import Reason
+from inverse_instruct.stages.questions import Question
 from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.tasks.form import Unfit
 
@@ -50,9 +51,8 @@ class Asking:
         sampling = replace(
             self.sampling, stop=stop, max_tokens=min(most or self.sampling.max_tokens, self.sampling.max_tokens)
         )
-        prompt = self._prompt(requests, beginning, sampling.max_tokens)
         try:
-            reply = await self.room.reply(prompt, sampling, seed, **about)
+            reply = await self.room.questions.reply(Question(tuple(requests), beginning), sampling, seed, **about)
         except RequestError as error:
             raise Unfit(error.reason, str(error)) from error
         if reply.finish == "length" and most is None:
@@ -71,26 +71,13 @@ class Asking:
         """
         words = (self.room.section("model.yes_token"), self.room.section("model.no_token"))
         labels = [self.room.model.formatter.single_token(word) for word in words]
-        found = (await self.room.logprobs({name: self._prompt(requests, "", 1)}, labels))[name]
+        found = (await self.room.questions.logprobs({name: Question(tuple(requests))}, labels))[name]
         if isinstance(found, RequestError):
             raise Unfit(found.reason, str(found)) from found
         score = lm_score(*found)
         if math.isnan(score):
             raise Unfit(Reason.BAD_SCORE, f"log-probabilities {found[0]} and {found[1]}")
         return score
-
-    def _prompt(self, requests: Sequence[str], beginning: str, tokens: int) -> list[int]:
-        """Return the token ids of the first request that leaves so many tokens for the reply."""
-        space, length = self.room.model.max_model_len - tokens, 0
-        for request in requests:
-            try:
-                prompt = self.room.model.formatter.response_prompt(request, beginning)
-            except TextError as error:
-                raise Unfit(Reason.PARSER_FAILED, str(error)) from error
-            length = len(prompt)
-            if length <= space:
-                return prompt
-        raise Unfit(Reason.TOO_LONG, f"{length} tokens of prompt")
 
 
 def with_and_without(good: Sequence[str], bad: Sequence[str]) -> list[tuple[str, str]]:
