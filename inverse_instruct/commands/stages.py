@@ -60,6 +60,8 @@ def _config(arguments: argparse.Namespace) -> RunConfig:
         "model": {"base": getattr(arguments, "model", None) or "none"},
         "corpus": corpus,
     }
+    if getattr(arguments, "executor", None):
+        given["preprocess"] = {"executor": arguments.executor}
     if hasattr(arguments, "suite"):
         asked = {
             "suite": arguments.suite,

@@ -125,6 +125,10 @@ class PreprocessSection(Section):
     A suite is read as it is for its evaluation: from `data` of `evaluate.suites`, else from the Hugging Face hub."""
     ngram: int = Field(13, ge=5)
     """Shared run of this many words with a benchmark that counts as contamination."""
+    executor: Annotated[Literal["local", "ray"], HOW] = "local"
+    """Where rows are looked at: `local`, or `ray`, on the cluster that RAY_ADDRESS names, else on this machine."""
+    processes: Annotated[int | None, HOW] = Field(None, ge=1, le=4096)
+    """Processes that look at rows; null: one for each core, of the cluster with `ray`. The rows are the same."""
     embedding: Annotated[Model | None, HOW] = None
     """Folder of sentence-transformers, or its name on the HF hub, by which rows are found that ask for what a task of a
     benchmark asks for in other words; null: they are not looked for."""

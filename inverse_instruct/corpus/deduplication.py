@@ -14,6 +14,7 @@ datasketch's.
 from __future__ import annotations
 
 from array import array
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from inverse_instruct.corpus.shingles import tokens, window_hashes
@@ -43,19 +44,44 @@ class ExactDuplicates:
         return None if first is place else first
 
 
-class NearDuplicates:
-    """Snippets accepted so far, as shingles and LSH buckets."""
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """What near duplicates of a text are found by; it depends on the text and the threshold alone."""
+
+    shingles: NDArray[np.uint32]  # distinct, in order
+    keys: NDArray[np.uint64]  # of its LSH buckets
+
+
+class Sketcher:
+    """Makes the sketches of texts."""
 
     def __init__(self, threshold: float) -> None:
         """Take the Jaccard similarity, over 0 and up to 1, from which two snippets are near duplicates."""
         import numpy as np
         from datasketch import MinHash
 
-        self._threshold = threshold
         self._bands, self._rows = _bands_and_rows(threshold)
         self._empty = MinHash(num_perm=_PERMUTATIONS, hashfunc=int)
         factors = np.random.default_rng(0).integers(2**64, size=(self._bands, self._rows), dtype=np.uint64)
         self._factors = factors | np.uint64(1)
+
+    def __call__(self, code: str) -> Sketch:
+        """Return the sketch of a text."""
+        shingles = _shingles(code)
+        signature = self._empty.copy()
+        signature.update_batch(shingles.tolist())
+        bands = signature.hashvalues[: self._bands * self._rows].reshape(self._bands, self._rows)
+        keys: NDArray[np.uint64] = (bands * self._factors).sum(axis=1)
+        return Sketch(shingles, keys)
+
+
+class NearDuplicates:
+    """Snippets accepted so far, as shingles and LSH buckets."""
+
+    def __init__(self, threshold: float) -> None:
+        """Take the Jaccard similarity, over 0 and up to 1, from which two snippets are near duplicates."""
+        self._threshold = threshold
+        self._sketch = Sketcher(threshold)
         self._buckets = _Buckets()
         self._places: list[str] = []
         self._shingles = array("I")  # of all snippets, one after the other
@@ -63,33 +89,33 @@ class NearDuplicates:
 
     def find_or_add(self, place: str, code: str) -> str | None:
         """Return the place of the first accepted snippet that this one nearly repeats, or accept it."""
-        shingles = _shingles(code)
-        keys = self._keys(shingles)
-        first = self._find(shingles, keys)
+        return self.find_or_add_sketch(place, self._sketch(code))
+
+    def find_or_add_sketch(self, place: str, sketch: Sketch) -> str | None:
+        """Do the same with a sketch of the same threshold that is made already."""
+        first = self._find(sketch)
         if first is None:
-            self._add(place, shingles, keys)
+            self._add(place, sketch)
         return first
 
     def find(self, code: str) -> str | None:
         """Return the place of the first accepted snippet that this one nearly repeats."""
-        shingles = _shingles(code)
-        return self._find(shingles, self._keys(shingles))
+        return self._find(self._sketch(code))
 
     def add(self, place: str, code: str) -> None:
         """Accept a snippet."""
-        shingles = _shingles(code)
-        self._add(place, shingles, self._keys(shingles))
+        self._add(place, self._sketch(code))
 
-    def _find(self, shingles: NDArray[np.uint32], keys: NDArray[np.uint64]) -> str | None:
-        for number in sorted(self._buckets.find(keys)):
-            if _jaccard(shingles, self._shingles_of(number)) >= self._threshold:
+    def _find(self, sketch: Sketch) -> str | None:
+        for number in sorted(self._buckets.find(sketch.keys)):
+            if _jaccard(sketch.shingles, self._shingles_of(number)) >= self._threshold:
                 return self._places[number]
         return None
 
-    def _add(self, place: str, shingles: NDArray[np.uint32], keys: NDArray[np.uint64]) -> None:
-        self._buckets.add(keys, len(self._places))
+    def _add(self, place: str, sketch: Sketch) -> None:
+        self._buckets.add(sketch.keys, len(self._places))
         self._places.append(place)
-        self._shingles.frombytes(shingles.tobytes())
+        self._shingles.frombytes(sketch.shingles.tobytes())
         self._ends.append(len(self._shingles))
 
     def _shingles_of(self, number: int) -> NDArray[np.uint32]:
@@ -97,13 +123,6 @@ class NearDuplicates:
 
         start = self._ends[number - 1] if number else 0
         return np.frombuffer(self._shingles[start : self._ends[number]], dtype=np.uint32)
-
-    def _keys(self, shingles: NDArray[np.uint32]) -> NDArray[np.uint64]:
-        signature = self._empty.copy()
-        signature.update_batch(shingles.tolist())
-        bands = signature.hashvalues[: self._bands * self._rows].reshape(self._bands, self._rows)
-        keys: NDArray[np.uint64] = (bands * self._factors).sum(axis=1)
-        return keys
 
 
 class _Buckets:

@@ -27,10 +27,11 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from inverse_instruct.benchmarks.kept_out import Texts, kept_out_digests, read_kept_out
-from inverse_instruct.corpus.decontamination import BenchmarkIndex
+from inverse_instruct.corpus.executors import Seen, look_at
 from inverse_instruct.corpus.extraction import Code
+from inverse_instruct.corpus.looks import Look, code_of
 from inverse_instruct.corpus.readers import STAGE, check_there, read_source
-from inverse_instruct.corpus.row_filter import RowFilter, code_of
+from inverse_instruct.corpus.row_filter import RowFilter
 from inverse_instruct.errors import StageError
 from inverse_instruct.records import Reason, Rejection, Snippet, SourceRow, TrainingRow
 from inverse_instruct.stages.estimate import Cost, Estimate
@@ -69,20 +70,22 @@ def preprocess(room: Room) -> None:
     sources: list[CorpusSource] = room.section("corpus")
     section: PreprocessSection = room.section()
     benchmarks = read_kept_out(room.section("kept_out"))
-    row_filter = RowFilter(section, BenchmarkIndex(benchmarks, section.ngram))
+    row_filter = RowFilter(section)
     near: list[dict[str, Any]] = []
     languages: Counter[str] = Counter()
     original = room.writer(ORIGINAL, TrainingRow)
     for source in sources:
         check_there(source)
-    for row, neighbor in _with_neighbors(_drawn(room, sources), section, benchmarks):
+    rows = look_at(_drawn(room, sources), section, benchmarks)
+    for row, look, neighbor in _with_neighbors(rows, section, benchmarks):
         result: Snippet | Rejection
         training_row: TrainingRow | None = None
-        if isinstance(row, Rejection):
+        if isinstance(row, Rejection) or look is None:
+            assert isinstance(row, Rejection), "all other rows are looked at"
             result = row
         else:
             is_dropped = neighbor is not None and section.rephrased == "drop"
-            result, training_row = row_filter.judge(row, str(neighbor) if is_dropped else None)
+            result, training_row = row_filter.judge(row, look, str(neighbor) if is_dropped else None)
             if neighbor and not is_dropped:
                 near.append(_listed(row, neighbor))
         if training_row is not None:
@@ -102,13 +105,13 @@ def preprocess(room: Room) -> None:
                 len(near),
                 room.place.folder / NEAR,
             )
-    rows = room.rows_out + room.rejected.total()
+    count = room.rows_out + room.rejected.total()
     room.metrics |= {
         "near_benchmarks": len(near),
         "original_rows": original.count,
         "original_rejected": dict(row_filter.original_rejected),
         "languages": dict(languages.most_common()),
-        "rows_per_second": round(rows / (time.monotonic() - started), 1),
+        "rows_per_second": round(count / (time.monotonic() - started), 1),
     }
 
 
@@ -145,16 +148,16 @@ def _drawn(room: Room, sources: Sequence[CorpusSource]) -> Iterator[SourceRow | 
 
 
 def _with_neighbors(
-    rows: Iterator[SourceRow | Rejection], section: PreprocessSection, benchmarks: Sequence[Texts]
-) -> Iterator[tuple[SourceRow | Rejection, Neighbor | None]]:
-    """Yield each row with its neighbor in a benchmark, if these are looked for."""
+    rows: Seen, section: PreprocessSection, benchmarks: Sequence[Texts]
+) -> Iterator[tuple[SourceRow | Rejection, Look | None, Neighbor | None]]:
+    """Yield each row with its neighbor in a benchmark, too, if these are looked for."""
     if section.embedding is None:
-        yield from ((row, None) for row in rows)
+        yield from ((row, look, None) for row, look in rows)
         return
     with open_neighbors(section.embedding, benchmarks, section.rephrased_similarity) as find:
         while block := list(islice(rows, _ROWS_TO_EMBED)):
-            said = ["" if isinstance(row, Rejection) else row.instruction for row in block]
-            yield from zip(block, find(said), strict=True)
+            said = ["" if isinstance(row, Rejection) else row.instruction for row, _ in block]
+            yield from ((row, look, near) for (row, look), near in zip(block, find(said), strict=True))
 
 
 def _listed(row: SourceRow, neighbor: Neighbor) -> dict[str, Any]:

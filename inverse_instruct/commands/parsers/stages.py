@@ -53,6 +53,12 @@ def add_stage_commands(commands: Any) -> None:
             )
         if name in ("summarize", "score", "train"):
             parser.add_argument("--model", required=True, help="model folder, a name of fetch-model, or a hub name")
+        if name == "preprocess":
+            parser.add_argument(
+                "--executor",
+                choices=("local", "ray"),
+                help="where rows are looked at: in as many processes as there are cores (default), or on a Ray cluster",
+            )
         if name == "score":
             parser.add_argument("--snippets", help="snippets that candidates in --input refer to")
         add_stage_options(parser)
