@@ -98,6 +98,7 @@ def preprocess(room: Room) -> None:
     if section.embedding and section.rephrased == "list":
         write_rows(room.place.folder / NEAR, near)
         room.outputs.append(NEAR)
+        room.metrics["near_benchmarks"] = len(near)
         if near:
             logger.warning(
                 "%d rows ask for nearly what a benchmark asks for; look at %s, and set preprocess.rephrased to drop, "
@@ -107,7 +108,6 @@ def preprocess(room: Room) -> None:
             )
     count = room.rows_out + room.rejected.total()
     room.metrics |= {
-        "near_benchmarks": len(near),
         "original_rows": original.count,
         "original_rejected": dict(row_filter.original_rejected),
         "languages": dict(languages.most_common()),

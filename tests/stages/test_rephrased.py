@@ -84,7 +84,7 @@ def test_they_are_dropped(tmp_path: Path) -> None:
     metrics, snippets, rejected, original = play(tmp_path, embedding="a-model", rephrased="drop")
     assert snippets == [ROWS[1]["instruction"], ""] and original == [ROWS[1]["instruction"]]
     assert rejected == {"contaminated": "B/7 in other words, 1.000"}
-    assert metrics["original_rejected"] == {"contaminated": 1} and metrics["near_benchmarks"] == 0
+    assert metrics["original_rejected"] == {"contaminated": 1} and "near_benchmarks" not in metrics
     assert not (tmp_path / "out/near_benchmarks.jsonl").exists()
 
 
@@ -98,7 +98,7 @@ def test_nothing_is_near_enough(tmp_path: Path, caplog: pytest.LogCaptureFixture
 
 def test_without_an_embedding_nothing_is_looked_for(tmp_path: Path) -> None:
     metrics, snippets, *_ = play(tmp_path)
-    assert len(snippets) == 3 and metrics["near_benchmarks"] == 0
+    assert len(snippets) == 3 and "near_benchmarks" not in metrics
     assert not (tmp_path / "out/near_benchmarks.jsonl").exists()
 
 
