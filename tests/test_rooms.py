@@ -17,7 +17,7 @@ BELOW = {  # room -> the rooms that it may use, beside itself, the ground and `e
     "redaction": set(),
     "web": {"system"},
     "system": set(),
-    "store": set(),
+    "store": {"system"},
     "source_code": {"store", "system"},
     "config": {"source_code", "system"},
     "corpus": {"config", "source_code", "store", "system"},

@@ -1,10 +1,11 @@
 """A folder that one process at a time may write; the kernel frees it when that process ends, however it ends.
 
-Not guaranteed: anything on file systems without flock (some network mounts).
+A file system without locks is refused. Not guaranteed: that a lock on NFS is kept while its server is away.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -21,6 +22,7 @@ from inverse_instruct.errors import RunDirError
 logger = logging.getLogger(__name__)
 
 LOCK = "lock"
+HELD = (errno.EWOULDBLOCK, errno.EACCES)  # NFS says the second
 LOOKING_ATTEMPTS = 5
 LOOKING_SECONDS = 0.02
 
@@ -32,8 +34,8 @@ def is_locked(folder: Path) -> bool:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
-    except OSError:
-        return True
+    except OSError as error:
+        return error.errno in HELD
     return False
 
 
@@ -45,7 +47,8 @@ def check_free(folder: Path, option: str) -> None:
     """
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     try:
-        tempfile.TemporaryFile(dir=there).close()
+        with tempfile.TemporaryFile(dir=there) as stream:
+            _take_lock(stream, folder, option)
     except OSError as error:
         raise _unwritable(folder, error, option) from error
     if (folder / LOCK).exists() and is_locked(folder):
@@ -70,8 +73,8 @@ def lock_folder(folder: Path, option: str) -> Iterator[None]:
         raise _unwritable(folder, error, option) from error
     with stream:
         try:
-            _take_lock(stream)
-        except OSError as error:
+            _take_lock(stream, folder, option)
+        except BlockingIOError as error:
             stream.seek(0)
             raise _in_use(folder, stream.read(), option) from error
         stream.seek(0)
@@ -96,12 +99,23 @@ def _in_use(folder: Path, holder: str, option: str) -> RunDirError:
     )
 
 
-def _take_lock(stream: IO[Any]) -> None:
-    """Lock a file, or raise an OSError; who only looks with `is_locked` holds it for a moment, which is waited for."""
-    for _ in range(LOOKING_ATTEMPTS):
+def _take_lock(stream: IO[Any], folder: Path, option: str) -> None:
+    """Lock a file; who only looks with `is_locked` holds it for a moment, which is waited for.
+
+    Raises:
+        BlockingIOError: another process holds it.
+        RunDirError: the file system has no locks.
+    """
+    for attempt in range(LOOKING_ATTEMPTS + 1):
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
-        except BlockingIOError:
+        except OSError as error:
+            if error.errno not in HELD:
+                raise RunDirError(
+                    f"{folder}: its file system cannot lock files ({error.strerror}); choose another {option}, or have "
+                    "it mounted with locks (NFS: version 4, or 3 without nolock)"
+                ) from error
+            if attempt == LOOKING_ATTEMPTS:
+                raise BlockingIOError(*error.args) from error
             time.sleep(LOOKING_SECONDS)
-    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -22,6 +22,7 @@ from inverse_instruct.redaction import redact
 from inverse_instruct.store.ledger_rows import Checkpoint, Event, Promotion, RunRow, StageRow
 from inverse_instruct.store.manifest import Manifest
 from inverse_instruct.store.run_dir import RunDir
+from inverse_instruct.system.file_systems import is_on_network
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS run (
@@ -74,7 +75,8 @@ class Ledger:
             self._db = sqlite3.connect(path, timeout=30)
             self._db.row_factory = sqlite3.Row
             if create:
-                self._db.execute("PRAGMA journal_mode=WAL")
+                # WAL wants memory that its readers share, which machines do not
+                self._db.execute(f"PRAGMA journal_mode={'DELETE' if is_on_network(path.parent) else 'WAL'}")
                 self._db.executescript(SCHEMA)
             elif not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'events'").fetchone():  # the last table
                 raise NoRunError(f"{path.parent} is not a run: its ledger.db is empty; start the run again")

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from inverse_instruct.errors import TrainingError
+from inverse_instruct.store.folder_lock import HELD
 from inverse_instruct.training.job import PhaseFolder
 
 STALE_WORKERS_SECONDS = 60.0  # the supervisor ends them within ten
@@ -29,7 +30,12 @@ def await_stale_workers(lock: Path) -> None:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
-            except BlockingIOError:
+            except OSError as error:
+                if error.errno not in HELD:
+                    raise TrainingError(
+                        f"{lock.parent}: its file system cannot lock files ({error.strerror}), so that nobody could "
+                        "tell whether an earlier training still writes there; choose another --run-dir"
+                    ) from error
                 if time.monotonic() > deadline:
                     raise TrainingError(
                         f"workers of an earlier training still write into {lock.parent}; end them "

@@ -139,3 +139,18 @@ def test_the_checkpoints_of_a_run_that_was_moved_are_found(ledger: Ledger, tmp_p
         "/m0",
         str(tmp_path / "checkpoints" / "round-01"),
     ]
+
+
+@pytest.mark.parametrize(("network", "mode"), [(False, "wal"), (True, "delete")])
+def test_on_a_network_it_does_without_shared_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: bool, mode: str
+) -> None:
+    monkeypatch.setattr("inverse_instruct.store.ledger.is_on_network", lambda path: network)
+    with Ledger(tmp_path / "run/ledger.db", create=True) as writer:
+        assert writer._db.execute("PRAGMA journal_mode").fetchone()[0] == mode
+        writer.set_run("x", 1, "running", 1, "here")
+        with Ledger(tmp_path / "run/ledger.db") as reader:
+            add(writer, 0, "promoted")
+            assert states(reader) == "p"
+    left = {path.name for path in (tmp_path / "run").iterdir()}
+    assert left == {"ledger.db"}
