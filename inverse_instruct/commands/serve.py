@@ -17,7 +17,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from inverse_instruct.config.config_file import ConfigFile, load_config, read_config
-from inverse_instruct.config.sections import RunConfig
+from inverse_instruct.config.sections import RunConfig, ServeSection
 from inverse_instruct.dashboard.app import routes as dashboard_routes
 from inverse_instruct.errors import ConfigError, RunDirError
 from inverse_instruct.gateway.app import create_app
@@ -28,7 +28,7 @@ from inverse_instruct.loop_service.api import api_routes
 from inverse_instruct.loop_service.service import LoopService, open_loop_service
 from inverse_instruct.loop_service.submission import check_unless_known
 from inverse_instruct.store.run_dir import RunDir
-from inverse_instruct.system.machine import gpu_count
+from inverse_instruct.system.machine import gpu_count, gpus
 from inverse_instruct.web.connections import QUEUE, GuardedServer, guarded_config
 
 KEEP_ALIVE_SECONDS = 75  # longer than clients keep theirs, so that none is closed just as it is used again
@@ -104,6 +104,11 @@ def serve(path: Path, overrides: Sequence[str], loop: LoopService | None = None)
     config = load_config(run_dir.config, overrides)
     if config.serve.during_training == "sleep" and not config.serve.endpoints and gpu_count() == 0:
         raise ConfigError(["serve.during_training: engines on a CPU keep their memory when asleep; set it to stop"])
+    left = left_for_runs(config.serve)
+    if loop:
+        if left == []:
+            raise ConfigError(["serve.devices: it takes all GPUs, and leaves none to the runs; name fewer"])
+        loop.devices = left
     keys = read_keys(Path(config.serve.api_keys)) if config.serve.api_keys else None
     listener = listen(config)
     service = Service(config, run_dir)
@@ -114,6 +119,21 @@ def serve(path: Path, overrides: Sequence[str], loop: LoopService | None = None)
         Server(service, create_app(service, keys, routes, background)).run([listener])
     except KeyboardInterrupt:
         pass  # uvicorn raises the signal again that it has obeyed
+
+
+def left_for_runs(section: ServeSection) -> list[str] | None:
+    """Return the GPUs that the gateway's own leave; None where it has none of its own.
+
+    Raises:
+        ConfigError: it names one that is not here.
+    """
+    if section.devices is None:
+        return None
+    here = gpus()
+    if missing := [device for device in section.devices if device not in here]:
+        known = ", ".join(here) or "none"
+        raise ConfigError([f"serve.devices: {', '.join(missing)} cannot be used here; GPUs of this machine: {known}"])
+    return [device for device in here if device not in section.devices]
 
 
 class Server(GuardedServer):

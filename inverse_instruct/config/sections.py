@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from datetime import date
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -195,11 +196,25 @@ class InferenceSection(Section):
     """Share of the last 1000 rows that the server may fail for good; more than that, and more than 10, end the run."""
     extra_arguments: list[Annotated[str, COMMAND]] = []
     """Further arguments for the vLLM server, as on its command line."""
+    hosts: list[Annotated[str, COMMAND]] = []
+    """Other machines on which engines are started for every model, as many on each as here; see `start`."""
+    start: Annotated[str | None, COMMAND] = None
+    """How an engine is started on one of `hosts`, such as `ssh -tt {host} {command}`; `{command}` runs a script of the
+    run's folder, which the machine must see, as it must the models and this program."""
 
     @field_validator("endpoints")
     @classmethod
     def _endpoints_are_urls(cls, urls: list[str]) -> list[str]:
         return check_urls(urls)
+
+    @model_validator(mode="after")
+    def _hosts_can_be_reached(self) -> InferenceSection:
+        words = shlex.split(self.start or "")
+        if self.hosts and ("{command}" not in words or not any("{host}" in word for word in words)):
+            raise ValueError("hosts: they need `start` with {host} and {command}, such as 'ssh -tt {host} {command}'")
+        if len(set(self.hosts)) < len(self.hosts):
+            raise ValueError("hosts: one is named twice; name each once")
+        return self
 
     @field_validator("extra_arguments")
     @classmethod
@@ -449,6 +464,10 @@ class ServeSection(Section):
     """How a new checkpoint comes in: in a second engine beside the first, or as new weights in the running one."""
     replicas: int = Field(1, ge=1)
     """Engines to start per checkpoint."""
+    devices: list[Annotated[str, LISTEN]] | None = None
+    """GPUs of these engines, as in CUDA_VISIBLE_DEVICES, which runs behind the gateway leave alone; null: all."""
+    gpu_memory_utilization: float | None = Field(None, gt=0, le=1)
+    """Share of each GPU's memory that one of these engines may take; null: that of `inference`."""
     endpoints: list[Address] = []
     """Base URLs of vLLM servers to use instead, started with VLLM_SERVER_DEV_MODE=1 and untied embeddings."""
     api_keys: Annotated[str, KEYS] | None = None

@@ -59,6 +59,8 @@ class Deployer:
         """Take the config of the run and the folder for the engines' logs."""
         self._config = config
         self._logs = logs
+        share = config.serve.gpu_memory_utilization or config.inference.gpu_memory_utilization
+        self._engine = config.inference.model_copy(update={"port": 0, "gpu_memory_utilization": share})
         self._canaries: dict[str, Canary] = {}  # by digest, as measured here
         self._defaults: dict[str, RequestDefaults] = {}  # by digest, of what was prepared
 
@@ -152,8 +154,8 @@ class Deployer:
         section = self._config.serve
         if section.endpoints:
             return tuple(Engine(folder, None, url) for url in section.endpoints)
-        groups = groups_for(self._config.inference, section.replicas)
-        check_memory(folder, self._config.inference, groups)
+        groups = groups_for(self._engine, section.replicas, section.devices)
+        check_memory(folder, self._engine, groups)
         return tuple(
             Engine(folder, self._new_server(checkpoint, folder, number, devices))
             for number, devices in enumerate(groups)
@@ -167,7 +169,7 @@ class Deployer:
         tools = ["--enable-auto-tool-choice", "--tool-call-parser", parser] if parser else []
         return VllmServer(
             folder,
-            self._config.inference.model_copy(update={"port": 0}),
+            self._engine,
             log=log,
             max_model_len=self._config.model.max_model_len,
             trust_remote_code=self._config.model.trust_remote_code,

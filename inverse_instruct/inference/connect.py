@@ -80,7 +80,7 @@ async def connect(section: InferenceSection, servers: Sequence[VllmServer]) -> A
             yield client
         return
     await asyncio.gather(*(server.revive() for server in servers))  # they may be killed while they start, as ever
-    async with _client(section, {server.url: server for server in servers}, servers[0].name) as client:
+    async with _client(section, {server.url: server for server in servers}, servers[0].name, servers[0].key) as client:
         watching = [asyncio.create_task(watch(each, partial(client.in_flight, each.url))) for each in servers]
         try:
             yield client

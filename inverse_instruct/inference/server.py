@@ -1,4 +1,4 @@
-"""Starts, watches and stops one vLLM server on 127.0.0.1.
+"""Starts, watches and stops one vLLM server, on 127.0.0.1 or on another machine.
 
 Enters: a model folder and the `inference` section. Leaves: a base URL that answers, or a `ServerError` with the tail of
 the server's log. The server never outlives this process. Not guaranteed: that a healthy server answers quickly.
@@ -19,6 +19,8 @@ import httpx
 
 from inverse_instruct.config.sections import InferenceSection
 from inverse_instruct.errors import ConfigError, ServerError
+from inverse_instruct.inference.elsewhere import Elsewhere
+from inverse_instruct.inference.engine_version import option_problems
 from inverse_instruct.inference.models import model_digest
 from inverse_instruct.inference.requirements import BATCHED_TOKENS_ON_CPU, machine_problems
 from inverse_instruct.system.machine import INTEL_OPENMP, free_port, gpu_count
@@ -43,6 +45,8 @@ class VllmServer:
         trust_remote_code: bool = False,
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] = {},
+        elsewhere: Elsewhere | None = None,
+        key: str | None = None,
     ) -> None:
         """Describe the server; nothing is started yet.
 
@@ -54,7 +58,12 @@ class VllmServer:
             trust_remote_code: let the model bring its own code.
             arguments: of vLLM's command line, beside those of the section.
             environment: variables to set for it.
+            elsewhere: the machine that it runs on; None: this one.
+            key: that it asks for, where others can reach it.
         """
+        self.key = key
+        self._elsewhere = elsewhere
+        self._host = elsewhere.host if elsewhere else "127.0.0.1"
         self.model = model
         self.name = model_digest(model)
         self._section = section
@@ -87,7 +96,7 @@ class VllmServer:
             if problems := list(machine_problems(self._section)):
                 raise ConfigError(problems)
             self._port = free_port(self._section.port)
-            self.url = f"http://127.0.0.1:{self._port}"
+            self.url = f"http://{self._host}:{self._port}"
         if self._trust_remote_code:
             logger.warning(
                 "%s is served with Python code of its own, which may do anything that you may "
@@ -95,8 +104,14 @@ class VllmServer:
                 self.model,
             )
         self._log.parent.mkdir(parents=True, exist_ok=True)
+        command, variables = self._command(self._port), self._variables()
+        if problems := list(option_problems(command)):
+            raise ConfigError(problems)
+        if self._elsewhere:
+            command = self._elsewhere.command(command, variables, self._log.with_suffix(".sh"))
+            variables = {}
         with self._log.open("ab") as log:
-            self._process = start_supervised(self._command(self._port), env=self._environment(), log=log)
+            self._process = start_supervised(command, env=dict(os.environ) | variables, log=log)
         self.starts += 1
         self.ready = False
 
@@ -178,7 +193,7 @@ class VllmServer:
             "--served-model-name",
             self.name,
             "--host",
-            "127.0.0.1",
+            self._host,
             "--port",
             str(port),
             "--max-model-len",
@@ -208,23 +223,24 @@ class VllmServer:
             command.append("--trust-remote-code")
         return command + section.extra_arguments + self._arguments
 
-    def _environment(self) -> dict[str, str]:
-        environment = (
-            dict(os.environ)
-            | {
-                "VLLM_HOST_IP": "127.0.0.1",
-                "HF_HUB_OFFLINE": "1",
-                "VLLM_NO_USAGE_STATS": "1",
-                "DO_NOT_TRACK": "1",
-            }
-            | self._more_environment
-        )
+    def _variables(self) -> dict[str, str]:
+        """Return the variables that are set for the server."""
+        variables = {
+            "VLLM_HOST_IP": "127.0.0.1",
+            "HF_HUB_OFFLINE": "1",
+            "VLLM_NO_USAGE_STATS": "1",
+            "DO_NOT_TRACK": "1",
+        } | self._more_environment
+        if self._elsewhere:
+            variables["PYTHONPATH"] = os.environ.get("PYTHONPATH", "")
+            if self.key:
+                variables["VLLM_API_KEY"] = self.key
         if gpu_count() == 0:
-            environment |= {
+            variables |= {
                 "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # one process: no core is kept back for a front end
                 "OMP_NUM_THREADS": str(len(os.sched_getaffinity(0))),
                 "VLLM_CPU_KVCACHE_SPACE": str(self._section.cpu_kv_cache_gib),
             }
             if INTEL_OPENMP.is_file():
-                environment["LD_PRELOAD"] = str(INTEL_OPENMP)
-        return environment
+                variables["LD_PRELOAD"] = str(INTEL_OPENMP)
+        return variables

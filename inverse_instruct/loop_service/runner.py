@@ -13,7 +13,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from inverse_instruct.config.config_file import load_config
@@ -43,7 +43,14 @@ class RunPlayer:
     """Plays the queue until it is cancelled."""
 
     def __init__(
-        self, runs: Path, queue: RunQueue, allowed: Allowed, *, pause_engines: Pause, resume_engines: Resume
+        self,
+        runs: Path,
+        queue: RunQueue,
+        allowed: Allowed,
+        *,
+        pause_engines: Pause,
+        resume_engines: Resume,
+        devices: Sequence[str] | None = None,
     ) -> None:
         """Describe what is to be played; nothing is started yet.
 
@@ -53,7 +60,9 @@ class RunPlayer:
             allowed: what configs that were submitted may name.
             pause_engines: called with a reason when a run begins to train.
             resume_engines: called when it has trained.
+            devices: GPUs of the runs; None: all that are visible.
         """
+        self._devices = devices
         self._runs = runs
         self._queue = queue
         self._allowed = allowed
@@ -108,6 +117,8 @@ class RunPlayer:
             InverseInstructError: its config was submitted, and names what it may not name now.
         """
         environment = dict(os.environ) | {"PYTHONPATH": python_path(), "PYTHONUNBUFFERED": "1"}
+        if self._devices is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(self._devices)
         if self._queue.is_submitted(name):
             config = load_config(run_dir.config)
             self._allowed.admit(config)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +72,8 @@ class LoopService:
         """Take the folder, what was wanted of its runs before, and what submitted configs may name."""
         self.runs = runs
         self.allowed = allowed
+        self.devices: Sequence[str] | None = None
+        """GPUs of the runs, as CUDA_VISIBLE_DEVICES names them; None: all that are visible."""
         self._queue = queue
         self._submitting = Lock()
         self._player: RunPlayer | None = None
@@ -85,7 +87,12 @@ class LoopService:
             resume_engines: called when it has trained.
         """
         self._player = RunPlayer(
-            self.runs, self._queue, self.allowed, pause_engines=pause_engines, resume_engines=resume_engines
+            self.runs,
+            self._queue,
+            self.allowed,
+            pause_engines=pause_engines,
+            resume_engines=resume_engines,
+            devices=self.devices,
         )
         task = asyncio.create_task(self._player.play())
         task.add_done_callback(_log_end)

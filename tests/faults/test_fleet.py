@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from inverse_instruct.config.sections import InferenceSection, RunConfig
-from inverse_instruct.errors import ServerError
+from inverse_instruct.commands.serve import left_for_runs
+from inverse_instruct.config.sections import InferenceSection, RunConfig, ServeSection
+from inverse_instruct.errors import ConfigError, ServerError
+from inverse_instruct.gateway.deployment import Deployer
 from inverse_instruct.gateway.memory import check_memory
 from inverse_instruct.inference import fleet as fleet_module
 from inverse_instruct.inference import watch as watch_module
@@ -23,10 +25,15 @@ from inverse_instruct.inference.fleet import describe, device_groups, groups_for
 from inverse_instruct.inference.requirements import machine_problems
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.loop.engines import Engines
+from inverse_instruct.loop_service.allowed import Allowed
+from inverse_instruct.loop_service.run_queue import RunQueue
+from inverse_instruct.loop_service.runner import RunPlayer
 from inverse_instruct.records import Snippet, digest
 from inverse_instruct.stages.questions import Asked
 from inverse_instruct.stages.summarize import SUMMARIZE
+from inverse_instruct.store.ledger_rows import Checkpoint
 from inverse_instruct.store.rows import read_rows
+from inverse_instruct.store.run_dir import RunDir
 from tests.playing import play_asking, room_of
 from tests.stages.spelled import SpellingFormatter
 
@@ -40,11 +47,12 @@ done
 """
 ENGINE = """
 import hashlib, http.server, json, os, pathlib, re, sys
-name, port, folder = sys.argv[1], int(sys.argv[2]), pathlib.Path(sys.argv[3])
+name, port, folder, host = sys.argv[1], int(sys.argv[2]), pathlib.Path(sys.argv[3]), sys.argv[4]
+key, here = os.environ.get("VLLM_API_KEY"), host.replace("127.0.0.1", "").replace("127.0.0.", "on-")
 device, asked = os.environ["CUDA_VISIBLE_DEVICES"], 0
 def note(file, text):
     with (folder / file).open("a") as stream:
-        stream.write(f"{device} {text}\\n")
+        stream.write(f"{here}{device} {text}\\n")
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
@@ -52,8 +60,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         global asked
         asked += 1
+        if key and self.headers["Authorization"] != f"Bearer {key}":
+            self.send_error(401)
+            return
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        dies = folder / f"dies-{device}"
+        dies = folder / f"dies-{here}{device}"
         if asked == 5 and dies.exists():
             dies.unlink()
             os._exit(1)
@@ -66,7 +77,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200); self.send_header("Content-Length", str(len(content))); self.end_headers()
         self.wfile.write(content)
     def log_message(self, *arguments): pass
-server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+server = http.server.ThreadingHTTPServer((host, port), Handler)
 note("started", port)
 server.serve_forever()
 """
@@ -80,7 +91,7 @@ SNIPPETS = [
 
 class StandIn(VllmServer):
     def _command(self, port: int) -> list[str]:
-        return [sys.executable, "-c", ENGINE, self.name, str(port), str(self._log.parent)]
+        return [sys.executable, "-c", ENGINE, self.name, str(port), str(self._log.parent), self._host]
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +102,8 @@ def eight_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     smi.chmod(0o755)
     monkeypatch.setenv("PATH", str(smi.parent), prepend=":")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(metadata, "version", lambda name: "2.13.0")
+    real = metadata.version
+    monkeypatch.setattr(metadata, "version", lambda name: "2.13.0" if name == "torch" else real(name))
     monkeypatch.setattr(fleet_module, "VllmServer", StandIn)
     monkeypatch.setattr(watch_module, "BEAT_SECONDS", 0.1)
     yield
@@ -148,6 +160,62 @@ def test_a_dead_engine_is_replaced_and_its_rows_are_the_same(smollm: Path, tmp_p
     assert set(told) == set("01234567")
 
 
+NODES = {"hosts": ["127.0.0.2", "127.0.0.3"], "start": "env -i NODE={host} PATH=/usr/bin:/bin {command}"}
+
+
+def test_engines_on_other_machines_give_the_same_rows(smollm: Path, tmp_path: Path) -> None:
+    """Two more `nodes` on loopback addresses, whose processes have nothing of this one's environment."""
+    for name in ("one", "three"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "three" / "dies-on-30").touch()
+    one, _ = summarize(smollm, tmp_path / "one", concurrency=4, data_parallel_size=1)
+    rows, told = summarize(smollm, tmp_path / "three", concurrency=2, data_parallel_size=2, **NODES)
+    assert rows == one
+    assert set(told) == {"0", "1", "on-20", "on-21", "on-30", "on-31"}
+    assert starts(tmp_path / "three") == dict.fromkeys(set(told), 1) | {"on-30": 2}, "a dead one is replaced there"
+    assert describe(InferenceSection(data_parallel_size=2, **NODES)).startswith(
+        "8 × NVIDIA H100 80GB HBM3: 2 engines of 1 GPU here, and as many on each of 127.0.0.2, 127.0.0.3"
+    )
+
+
+def test_what_is_secret_is_in_no_list_of_processes(smollm: Path, tmp_path: Path) -> None:
+    words = RunConfig(name="x", model={"base": "b"}, corpus=[{"path": "c"}]).model
+    section = InferenceSection(data_parallel_size=1, **NODES)
+    servers = fleet_module.fleet(smollm, words, section, tmp_path / "vllm.log")
+    try:
+        for server in servers:
+            server.start()
+            assert server._process and server.key
+            line = Path(f"/proc/{server._process.pid}/cmdline").read_bytes().decode()
+            assert server.key not in line
+    finally:
+        for server in servers:
+            server.stop()
+    assert servers[0].key == servers[1].key == servers[2].key
+    scripts = sorted(tmp_path.glob("*.sh"))
+    assert [path.stat().st_mode & 0o777 for path in scripts] == [0o700, 0o700]
+    assert str(servers[1].key) in scripts[0].read_text()
+    assert [server.url.split(":")[1] for server in servers] == [
+        "//127.0.0.1",
+        "//127.0.0.2",
+        "//127.0.0.3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ({"hosts": ["a"]}, "they need `start` with {host} and {command}"),
+        ({"hosts": ["a"], "start": "ssh {host}"}, "they need `start`"),
+        ({"hosts": ["a"], "start": "ssh a {command}"}, "they need `start`"),
+        ({"hosts": ["a", "a"], "start": "ssh {host} {command}"}, "one is named twice"),
+    ],
+)
+def test_hosts_that_cannot_be_reached_are_refused(section: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        InferenceSection(**section)
+
+
 @pytest.mark.parametrize(
     ("section", "groups", "told"),
     [
@@ -180,6 +248,35 @@ def test_replicas_are_on_gpus_of_their_own_and_only_these_are_looked_at(
         check_memory(tmp_path, InferenceSection(), [["0"], ["0"]])
     monkeypatch.setenv("FREE_MIB", "[N/A]")
     check_memory(tmp_path, InferenceSection(), [["0"], ["0"]])
+
+
+def test_the_gateway_has_gpus_of_its_own_and_leaves_the_others_to_runs(
+    smollm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FREE_MIB", "75000")
+    serve = {"devices": ["6", "7"], "replicas": 2, "gpu_memory_utilization": 0.5}
+    config = RunConfig(name="x", model={"base": "b"}, corpus=[{"path": "c"}], serve=serve)
+    deployer = Deployer(config, tmp_path)
+    engines = deployer._new_engines(Checkpoint(0, str(smollm), "d", "", "promoted", "", {}), smollm)
+    servers = [engine.server for engine in engines]
+    assert [server._more_environment["CUDA_VISIBLE_DEVICES"] for server in servers if server] == ["6", "7"]
+    assert {server._section.gpu_memory_utilization for server in servers if server} == {0.5}
+    assert config.inference.gpu_memory_utilization == 0.9
+    assert device_groups(config.inference) == [[number] for number in "01234567"]
+    assert left_for_runs(config.serve) == list("012345")
+    assert left_for_runs(ServeSection()) is None
+    with pytest.raises(ConfigError, match="serve.devices: 9 cannot be used here; GPUs of this machine: 0, 1, 2"):
+        left_for_runs(config.serve.model_copy(update={"devices": ["0", "9"]}))
+
+
+def test_runs_behind_the_gateway_see_what_it_leaves(tmp_path: Path) -> None:
+    async def nothing(*_: object) -> None: ...
+
+    for devices, seen in ((["0", "3"], "0,3"), (None, None)):
+        queue = RunQueue(tmp_path / "queue.json")
+        queue.want("run", submitted=False)
+        player = RunPlayer(tmp_path, queue, Allowed(), pause_engines=nothing, resume_engines=nothing, devices=devices)
+        assert player._environment(RunDir(tmp_path / "run"), "run").get("CUDA_VISIBLE_DEVICES") == seen
 
 
 def test_a_model_that_the_endpoints_do_not_serve_is_served_here_and_said(smollm: Path, tmp_path: Path) -> None:
