@@ -1,4 +1,5 @@
-# Sourced by the other scripts: makes the CPU environment once, outside the checkout, and puts it first on PATH.
+# Sourced by the other scripts: makes the environment once, outside the checkout, and puts it first on PATH: that for CPUs,
+# or, with INVERSE_INSTRUCT_DEVICE=gpu, which `launch/gpu.sh` sets, that for NVIDIA GPUs.
 #
 # The environment is keyed by the lock file, so a changed lock makes a new one. Python 3.11 and pip are all it needs;
 # bubblewrap and python3-venv are installed with apt-get where they are missing. Packages come from where pip is
@@ -7,7 +8,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-lock="$root/launch/requirements-cpu.txt"
+lock="$root/launch/requirements-${INVERSE_INSTRUCT_DEVICE:-cpu}.txt"
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/inverse-instruct"
 environment="$cache/env-$(sha256sum "$lock" | cut -c1-12)"
 
@@ -28,7 +29,7 @@ install_packages() { # pip: installs the lock
     log=$(mktemp)
     torch=$(grep '^torch==' "$lock")
     "${install[@]}" "$torch" >"$log" 2>&1 ||
-        "${install[@]}" --retries 2 --index-url "$torch_index" "$torch" >>"$log" 2>&1 ||
+        { [[ $torch == *+cpu ]] && "${install[@]}" --retries 2 --index-url "$torch_index" "$torch" >>"$log" 2>&1; } ||
         { tail -n 3 "$log" >&2
           echo "error: $torch is neither where pip looks (pip config list) nor at $torch_index, or neither can be reached;" \
               "put its wheel into a folder and name that in PIP_FIND_LINKS, or name a mirror of that index in" \
@@ -36,7 +37,7 @@ install_packages() { # pip: installs the lock
           exit 1; }
     rm -f "$log"
     "${install[@]}" --requirement <(grep -v '^torch==' "$lock") ||
-        { echo "error: installing launch/requirements-cpu.txt failed: pip's own message is above; it looks where" \
+        { echo "error: installing $lock failed: pip's own message is above; it looks where" \
               "'pip config list' says, else on PyPI" >&2
           exit 1; }
 }
@@ -48,7 +49,7 @@ if [ ! -e "$environment/complete" ]; then
     "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' ||
         { echo "error: Python 3.11 is needed, but $python is $("$python" --version)" >&2; exit 1; }
     "$python" -c 'import ensurepip' 2>/dev/null || install_package python3-venv "to make the environment"
-    echo "making the environment $environment (about 4 GB, a few minutes)"
+    echo "making the environment $environment (about 4 GB for CPUs, more for GPUs; a few minutes)"
     rm -rf "$environment"
     "$python" -m venv "$environment"
     install_packages "$environment/bin/pip"

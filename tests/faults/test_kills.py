@@ -17,7 +17,7 @@ from tests.faults.kills import Outcome, draw_points, play, print_table
 
 pytestmark = pytest.mark.integration
 POINTS_PER_RUN = 12
-FEW_POINTS = 4
+FEW_POINTS = 3
 KILLS = 60
 
 

@@ -17,10 +17,9 @@ from inverse_instruct.recipes.table import RECIPES
 
 
 def is_own(recipe: str, key: str) -> bool:
-    """Tell whether a stage that only this recipe has may depend on a field."""
-    own = set(RECIPES[recipe].stages) - set(INVERSE_CODER.stages)
-    parts = {part for stage in own for part in (stage.name, *stage.sections)} - {"selection"}
-    return recipe == INVERSE_CODER.name or any(key == part or key.startswith(f"{part}.") for part in parts)
+    """Tell whether a field is of a stage that only this recipe has; what else a stage reads, it has to declare."""
+    own = {stage.name for stage in set(RECIPES[recipe].stages) - set(INVERSE_CODER.stages)} - {"selection"}
+    return recipe == INVERSE_CODER.name or any(key == name or key.startswith(f"{name}.") for name in own)
 
 
 def is_main(recipe: str, number: int) -> bool:

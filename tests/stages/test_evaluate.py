@@ -87,7 +87,7 @@ def test_samples_are_judged_into_results_and_a_report(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(120)
 def test_killed_and_started_again_the_results_are_the_same(tmp_path: Path) -> None:
-    samples = write_samples(tmp_path / "samples.jsonl", delay_seconds=0.15)
+    samples = write_samples(tmp_path / "samples.jsonl", delay_seconds=0.08)
     finish(start(samples, tmp_path / "whole"))
     journal = tmp_path / "killed/mini/verdicts.jsonl"
     for least in (3, 12, 20):

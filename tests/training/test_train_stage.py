@@ -229,6 +229,35 @@ def test_other_splits_give_the_same_curve(
     check_same_curve(reference, tiny_model, phases, tmp_path, **changes)
 
 
+ADAFACTOR: list[tuple[str | None, int]] = [(None, 1), ("zero1", 1), ("zero2", 1), ("zero3", 1)]
+ADAFACTOR += [("zero1", 2), ("zero2", 2), ("zero3", 2)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_adafactor_trains_under_every_stage_and_its_clipping_is_by_rank(
+    tiny_model: Path, phases: list[PhaseRun], tmp_path: Path
+) -> None:
+    """From ZeRO-1 on it steps flat shards, so its curve is another one than that of whole tensors, and of other ranks.
+
+    The first loss comes before any step and is the same everywhere.
+    """
+    curves = {}
+    for stage, ranks in ADAFACTOR:
+        changes = {"optimizer": "adafactor", "deepspeed": stage, "processes": ranks}
+        folder = tmp_path / f"{stage}-{ranks}"
+        curves[stage, ranks] = losses(run(folder, tiny_model, phases[:1], SETTINGS | changes))[0]
+    first = curves[None, 1][0]
+    for place, curve in curves.items():
+        print(place, [f"{loss:.6f}" for loss in curve])
+        assert curve[0] == pytest.approx(first, rel=2e-5), place
+        assert curve[-1] < first, f"{place} learns"
+    for stage in ("zero2", "zero3"):  # of equal ranks the stages are the same arithmetic
+        for ranks in (1, 2):
+            assert curves[stage, ranks] == pytest.approx(curves["zero1", ranks], rel=2e-2), (stage, ranks)
+    assert curves["zero2", 2] != pytest.approx(curves["zero2", 1], rel=1e-6), "or ranks need not be pinned"
+
+
 @pytest.fixture
 def two_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An allocation of two nodes, both of which are this machine."""
