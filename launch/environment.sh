@@ -36,7 +36,12 @@ install_packages() { # pip: installs the lock
               "INVERSE_INSTRUCT_TORCH_INDEX" >&2
           exit 1; }
     rm -f "$log"
-    "${install[@]}" --requirement <(grep -v '^torch==' "$lock") ||
+    # two at once, as pip unpacks one package after the other on one core
+    "${install[@]}" --requirement <(grep -v '^torch==' "$lock" | awk 'NR % 2') &
+    local half=$! failed=0
+    "${install[@]}" --requirement <(grep -v '^torch==' "$lock" | awk 'NR % 2 == 0') || failed=1
+    wait $half || failed=1
+    [ $failed = 0 ] ||
         { echo "error: installing $lock failed: pip's own message is above; it looks where" \
               "'pip config list' says, else on PyPI" >&2
           exit 1; }
