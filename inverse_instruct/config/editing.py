@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from inverse_instruct.config.addresses import check_urls
+from inverse_instruct.config.identity import HOW
 from inverse_instruct.config.outside import Outside, Text
-from inverse_instruct.config.section import File, Section
+from inverse_instruct.config.section import Address, File, Section
 from inverse_instruct.source_code.languages import LANGUAGES
 
 Repository = Annotated[str, Outside("file", is_repository=True)]
@@ -55,6 +57,23 @@ KEEP_BEHAVIOR = [
 ]
 LICENSES = ["0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "ISC", "MIT", "MIT-0"]
 LICENSES += ["PSF-2.0", "Unlicense", "Zlib"]
+
+
+class WriterSection(Section):
+    """Who writes instructions, scenarios and edits, where that is not the promoted model, which still judges them."""
+
+    endpoint: Address | None = None
+    """Base URL of an OpenAI-compatible server that is asked by chat; null: the promoted model writes. A key goes into
+    INVERSE_INSTRUCT_WRITER_API_KEY."""
+    model: Text | None = None
+    """Name by which the model is asked for there; null: the first that it lists."""
+    concurrency: Annotated[int, HOW] = Field(16, ge=1)
+    """Requests in flight at it."""
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_a_url(cls, url: str | None) -> str | None:
+        return None if url is None else check_urls([url])[0]
 
 
 class SeedsSection(Section):

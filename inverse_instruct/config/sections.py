@@ -10,11 +10,11 @@ import re
 import shlex
 from datetime import date
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from evaluation.suites import FAMILIES, SUITES
+from inverse_instruct.config.addresses import check_urls
 from inverse_instruct.config.editing import (
     BootstrapSection,
     ClarifySection,
@@ -22,6 +22,7 @@ from inverse_instruct.config.editing import (
     InstancesSection,
     ScenariosSection,
     SeedsSection,
+    WriterSection,
 )
 from inverse_instruct.config.identity import HOW
 from inverse_instruct.config.outside import COMMAND, KEYS, LISTEN, Text
@@ -41,29 +42,6 @@ FORBIDDEN_ARGUMENTS = {
 """Of vLLM's command line -> what to do instead."""
 
 CorpusFormat = Literal["auto", "alpaca", "instruction_response", "sharegpt", "messages", "code"]
-
-
-def check_urls(urls: list[str]) -> list[str]:
-    """Return base URLs as they are.
-
-    Raises:
-        ValueError: one is no URL, or holds a password, which would be written to `run.yaml`.
-    """
-    for url in urls:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"endpoint {url!r} is not a URL; write http://HOST:PORT")
-        if "@" in parts.netloc:
-            raise ValueError(
-                f"the endpoint on {parts.hostname} holds a password, which would be written to run.yaml; "
-                "leave it out and set INVERSE_INSTRUCT_API_KEY, which is sent as a bearer token"
-            )
-        if parts.query or parts.fragment:
-            raise ValueError(
-                f"the endpoint on {parts.hostname} has more than a path; write http://HOST:PORT, and set "
-                "INVERSE_INSTRUCT_API_KEY where it asks for a key"
-            )
-    return urls
 
 
 class ModelSection(Section):
@@ -538,6 +516,8 @@ class RunConfig(Section):
     """Repositories and files to edits."""
     edits: EditsSection = EditsSection()
     """What counts as an edit."""
+    writer: WriterSection = WriterSection()
+    """Who writes edits."""
     clarify: ClarifySection = ClarifySection()
     """Messages of commits to instructions."""
     bootstrap: BootstrapSection = BootstrapSection()

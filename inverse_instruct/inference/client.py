@@ -49,6 +49,7 @@ MAX_REPLY_BYTES = 64 * 2**20  # far above any reply
 KILLS = 2  # deaths of the engine with a row alone in flight after which the row is set aside
 MAX_FAILED_SHARE = 0.03
 API_KEY = "INVERSE_INSTRUCT_API_KEY"
+WRITER_API_KEY = "INVERSE_INSTRUCT_WRITER_API_KEY"
 """Environment variable with the key for endpoints that the config names; servers that we start are asked without."""
 
 logger = logging.getLogger(__name__)
@@ -332,6 +333,11 @@ def base_url(endpoint: str) -> str:
 def endpoint_key() -> str | None:
     """Return the key for the endpoints of the config; it is in no config, so it is in no run directory."""
     return os.environ.get(API_KEY)
+
+
+def writer_key() -> str | None:
+    """Return the key for the endpoint that writes edits; no other gets it."""
+    return os.environ.get(WRITER_API_KEY)
 
 
 async def read_content(response: aiohttp.ClientResponse) -> bytes:

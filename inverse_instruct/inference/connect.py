@@ -12,9 +12,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
+from inverse_instruct.config.editing import WriterSection
 from inverse_instruct.config.sections import InferenceSection
 from inverse_instruct.errors import ServerError
-from inverse_instruct.inference.client import InferenceClient, endpoint_key, served_name
+from inverse_instruct.inference.client import InferenceClient, endpoint_key, served_name, writer_key
 from inverse_instruct.inference.endpoint import Backend
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.inference.watch import watch
@@ -27,9 +28,10 @@ class GivenServers:
 
     starts = 0
 
-    def __init__(self, urls: Sequence[str], timeout_seconds: float) -> None:
-        """Take their base URLs and how long to wait."""
+    def __init__(self, urls: Sequence[str], timeout_seconds: float, key: str | None) -> None:
+        """Take their base URLs, how long to wait, and the key that was given for them."""
         self._urls = urls
+        self._key = key
         self._timeout_seconds = timeout_seconds
 
     async def common_name(self) -> str:
@@ -38,7 +40,7 @@ class GivenServers:
         Raises:
             ServerError: one does not answer, or has another model.
         """
-        names = {url: await served_name(url, endpoint_key()) for url in self._urls}
+        names = {url: await served_name(url, self._key) for url in self._urls}
         if len(set(names.values())) > 1:
             told = ", ".join(f"{url}: {name!r}" for url, name in names.items())
             raise ServerError(f"the endpoints do not serve the same model ({told}); start the same one on all of them")
@@ -54,7 +56,7 @@ class GivenServers:
         while True:
             for url in self._urls:
                 try:
-                    await served_name(url, endpoint_key())
+                    await served_name(url, self._key)
                     return
                 except ServerError as error:
                     failed = error
@@ -74,7 +76,7 @@ async def connect(section: InferenceSection, servers: Sequence[VllmServer]) -> A
         ServerError: they do not answer, or do not stay up.
     """
     if not servers:
-        given = GivenServers(section.endpoints, section.start_timeout_seconds)
+        given = GivenServers(section.endpoints, section.start_timeout_seconds, endpoint_key())
         backends = dict.fromkeys(section.endpoints, given)
         async with _client(section, backends, await given.common_name(), endpoint_key()) as client:
             yield client
@@ -87,6 +89,25 @@ async def connect(section: InferenceSection, servers: Sequence[VllmServer]) -> A
         finally:
             for task in watching:
                 task.cancel()
+
+
+@asynccontextmanager
+async def connect_writer(writer: WriterSection, section: InferenceSection) -> AsyncIterator[InferenceClient]:
+    """Yield a client to the endpoint that writes edits.
+
+    Args:
+        writer: names it.
+        section: how long is waited, and how many rows may fail.
+
+    Raises:
+        ServerError: it does not answer, or does not stay up.
+    """
+    assert writer.endpoint is not None
+    given = GivenServers([writer.endpoint], section.start_timeout_seconds, writer_key())
+    asking = section.model_copy(update={"concurrency": writer.concurrency})
+    name = writer.model or await given.common_name()
+    async with _client(asking, {writer.endpoint: given}, name, writer_key()) as client:
+        yield client
 
 
 def _client(

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from inverse_instruct.config.addresses import check_urls
 from inverse_instruct.config.outside import Outside, change_outside, outside_values
-from inverse_instruct.config.sections import RunConfig, check_urls
+from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.errors import ConfigError
 from inverse_instruct.inference.client import base_url
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from inverse_instruct.config.config_file import load_config
 from inverse_instruct.errors import InverseInstructError, RunDirError
-from inverse_instruct.inference.client import API_KEY
+from inverse_instruct.inference.client import API_KEY, WRITER_API_KEY
 from inverse_instruct.loop_service.allowed import Allowed
 from inverse_instruct.loop_service.run_queue import RunQueue
 from inverse_instruct.recipes.table import RECIPES
@@ -123,7 +123,8 @@ class RunPlayer:
             config = load_config(run_dir.config)
             self._allowed.admit(config)
             if not self._allowed.may_have_key(config):
-                environment.pop(API_KEY, None)
+                for key in (API_KEY, WRITER_API_KEY):
+                    environment.pop(key, None)
         return environment
 
     async def _share_devices(self, run_dir: RunDir, process: subprocess.Popen[bytes], left: Stages) -> None:

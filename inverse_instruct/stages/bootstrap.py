@@ -79,7 +79,8 @@ async def bootstrap(room: Room) -> None:
     for draft in room.read("earlier"):
         pool.add(draft)
     template = PromptTemplate("bootstrap")
-    asker = _Asker(room, template, Writer(room, section))
+    writer = Writer(room, section)
+    asker = _Asker(room, template, writer)
     room.metrics |= {"prompts": 0, "prompt": template.digest}
     room.progress.expect(section.instructions)
     wanted = section.instructions
@@ -91,7 +92,7 @@ async def bootstrap(room: Room) -> None:
 
     async for question, reply in in_waves(room, questions(), section.wave, asker.ask):
         before = room.rows_out
-        _take(room, pool, question, reply, template.digest)
+        _take(room, pool, question, reply, (writer.model, template.digest))
         room.progress.advance(room.rows_out - before, reply.completion_tokens if isinstance(reply, Reply) else 0)
 
 
@@ -120,8 +121,8 @@ def _numbered(shown: list[Draft], count: int) -> str:
     return "\n".join(f"{n}. {draft.instruction}" for n, draft in enumerate(shown[first:], first + 1))
 
 
-def _take(room: Room, pool: _Pool, question: _Question, reply: Reply | Objection, prompt: str) -> None:
-    """Accept or reject each item of a reply."""
+def _take(room: Room, pool: _Pool, question: _Question, reply: Reply | Objection, origin: tuple[str, str]) -> None:
+    """Accept or reject each item of a reply; `origin`: who wrote it, and the digest of the prompt's template."""
     if not isinstance(reply, Reply):
         return room.reject(Rejection(str(question.number), "bootstrap", *reply))
     items = list_items(f"{len(question.shown) + 1}.{reply.text}")
@@ -138,8 +139,8 @@ def _take(room: Room, pool: _Pool, question: _Question, reply: Reply | Objection
             language=question.language,
             k=k,
             seed=room.seed("bootstrap", question.number, "reply"),
-            model=room.model.digest,
-            prompt=prompt,
+            model=origin[0],
+            prompt=origin[1],
         )
         cut_off = reply.finish == "length" and k == len(items) - 1
         problem = (Reason.CUT_OFF, instruction) if cut_off else _objection(pool, draft)
@@ -184,7 +185,7 @@ BOOTSTRAP = Stage(
         "seeds": Input("clarify", Rows("clarified.parquet", Draft)),
         "earlier": Input("bootstrap", INSTRUCTIONS, When.EARLIER),
     },
-    sections=("model.prompt_format", "model.max_model_len"),
+    sections=("writer", "model.prompt_format", "model.max_model_len"),
     outside=_outside,
     model=Model.PROMOTED,
     cost=_cost,

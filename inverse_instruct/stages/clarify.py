@@ -63,7 +63,7 @@ class _Clarifier:
                     instruction=instruction,
                     detail="",
                     seed=number,
-                    model=self._room.model.digest,
+                    model=self._writer.model,
                     prompt=self._template.digest,
                 )
             ]
@@ -95,7 +95,7 @@ CLARIFY = Stage(
     unit="seed",
     writes=Rows("clarified.parquet", Draft),
     reads={"seeds": Input("seeds", Rows("seeds.parquet", Draft), When.ONCE)},
-    sections=("model.prompt_format", "model.max_model_len"),
+    sections=("writer", "model.prompt_format", "model.max_model_len"),
     outside=_outside,
     model=Model.PROMOTED,
     cost=_cost,

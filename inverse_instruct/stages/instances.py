@@ -156,7 +156,7 @@ class _Worker:
             response=found.after,
             k=k,
             seed=seed,
-            model=self._room.model.digest,
+            model=self._writer.model,
             prompt=self._template.digest,
         )
 
@@ -207,6 +207,7 @@ INSTANCES = Stage(
     },
     sections=(
         "edits",
+        "writer",
         "evaluate.memory_mib",
         "evaluate.unsandboxed",
         "model.prompt_format",

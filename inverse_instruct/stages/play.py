@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from inverse_instruct.errors import StageError
+from inverse_instruct.inference.connect import connect_writer
 from inverse_instruct.stages.room import REJECTIONS, Room
 from inverse_instruct.stages.stage import Groups, Stage
 from inverse_instruct.store.manifest import Manifest
@@ -50,11 +51,25 @@ async def work(rooms: Sequence[Room]) -> None:
         rooms: with a model in each. Groups of the first go through all.
     """
     run = rooms[0].stage.run
-    if isinstance(run, Groups):
-        rooms[0].progress.expect(run.total(rooms[0]))
-        await _stream(rooms, run.of(rooms[0]))
-    else:
-        await run(rooms[0])  # type: ignore[misc]
+    async with _with_endpoint(rooms):
+        if isinstance(run, Groups):
+            rooms[0].progress.expect(run.total(rooms[0]))
+            await _stream(rooms, run.of(rooms[0]))
+        else:
+            await run(rooms[0])  # type: ignore[misc]
+
+
+@asynccontextmanager
+async def _with_endpoint(rooms: Sequence[Room]) -> AsyncIterator[None]:
+    """Open the endpoint that writes, where the config names one and one of the stages has it write."""
+    config = rooms[0].config
+    if config.writer.endpoint is None or not any("writer" in room.stage.sections for room in rooms):
+        yield
+        return
+    async with connect_writer(config.writer, config.inference) as endpoint:
+        for room in rooms:
+            room.endpoint = endpoint
+        yield
 
 
 async def _stream(rooms: Sequence[Room], groups: Iterator[Any]) -> None:

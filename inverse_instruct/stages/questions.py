@@ -74,6 +74,7 @@ class Questions:
             tokens: counts of `prompt` and `completion`, which grow with what is asked.
         """
         self._asked, self._journal, self._tokens = asked, journal, tokens
+        self.model = asked.digest
         self._voice = digest(asked.digest, asked.formatter.prompt_format, asked.formatter.day, asked.max_model_len)
 
     def know(self, asks: Sequence[Ask]) -> bool:

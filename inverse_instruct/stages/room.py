@@ -17,9 +17,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from inverse_instruct.config.editing import WriterSection
 from inverse_instruct.config.sections import RunConfig
+from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.streaming import stream_in_order
 from inverse_instruct.records import Record, Rejection, digest
+from inverse_instruct.stages.chat_questions import ChatQuestions
 from inverse_instruct.stages.keys import value_of
 from inverse_instruct.stages.questions import Asked, Questions
 from inverse_instruct.stages.stage import Groups, Outcome, Stage, Worker
@@ -59,6 +62,7 @@ class Room:
     """The room of one stage in one round.
 
     Attributes:
+        endpoint: that writes in place of the model, where the config names one.
         metrics: for the manifest; plain values.
         tokens: kind -> tokens, for the manifest.
         outputs: files beyond the rows that the manifest vouches for, relative to the folder.
@@ -69,6 +73,7 @@ class Room:
     place: Place
     inputs: Mapping[str, Source]
     asked: Asked | None = None
+    endpoint: InferenceClient | None = None
     progress: Progress = field(default_factory=lambda: Progress("", "row", shown=False))
     metrics: dict[str, Any] = field(default_factory=dict)
     tokens: Counter[str] = field(default_factory=Counter)
@@ -184,6 +189,15 @@ class Room:
     def questions(self) -> Questions:
         """What the stage asks its model."""
         return Questions(self.model, self._journal, self.tokens)
+
+    @cached_property
+    def writing(self) -> Questions | ChatQuestions:
+        """Who writes for the stage: the endpoint of `writer`, which it has declared, else its model."""
+        section: WriterSection = self.section("writer")
+        if section.endpoint is None:
+            return self.questions
+        assert self.endpoint is not None, "the endpoint that writes is opened with the model"
+        return ChatQuestions(self.endpoint, f"{section.endpoint} {self.endpoint.model}", self._journal, self.tokens)
 
     async def once(self, work: Callable[[], Awaitable[dict[str, Any]]], **about: str | int) -> dict[str, Any]:
         """Return what a piece of work gives, which is plain values; done once, whatever comes.

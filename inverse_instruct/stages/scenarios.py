@@ -56,7 +56,7 @@ class _Narrator:
                     detail=scenario,
                     k=0,
                     seed=seed,
-                    model=self._room.model.digest,
+                    model=self._writer.model,
                     prompt=self._template.digest,
                 )
             ]
@@ -96,7 +96,7 @@ SCENARIOS = Stage(
         "instructions": Input("bootstrap", Rows("instructions.parquet", Draft)),
         "seeds": Input("clarify", Rows("clarified.parquet", Draft)),
     },
-    sections=("model.prompt_format", "model.max_model_len"),
+    sections=("writer", "model.prompt_format", "model.max_model_len"),
     outside=_outside,
     model=Model.PROMOTED,
     cost=_cost,

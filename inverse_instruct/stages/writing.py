@@ -17,11 +17,16 @@ from inverse_instruct.stages.room import Room
 
 
 class Writer:
-    """Asks a stage's model as its section says."""
+    """Asks a stage's model, or the endpoint that writes in its place, as its section says.
+
+    Attributes:
+        model: what tells who writes from others.
+    """
 
     def __init__(self, room: Room, section: Written, stop: Sequence[str] = ()) -> None:
         """Prepare to ask; `stop` are texts that end a reply."""
-        self._room = room
+        self._questions = room.writing
+        self.model = self._questions.model
         self._sampling = Sampling(
             max_tokens=section.max_new_tokens,
             temperature=section.temperature,
@@ -43,6 +48,6 @@ class Writer:
             about: what tells this question from others.
         """
         try:
-            return await self._room.questions.reply(Question(tuple(requests), beginning), self._sampling, seed, **about)
+            return await self._questions.reply(Question(tuple(requests), beginning), self._sampling, seed, **about)
         except RequestError as error:
             return error.reason, str(error)

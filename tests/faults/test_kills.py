@@ -33,6 +33,7 @@ def kill_and_compare(whole: Run, name: str, seed: int, points: int) -> list[Outc
     return outcomes
 
 
+@pytest.mark.slow  # by default recipes are killed at every few replies, training anywhere, and a served run once
 @pytest.mark.timeout(900)
 def test_killed_a_few_times_the_result_is_the_same(whole_run: Run) -> None:
     outcomes = kill_and_compare(whole_run, "killed", first_seed(), FEW_POINTS)
