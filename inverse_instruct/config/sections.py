@@ -72,13 +72,29 @@ class ModelSection(Section):
         return value
 
 
+class FieldNames(Section):
+    """Which fields of a row hold what."""
+
+    instruction: Text
+    """The instruction."""
+    response: Text
+    """The response."""
+    input: Text | None = None
+    """What the instruction is about, if that stands by itself; it is put behind the instruction."""
+    language: Text | None = None
+    """The programming language, if a field names it."""
+
+
 class CorpusSource(Section):
     """One source of the original corpus."""
 
     path: File
-    """File (JSONL, JSON, Parquet, also .gz), folder of source code, or data set name on the HF hub."""
+    """File of rows (JSONL, JSON, CSV, TSV, also .gz, .xz, .zst; Parquet), folder of such files or of source code, or
+    data set name on the HF hub."""
     format: CorpusFormat = "auto"
     """Layout of the rows; `auto` decides by the fields of the first row, `code` is a folder of source files."""
+    fields: FieldNames | None = None
+    """Names of the fields, where no layout has them; null: those of the layout."""
     split: Text = "train"
     """Split to read of a hub data set."""
     limit: int | None = Field(None, ge=1)

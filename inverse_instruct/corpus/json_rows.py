@@ -1,28 +1,26 @@
-"""Rows of JSON lines and JSON arrays, plain or gzip-compressed, in bounded memory whatever the file holds.
+"""Rows of JSON lines and JSON arrays, plain or compressed, in bounded memory whatever the file holds.
 
 Enters: a path. Leaves: one `RawRecord` after the other; a broken line never stops the reading. A row of more than
-`MAX_ROW_BYTES` is not kept in memory, and a compressed file that expands beyond reason is refused. Of equal keys in one
+`MAX_ROW_BYTES` is not kept in memory. Of equal keys in one
 object the last counts, and NaN and Infinity are numbers, as in Python's json. Not guaranteed: the rows behind the place
 where an array is broken.
 """
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, cast
 
+from inverse_instruct.corpus.unpacking import open_unpacked
 from inverse_instruct.errors import CorpusError
 from inverse_instruct.records import Reason
 
 MAX_ROW_BYTES = 16 << 20
-_MAX_EXPANSION = 200  # text is compressed 3 to 20 times
-_EXPANDED_BYTES = 4 << 20  # what a compressed file may expand to in any case
 _CHUNK_CHARACTERS = 1 << 16
 _BOM = b"\xef\xbb\xbf"
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -43,56 +41,14 @@ def read_json(path: Path) -> Iterator[RawRecord]:
 
     Raises:
         CorpusError: an array is broken, or a compressed file is a bomb.
-        OSError: the file cannot be read; `EOFError` or `zlib.error`: it is damaged.
+        OSError: the file cannot be read; one of `unpacking.DAMAGE`: it is damaged.
     """
-    with _open(path) as stream:
+    with open_unpacked(path) as stream:
         start = stream.peek(4096).removeprefix(_BOM).lstrip()
         if start.startswith(b"[") and ".jsonl" not in path.name.lower():
             yield from _read_array(path, stream)
         else:
             yield from _read_lines(stream)
-
-
-def refuse_bomb(path: Path, compressed_bytes: int, expanded_bytes: int) -> None:
-    """Return if a file that has expanded so far may be read on.
-
-    Raises:
-        CorpusError: text does not expand so far.
-    """
-    if expanded_bytes > max(_EXPANDED_BYTES, _MAX_EXPANSION * compressed_bytes):
-        raise CorpusError(
-            f"{path}: expands to more than {_MAX_EXPANSION} times its size, as no text does; unpack it "
-            "yourself if you trust it"
-        )
-
-
-def _open(path: Path) -> io.BufferedReader:
-    if path.suffix.lower() == ".gz":
-        return io.BufferedReader(_Expanding(path), 1 << 16)
-    return path.open("rb")
-
-
-class _Expanding(io.RawIOBase):
-    """A gzip file that is refused as soon as it has expanded beyond reason."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._compressed = path.open("rb")
-        self._expanded = gzip.GzipFile(fileobj=self._compressed)
-        self._bytes = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        count = cast(IO[bytes], self._expanded).readinto(buffer)  # type: ignore[attr-defined]
-        self._bytes += count
-        refuse_bomb(self._path, self._compressed.tell(), self._bytes)
-        return int(count)
-
-    def close(self) -> None:
-        self._compressed.close()
-        super().close()
 
 
 def _read_lines(stream: io.BufferedReader) -> Iterator[RawRecord]:

@@ -1,9 +1,9 @@
 """Readers of the original corpus.
 
-Enters: a `CorpusSource`, which names a file of rows, a folder of source code or a data set on the HF hub. Leaves: one
-`SourceRow` after the other, and a `Rejection` with file and line for every row that cannot be read; a broken row never
-stops the reading. A multi-turn conversation gives its first question and answer. Rows are streamed, so memory does not
-grow with the corpus; one row or source file at a time, of bounded size.
+Enters: a `CorpusSource`, which names a file of rows, a folder of them or of source code, or a data set on the HF hub.
+Leaves: one `SourceRow` after the other, and a `Rejection` with file and line for every row that cannot be read; a
+broken row never stops the reading. A multi-turn conversation gives its first question and answer. Rows are streamed, so
+memory does not grow with the corpus; one row or source file at a time, of bounded size.
 
 Not guaranteed: that a row is usable; that is the business of `preprocess.py`.
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from inverse_instruct.corpus.json_rows import MAX_ROW_BYTES, RawRecord
 from inverse_instruct.corpus.layouts import detect_layout, read_parts
-from inverse_instruct.corpus.row_files import read_records
+from inverse_instruct.corpus.row_files import is_row_file, read_records
 from inverse_instruct.errors import CorpusError
 from inverse_instruct.records import Reason, Rejection, SourceRow, digest
 from inverse_instruct.source_code.fence_labels import language_of_name
@@ -26,9 +26,10 @@ from inverse_instruct.source_code.source_files import MAX_FILE_BYTES, source_pat
 from inverse_instruct.system.hub import hub_problem, is_hub_name
 
 if TYPE_CHECKING:
-    from inverse_instruct.config.sections import CorpusSource
+    from inverse_instruct.config.sections import CorpusSource, FieldNames
 
 STAGE = "preprocess"
+_ABOUT_DATA_SETS = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"}
 _ROWS_TO_TELL_LAYOUT = 100
 _ROWS_TO_CHECK = 1000
 
@@ -47,9 +48,9 @@ def read_source(source: CorpusSource) -> Iterator[SourceRow | Rejection]:
     if is_folder:
         rows = _read_folder(path, source)
     elif is_elsewhere:
-        rows = _rows(_read_hub(source.path, source.split), source.path, source.path, source.format)
+        rows = _rows(_read_hub(source.path, source.split), source.path, source.path, source)
     else:
-        rows = _rows(read_records(path), path.name, str(path), source.format)
+        rows = _rows(read_records(path), path.name, str(path), source)
     return islice(rows, source.limit)
 
 
@@ -94,10 +95,27 @@ def check_rows(source: CorpusSource) -> None:
     )
 
 
-def _rows(records: Iterator[RawRecord], name: str, place: str, layout: str) -> Iterator[SourceRow | Rejection]:
+def _rows(records: Iterator[RawRecord], name: str, place: str, source: CorpusSource) -> Iterator[SourceRow | Rejection]:
+    layout = source.format
+    if source.fields is not None:
+        renamed = source.fields
+        return (_row(_renamed(record, renamed), name, "alpaca") for record in records)
     if layout == "auto":
-        records, layout = _with_layout(records, place)
+        records, layout = _with_layout(records, place)  # type: ignore[assignment]
     return (_row(record, name, layout) for record in records)
+
+
+def _renamed(record: RawRecord, names: FieldNames) -> RawRecord:
+    """Return a record with the fields of Alpaca's layout in place of those that the config names."""
+    if record.fields is None:
+        return record
+    if missing := [name for name in (names.instruction, names.response) if name not in record.fields]:
+        there = ", ".join(sorted(map(str, record.fields))[:20]) or "none"
+        return RawRecord(record.line, None, f"has no field {missing[0]!r}; its fields are {there}")
+    wanted = {"instruction": names.instruction, "output": names.response}
+    wanted |= {"input": names.input} if names.input else {}
+    wanted |= {"language": names.language} if names.language else {}
+    return RawRecord(record.line, {ours: record.fields.get(theirs) for ours, theirs in wanted.items()})
 
 
 def _with_layout(records: Iterator[RawRecord], place: str) -> tuple[Iterator[RawRecord], str]:
@@ -144,18 +162,32 @@ def _rejected(name: str, line: int, problem: str, reason: Reason = Reason.MALFOR
 
 
 def _read_folder(folder: Path, source: CorpusSource) -> Iterator[SourceRow | Rejection]:
-    if source.format not in ("auto", "code"):
-        raise CorpusError(
-            f"{folder}: is a folder, which can only be read as format: code; give a file for format: {source.format}"
-        )
-    paths = source_paths(folder)
+    paths = source_paths(folder) if source.format in ("auto", "code") and source.fields is None else iter(())
     first = next(paths, None)
     if first is None:
-        raise CorpusError(
-            f"{folder}: holds no source file of a language that we know; give a folder of source code, "
-            "or name a file of rows itself"
+        shards = _shards(folder) if source.format != "code" else []
+        if not shards:
+            raise CorpusError(
+                f"{folder}: holds no source file of a language that we know, and no file of rows; give a folder of "
+                "either, or name a file of rows itself"
+            )
+        return chain.from_iterable(
+            _rows(read_records(path), path.relative_to(folder).as_posix(), str(path), source) for path in shards
         )
     return chain.from_iterable(_read_source_file(path, folder, language) for path, language in chain([first], paths))
+
+
+def _shards(folder: Path) -> list[Path]:
+    """Return the files of rows in a folder, in order; what a data set keeps about itself is not of them."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not path.is_symlink()
+        and is_row_file(path)
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.name not in _ABOUT_DATA_SETS
+    )
 
 
 def _read_source_file(path: Path, folder: Path, language: str) -> Iterator[SourceRow | Rejection]:

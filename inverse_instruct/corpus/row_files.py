@@ -1,4 +1,4 @@
-"""Files of rows as plain records: JSON lines, JSON arrays and Parquet, the first two also gzip-compressed.
+"""Files of rows as plain records: JSON lines, JSON arrays, CSV, TSV and Parquet, all but the last also compressed.
 
 Enters: a path. Leaves: one `RawRecord` after the other, each with its place in the file and either its fields or what
 is wrong with it; a broken row never stops the reading. All kinds are streamed, and files that expand beyond reason are
@@ -7,13 +7,13 @@ refused. Not guaranteed: bounded memory for a Parquet file whose footer lies abo
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inverse_instruct.corpus.json_rows import RawRecord, read_json, refuse_bomb
+from inverse_instruct.corpus.delimited_rows import DELIMITERS, read_delimited
+from inverse_instruct.corpus.json_rows import RawRecord, read_json
+from inverse_instruct.corpus.unpacking import DAMAGE, refuse_bomb, unpacked_name
 from inverse_instruct.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ _JSON = (".jsonl", ".json")
 
 def is_row_file(path: Path) -> bool:
     """Tell whether the name of a file is one that `read_records` reads."""
-    name = path.name.lower().removesuffix(".gz")
-    return name.endswith(_JSON) or path.suffix.lower() == ".parquet"
+    return unpacked_name(path).endswith((*_JSON, *DELIMITERS)) or path.suffix.lower() == ".parquet"
 
 
 def read_records(path: Path) -> Iterator[RawRecord]:
@@ -39,13 +38,19 @@ def read_records(path: Path) -> Iterator[RawRecord]:
         raise CorpusError(f"{path}: there is no such file or folder; check the path")
     if not is_row_file(path):
         raise CorpusError(
-            f"{path}: is not a corpus file; give a .jsonl, .json (both also .gz) or .parquet file, or convert it to one"
+            f"{path}: is not a corpus file; give a .jsonl, .json, .csv or .tsv file (or .gz, .xz, .zst) or a .parquet "
+            "file, or convert it to one"
         )
     if not path.is_file():
         raise CorpusError(f"{path}: is not a regular file; give a file of rows, or a folder of source code")
     try:
-        yield from _read_parquet(path) if path.suffix.lower() == ".parquet" else read_json(path)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        if path.suffix.lower() == ".parquet":
+            yield from _read_parquet(path)
+        elif unpacked_name(path).endswith(tuple(DELIMITERS)):
+            yield from read_delimited(path)
+        else:
+            yield from read_json(path)
+    except DAMAGE as error:
         raise CorpusError(f"{path}: the compressed file is damaged ({error}); fetch it again") from error
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror or error}); check the path") from error

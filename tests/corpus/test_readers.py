@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inverse_instruct.config.sections import CorpusSource
+from inverse_instruct.corpus import delimited_rows
 from inverse_instruct.corpus.readers import read_source
 from inverse_instruct.errors import CorpusError
 from inverse_instruct.records import Reason, Rejection, SourceRow
 from inverse_instruct.source_code.contents import fingerprint
+
+
+def zstd(data: bytes) -> bytes:
+    return bytes(pa.compress(data, codec="zstd", asbytes=True))
 
 
 def read(path: Path | str, **options: Any) -> list[SourceRow | Rejection]:
@@ -181,7 +188,17 @@ def test_limit_counts_broken_rows_too(tmp_path: Path) -> None:
         ("c.jsonl.gz", b"not gzip", "damaged"),
         ("c.parquet", b"not parquet", "not a readable Parquet file"),
         ("few_shot.txt", b"[Code]", "is not a corpus file"),
-        ("c.csv", b"a,b", "is not a corpus file"),
+        ("c.csv", b"a,b", "holds no rows"),
+        ("c.csv", b"", "holds no rows"),
+        ("c.csv", b"instruction,instruction\na,b\n", "must name the columns, each once"),
+        ("c.tsv", b"instruction\t\na\tb\n", "must name the columns, each once"),
+        ("c.csv", b'instruction,"out\n', "not a row of delimited cells"),
+        ("c.csv", b"a,b\n1,2\n", "cannot tell the layout from the fields a, b"),
+        ("c.jsonl.xz", b"not xz", "damaged"),
+        ("c.jsonl.zst", b"not zstandard", "cannot be read"),
+        ("c.csv.zst", zstd(b"instruction,output\n" + b"i,o\n" * 999)[:30], "cannot be read"),
+        ("c.csv.xz", lzma.compress(b"instruction,output\n" + b"i,o\n" * 999)[:40], "damaged"),
+        ("c.xlsx", b"PK", "is not a corpus file"),
     ],
 )
 def test_what_cannot_be_read_at_all_says_how_to_go_on(tmp_path: Path, name: str, content: bytes, says: str) -> None:
@@ -193,6 +210,104 @@ def test_what_cannot_be_read_at_all_says_how_to_go_on(tmp_path: Path, name: str,
 
 def test_a_file_of_broken_lines_is_rejected_line_by_line(tmp_path: Path) -> None:
     assert [type(row) for row in read(jsonl(tmp_path / "c.jsonl", "{", "{"))] == [Rejection] * 2
+
+
+TABLE = 'instruction,output,lang\n"Say ""hi"", twice",one line,py\nTwo,"of\nthem",\n'
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, lzma.compress, zstd], ids=["", "gz", "xz", "zst"])
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "json"])
+def test_rows_are_the_same_however_they_are_packed(tmp_path: Path, kind: str, pack: Callable[[bytes], bytes]) -> None:
+    ending = {bytes: "", gzip.compress: ".gz", lzma.compress: ".xz", zstd: ".zst"}[pack]
+    rows = [{"instruction": 'Say "hi", twice', "output": "one line", "lang": "py"}]
+    rows.append({"instruction": "Two", "output": "of\nthem", "lang": ""})
+    text = {
+        "csv": TABLE,
+        "tsv": TABLE.replace(",", "\t").replace('hi""\t twice', 'hi"", twice'),
+        "jsonl": "".join(json.dumps(row) + "\n" for row in rows),
+        "json": json.dumps(rows),
+    }[kind]
+    path = tmp_path / f"c.{kind}{ending}"
+    path.write_bytes(pack(text.encode()))
+    found = read(path)
+    assert pairs(found) == [('Say "hi", twice', "one line"), ("Two", "of\nthem")]
+    assert [row.language for row in found if isinstance(row, SourceRow)] == ["python", None]
+
+
+def test_broken_rows_of_a_table_are_told_with_their_lines(tmp_path: Path) -> None:
+    lines = [
+        b"\xef\xbb\xbfinstruction,output",
+        b"a,b",
+        b"one",
+        b"a,b,c",
+        b"",
+        b"\xff,b",
+        b'"two',
+        b'lines",b',
+        b'x"y,b',
+        b'"a"b,c',
+        b"d,e",
+    ]
+    (tmp_path / "c.csv").write_bytes(b"\r\n".join(lines) + b"\r\n")
+    found = read(tmp_path / "c.csv")
+    assert [(row.line, row.instruction) for row in found if isinstance(row, SourceRow)] == [
+        (2, "a"), (7, "two\r\nlines"), (9, 'x"y'), (11, "d"),
+    ]  # fmt: skip
+    assert [row.detail for row in found if isinstance(row, Rejection)] == [
+        "c.csv:3: has 1 cells, and there are 2 columns",
+        "c.csv:4: has 3 cells, and there are 2 columns",
+        "c.csv:6: is not valid UTF-8",
+        "c.csv:10: is not a row of delimited cells (',' expected after '\"')",
+    ]
+
+
+def test_a_quote_that_is_never_closed_is_one_long_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited_rows, "MAX_ROW_BYTES", 1000)
+    (tmp_path / "c.csv").write_text("instruction,output\na,b\n" + 'c,"d\n' + "e,f\n" * 1000)
+    found = read(tmp_path / "c.csv")
+    assert pairs(found[:1]) == [("a", "b")]
+    assert isinstance(found[1], Rejection) and (found[1].reason, found[1].detail[:9]) == (Reason.TOO_LONG, "c.csv:3: ")
+
+
+def test_a_folder_of_shards_is_read_file_by_file(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    pq.write_table(pa.table({"instruction": ["1"], "output": ["o"]}), tmp_path / "data/train-00001.parquet")
+    jsonl(tmp_path / "data/train-00000.jsonl.gz", {"instruction": "0", "output": "o"}, "{")
+    (tmp_path / "more.csv").write_text("prompt,completion\n2,o\n")
+    (tmp_path / "dataset_info.json").write_text("{}")
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache/state.jsonl").write_text("{}")
+    (tmp_path / "README.md").write_text("---")
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "data/train-00000.jsonl.gz")
+    found = read(tmp_path)
+    assert [(row.source, row.line, row.instruction) for row in found if isinstance(row, SourceRow)] == [
+        ("data/train-00000.jsonl.gz", 1, "0"),
+        ("data/train-00001.parquet", 1, "1"),
+        ("more.csv", 2, "2"),
+    ]
+    assert [row.detail[:28] for row in found if isinstance(row, Rejection)] == ["data/train-00000.jsonl.gz:2:"]
+    (tmp_path / "script.py").write_text("def load():\n    return 1\n")
+    assert [row.source for row in read(tmp_path) if isinstance(row, SourceRow)] == ["script.py"], "as before: code"
+    assert len(read(tmp_path, format="instruction_response")) == 4, "who names a layout means the rows"
+
+
+def test_fields_may_have_any_name(tmp_path: Path) -> None:
+    rows = [
+        {"q": "Do", "given": "this", "a": "done", "l": "C++"},
+        {"q": "Do"},
+        {"q": 1, "a": "x"},
+        {"q": "Say", "a": "x"},
+    ]
+    path = jsonl(tmp_path / "c.jsonl", *rows, "{")
+    names = {"instruction": "q", "response": "a", "input": "given", "language": "l"}
+    found = read(path, fields=names)
+    assert [(row.instruction, row.response, row.language) for row in found if isinstance(row, SourceRow)] == [
+        ("Do\n\nthis", "done", "cpp"),
+        ("Say", "x", None),
+    ]
+    details = [row.detail for row in found if isinstance(row, Rejection)]
+    assert details[0] == "c.jsonl:2: has no field 'a'; its fields are q"
+    assert "field 'instruction' is int, not text" in details[1] and "not valid JSON" in details[2]
 
 
 def test_a_path_that_is_not_there(tmp_path: Path) -> None:
@@ -265,7 +380,7 @@ def test_a_fingerprint_changes_with_what_is_read_and_with_nothing_else(tmp_path:
 def test_folders_that_are_no_corpus(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="holds no source file"):
         read(tmp_path)
-    with pytest.raises(CorpusError, match="format: code"):
+    with pytest.raises(CorpusError, match="no file of rows"):
         read(tmp_path, format="alpaca")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
 import os
 import socket
 import zipfile
@@ -160,7 +161,26 @@ KINDS = [
     Awkward("link_to_nothing.jsonl", linked("nowhere"), error="no such file"),
     Awkward("link_to_itself.jsonl", linked("{name}"), error="no such file"),
     Awkward("locked.jsonl", locked(lines(row(1))), error="Permission denied", unprivileged=True),
-    Awkward("table.csv", content("a,b"), error="not a corpus file"),
+    Awkward("table.csv", content("a,b"), error="holds no rows"),
+    Awkward(
+        "cells_with_nuls.csv", content("instruction,output\na\0,b\n" + "c,d\n"), rejected={"malformed": 1, "no_code": 1}
+    ),
+    Awkward("half_a_quote.csv", content('instruction,output\n"a,b\n'), rejected={"malformed": 1}),
+    Awkward(
+        "one_long_cell.tsv", content("instruction\toutput\na\t" + "x" * (17 << 20) + "\n"), rejected={"too_long": 1}
+    ),
+    Awkward(
+        "a_thousand_columns.csv",
+        content(",".join(f"c{n}" for n in range(1000)) + "\n" + "x," * 999 + "x\n"),
+        error="cannot tell",
+    ),
+    Awkward("spreadsheet.xlsx", content("PK"), error="not a corpus file"),
+    Awkward(
+        "zeros.jsonl.zst",
+        content(bytes(pa.compress(bytes(64 << 20), codec="zstd", asbytes=True))),
+        error="expands to more than",
+    ),
+    Awkward("zeros.csv.xz", content(lzma.compress(bytes(64 << 20))), error="expands to more than"),
     Awkward("x" * 300 + ".jsonl", lambda path: None, error="File name too long"),
 ]
 
@@ -217,7 +237,7 @@ HUGE_IMPORT = f"from m import ({','.join(f'n{n}' for n in range(40_000))})\n" + 
 
 FOLDERS = [
     Awkward("folder_without_source", folder(readme__md="x"), error="holds no source file"),
-    Awkward("folder_as_alpaca", with_good(), format="alpaca", error="can only be read as format: code"),
+    Awkward("folder_as_alpaca", with_good(), format="alpaca", error="no file of rows"),
     Awkward(
         "link_out_of_the_folder",
         and_then(

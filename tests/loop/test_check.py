@@ -32,7 +32,7 @@ from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.store.run_dir import RunDir
 from inverse_instruct.system import hub, machine
 from inverse_instruct.training import requirements as training
-from tests.loop.conftest import MODEL, ROW, TENSORS, problems_of
+from tests.loop.conftest import MODEL, TENSORS, problems_of
 from tests.playing import preprocess, train_on
 
 World = Callable[[Path, dict[str, Any]], None]
@@ -80,7 +80,7 @@ def halve(name: str) -> World:
 
 def parquet_folder(folder: Path, world: dict[str, Any]) -> None:
     (folder / "rows").mkdir()
-    pq.write_table(pa.Table.from_pylist([ROW]), folder / "rows/part-0.parquet")
+    pq.write_table(pa.Table.from_pylist([{"left": "1"}]), folder / "rows/part-0.parquet")
     world["corpus"] = [{"path": "rows"}]
 
 
@@ -229,10 +229,20 @@ BROKEN: dict[str, tuple[World, str, Stage]] = {
     ),
     "a table": (
         says("corpus.0.path", "rows.csv", write("rows.csv", "a,b\n1,2\n")),
+        "cannot tell the layout from the fields a, b",
+        reads_corpus,
+    ),
+    "a folder of Parquet of other columns": (parquet_folder, "cannot tell the layout", reads_corpus),
+    "a spreadsheet": (
+        says("corpus.0.path", "rows.xlsx", write("rows.xlsx", "a")),
         "is not a corpus file",
         reads_corpus,
     ),
-    "a folder of Parquet": (parquet_folder, "holds no source file", reads_corpus),
+    "a field that no row has": (
+        says("corpus.0.fields", {"instruction": "asked", "response": "answered"}),
+        "none of 1 rows gives a snippet (malformed 1)",
+        reads_corpus,
+    ),
     "an unknown layout": (write("corpus.jsonl", {"left": 1, "right": 2}), "cannot tell the layout", reads_corpus),
     "rows that are no JSON": (
         write("corpus.jsonl", "one\ntwo\n"),
@@ -269,7 +279,7 @@ BROKEN: dict[str, tuple[World, str, Stage]] = {
     ),
     "a folder in another format": (
         says("corpus.0", {"path": "model", "format": "alpaca"}),
-        "format: code",
+        "rows gives a snippet (malformed",
         reads_corpus,
     ),
     "no benchmark": (says("preprocess.benchmarks", ["none.jsonl"]), "there is no such file", reads_corpus),

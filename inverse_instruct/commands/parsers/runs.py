@@ -10,8 +10,9 @@ from inverse_instruct.commands.parsers.command import add_command, add_json, add
 
 
 def add_run_commands(commands: Any) -> None:
-    """Add `run`, `check`, `study` and `fetch-model`."""
+    """Add `run`, `check`, `config`, `study` and `fetch-model`."""
     _add_run_and_check(commands)
+    _add_config(commands)
     _add_study(commands)
     _add_fetch_model(commands)
 
@@ -37,6 +38,20 @@ def _add_run_and_check(commands: Any) -> None:
         parser.add_argument("--run-dir", type=Path, help="folder of the run (default: runs/NAME)")
 
 
+def _add_config(commands: Any) -> None:
+    config = add_command(
+        commands,
+        "config",
+        _config,
+        "print every key of a config, for people or for editors",
+        "inverse-instruct config --reference\n"
+        "  inverse-instruct config --schema > run.schema.json  # yaml-language-server: $schema=run.schema.json",
+    )
+    form = config.add_mutually_exclusive_group(required=True)
+    form.add_argument("--reference", action="store_true", help="all keys with their bounds, defaults and meanings")
+    form.add_argument("--schema", action="store_true", help="a JSON schema, by which editors check and complete")
+
+
 def _add_study(commands: Any) -> None:
     study = add_command(
         commands,
@@ -60,6 +75,14 @@ def _add_fetch_model(commands: Any) -> None:
         "inverse-instruct fetch-model smollm2-135m",
     )
     fetch.add_argument("name", help="smollm2-135m")
+
+
+def _config(arguments: argparse.Namespace) -> None:
+    import json
+
+    from inverse_instruct.config.reference import reference, schema
+
+    print(json.dumps(schema(), indent=2) if arguments.schema else reference())
 
 
 def _run(arguments: argparse.Namespace) -> None:
