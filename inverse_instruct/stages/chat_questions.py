@@ -8,7 +8,7 @@ no seeds.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from inverse_instruct.errors import RequestError
 from inverse_instruct.inference.client import InferenceClient
@@ -41,7 +41,7 @@ class ChatQuestions:
         key = digest("chat", *about.values(), seed, self.model, repr(sampling), *question.requests, question.beginning)
         if key not in self._journal:
             reply = await self._ask(question, replace(sampling, stop_token_ids=()), seed)
-            self._journal.append(key, {**about, **_plain(reply)})
+            self._journal.append(key, {**about, **asdict(reply)})
             self._tokens["prompt"] += reply.prompt_tokens
             self._tokens["completion"] += reply.completion_tokens
         row = self._journal[key]
@@ -62,12 +62,3 @@ class ChatQuestions:
 
 def _with_beginning(request: str, beginning: str) -> str:
     return f"{request}\n\nBegin your reply with: {beginning}" if beginning else request
-
-
-def _plain(reply: Reply) -> dict[str, str | int]:
-    return {
-        "text": reply.text,
-        "finish": reply.finish,
-        "prompt_tokens": reply.prompt_tokens,
-        "completion_tokens": reply.completion_tokens,
-    }
