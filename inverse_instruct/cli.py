@@ -52,6 +52,9 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         print("\ninterrupted; what was done is kept, the same command goes on from there", file=sys.stderr)
+        # Where the interrupt came while an exec() of a string ran (a dataclass being made), CPython keeps a mark, and
+        # `python -m` then ends by SIGINT whatever the exit code; the next such exec() clears the mark.
+        exec("")
         sys.exit(130)
 
 

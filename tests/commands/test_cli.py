@@ -223,3 +223,26 @@ def test_status_of_a_run_and_of_no_run(tmp_path: Path) -> None:
     assert status["run"]["state"] == "running" and status["rounds"][0]["snippets"] == 2
     assert status["rounds"][0]["pass_at_1"] is None  # not measured is no zero
     assert "round 0 evaluate: 5 of 32" in command("status", tmp_path).stdout
+
+
+@pytest.mark.parametrize("command", ["exec('raise KeyboardInterrupt')", "eval('1 / 0 if 0 else stop()')", "stop()"])
+def test_an_interrupt_ends_with_130_wherever_it_came(command: str, tmp_path: Path) -> None:
+    """CPython marks one that passed through an exec() of a string, and `python -m` then ends by SIGINT."""
+    (tmp_path / "interrupted.py").write_text(
+        "from types import SimpleNamespace\n"
+        "from inverse_instruct import cli\n"
+        "def stop():\n    raise KeyboardInterrupt\n"
+        f"def run(arguments):\n    {command}\n"
+        "cli._parser = lambda words: SimpleNamespace(parse_args=lambda: SimpleNamespace(run=run))\n"
+        "cli.main()\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-m", "interrupted"],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        text=True,
+        capture_output=True,
+    )
+    assert (result.returncode, result.stderr) == (
+        130,
+        "\ninterrupted; what was done is kept, the same command goes on from there\n",
+    )
