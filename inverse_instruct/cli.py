@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from collections import namedtuple
 from collections.abc import Sequence
+from typing import NoReturn
 
 from inverse_instruct import __version__
 from inverse_instruct.commands.parsers.checkpoints import add_checkpoint_commands
@@ -52,10 +54,18 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         print("\ninterrupted; what was done is kept, the same command goes on from there", file=sys.stderr)
-        # Where the interrupt came while an exec() of a string ran (a dataclass being made), CPython keeps a mark, and
-        # `python -m` then ends by SIGINT whatever the exit code; the next such exec() clears the mark.
-        exec("")
-        sys.exit(130)
+        _exit_interrupted()
+
+
+def _exit_interrupted() -> NoReturn:
+    """End with 130.
+
+    Where the interrupt passed through an exec() of a string, as of a dataclass being made, CPython keeps a mark, and
+    `python -m` then ends by SIGINT whatever exit code is asked for; the next such exec(), here of a named tuple, clears
+    it.
+    """
+    namedtuple("Unmarked", ())
+    sys.exit(130)
 
 
 def _printable(text: str) -> str:
