@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Literal
 
-from evaluation.arguments import Signature, argument_lists, functions_of
+from evaluation.arguments import argument_lists, functions_of
 from evaluation.comparison_process import Comparer, Expectation
 from evaluation.execution import RunProgram, Sandbox
 from evaluation.programs import Outcome, Program
@@ -18,7 +18,7 @@ from evaluation.values import is_comparable
 
 MIN_CALLS = 3
 """Calls that must return something; fewer say too little."""
-_TRIES = 4
+TRIES = 4
 """Argument lists to draw for each call that is wanted; many functions refuse most of them."""
 _SECONDS = 1.0
 _SLOWER_SECONDS = 4.0
@@ -53,50 +53,57 @@ class BehaviorCheck:
         shared = [own[name] for name in own if name in other and own[name].parameters == other[name].parameters]
         calls = 0
         for signature in shared:
-            arguments, expected = self._usable(before, signature, run)
-            if len(arguments) < MIN_CALLS or all(output == _NOTHING for output in expected):
+            tried = argument_lists(signature, TRIES * self._calls)
+            found = usable_calls(before, signature.name, tried, self._calls, self._comparer, run)
+            if len(found.arguments) < MIN_CALLS or all(output == _NOTHING for output in found.expected):
                 continue
-            if problem := self._problem(after, signature, arguments, expected, run):
+            if problem := difference(after, found, self._comparer, run):
                 return Behavior("different", f"{signature.name}: {problem}")
-            calls += len(arguments)
+            calls += len(found.arguments)
         return Behavior("equal", f"on {calls} calls") if calls else Behavior("not_checked", "no function can be called")
 
-    def _usable(self, code: str, signature: Signature, run: RunProgram) -> tuple[list[list[object]], list[bytes]]:
-        """Return the arguments with which a function returns something that can be compared, and what it returns."""
-        tried = argument_lists(signature, _TRIES * self._calls)
-        outcomes = run(_program(code, signature, tried, _SECONDS), _whatever).outcomes
-        good = [number for number, outcome in enumerate(outcomes) if _is_result(outcome)][: self._calls]
-        arguments, expected = [tried[number] for number in good], [outcomes[number].encoded for number in good]
-        if good and self._problem(code, signature, arguments, expected, run):
-            return [], []  # it returns something else every time
-        return arguments, expected
 
-    def _problem(
-        self,
-        code: str,
-        signature: Signature,
-        arguments: list[list[object]],
-        expected: list[bytes],
-        run: RunProgram,
-    ) -> str | None:
-        """Return why a function does not return what is expected; None if it does."""
-        expectation = Expectation(tuple(expected), arguments, _TOLERANCE, "")
-        problems: list[str] = []
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Calls of a function, and what they return."""
 
-        def accept(number: int, outcome: Outcome) -> bool:
-            if outcome.reason is not None:
-                problems.append(outcome.detail or outcome.reason)
-            elif difference := self._comparer.difference(expectation, number, outcome.encoded):
-                problems.append(difference.detail)
-            return not problems
-
-        result = run(_program(code, signature, arguments, _SLOWER_SECONDS), accept)
-        ends = (outcome.detail or outcome.reason for outcome in result.outcomes if outcome.reason)
-        return next(iter(problems), None) or next(ends, None)
+    name: str
+    arguments: list[list[object]]
+    expected: list[bytes]
+    """Encoded, as they came out of the sandbox."""
 
 
-def _program(code: str, signature: Signature, arguments: Sequence[Sequence[object]], seconds: float) -> Program:
-    return Program(code, signature.name, arguments, [seconds] * len(arguments), _TOTAL_SECONDS)
+def usable_calls(
+    code: str, name: str, tried: Sequence[list[object]], count: int, comparer: Comparer, run: RunProgram
+) -> Calls:
+    """Return the first so many calls with which a function returns something that can be compared, twice the same."""
+    outcomes = run(_program(code, name, tried, _SECONDS), _whatever).outcomes if tried else ()
+    good = [number for number, outcome in enumerate(outcomes) if _is_result(outcome)][:count]
+    calls = Calls(name, [tried[number] for number in good], [outcomes[number].encoded for number in good])
+    if good and difference(code, calls, comparer, run):
+        return Calls(name, [], [])  # it returns something else every time
+    return calls
+
+
+def difference(code: str, calls: Calls, comparer: Comparer, run: RunProgram) -> str | None:
+    """Return why a program's function does not return what is expected; None if it does."""
+    expectation = Expectation(tuple(calls.expected), calls.arguments, _TOLERANCE, "")
+    problems: list[str] = []
+
+    def accept(number: int, outcome: Outcome) -> bool:
+        if outcome.reason is not None:
+            problems.append(outcome.detail or outcome.reason)
+        elif found := comparer.difference(expectation, number, outcome.encoded):
+            problems.append(found.detail)
+        return not problems
+
+    result = run(_program(code, calls.name, calls.arguments, _SLOWER_SECONDS), accept)
+    ends = (outcome.detail or outcome.reason for outcome in result.outcomes if outcome.reason)
+    return next(iter(problems), None) or next(ends, None)
+
+
+def _program(code: str, name: str, arguments: Sequence[Sequence[object]], seconds: float) -> Program:
+    return Program(code, name, arguments, [seconds] * len(arguments), _TOTAL_SECONDS)
 
 
 def _is_result(outcome: Outcome) -> bool:

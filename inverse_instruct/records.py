@@ -66,6 +66,8 @@ class Reason(StrEnum):
     BAD_SCORE = "bad_score"  # NaN or missing log-probabilities
     BELOW_MINIMUM = "below_minimum"
     NOT_SELECTED = "not_selected"
+    REFUTED = "refuted"  # a program that was written from the instruction does something else than the code
+    NOT_VERIFIED = "not_verified"  # nothing can be told by running it, and the config wants verified rows alone
     # evaluating
     NOT_MEASURED = "not_measured"  # the task cannot be run on this machine
 
@@ -80,7 +82,7 @@ class SourceRow:
     instruction: str  # "" for plain source code
     response: str
     language: str | None  # what the corpus says, if it says anything
-    metadata: dict[str, Any] | None = None  # other fields of the row worth keeping
+    usage: str = ""  # calls or doctests that the corpus has beside the code
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class Snippet:
     row_id: str
     source: str
     line: int
+    usage: str = ""  # calls or doctests beside the code: of the corpus, and the later blocks of the response
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,28 @@ class ScoredPair:
     lm_score: float  # in [0, 1]; InverseCoder section 3.3
     model: str
     prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShuffledPair:
+    """A snippet with an instruction of another one, to tell how well the scores discern."""
+
+    snippet_id: str
+    candidate_id: str  # of the other snippet
+    lm_score: float  # of the instruction with this code
+    own_score: float  # of the snippet's own first instruction
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What running the code has told of a candidate."""
+
+    candidate_id: str
+    snippet_id: str
+    state: str  # `verified`, `refuted`, or `unverified`: nothing can be told
+    detail: str  # why, for a person
+    program: str  # the last one that the model wrote from the instruction; "" where it was not asked
+    model: str  # digest of the weights that wrote it
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +197,16 @@ class Rejection:
     detail: str = ""
 
 
-Record = SourceRow | Snippet | Candidate | ScoredPair | Draft | TrainingRow | Rejection
+Record = SourceRow | Snippet | Candidate | ScoredPair | ShuffledPair | Verdict | Draft | TrainingRow | Rejection
 
 
 def row_id(row: Record) -> str:
-    """Return the id that other rows know a row by; a score is known by its candidate, a rejection by its row."""
+    """Return the id that others know a row by: scores and verdicts by their candidate, a rejection by its row."""
     match row:
-        case ScoredPair():
+        case ScoredPair() | Verdict():
             return row.candidate_id
+        case ShuffledPair():
+            return row.snippet_id
         case Rejection():
             return row.row_id
         case _:
@@ -191,8 +218,10 @@ def parents(row: Record) -> tuple[str, ...]:
     match row:
         case TrainingRow():
             return tuple(filter(None, [row.candidate_id or row.snippet_id or row.row_id]))
-        case ScoredPair():
+        case ScoredPair() | Verdict():
             return (row.candidate_id,)
+        case ShuffledPair():
+            return (row.snippet_id, row.candidate_id)
         case Candidate():
             return (row.snippet_id,)
         case Draft():

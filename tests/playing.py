@@ -33,7 +33,8 @@ def room_of(
     """Furnish a room; what is not said of the config is as usual."""
     config = RunConfig(**{"name": "x", "model": {"base": "b"}, "corpus": [{"path": "c"}]} | sections)
     place = Place(folder, number, seed, folder / "logs", key, checkpoint, base)
-    return Room(stage, config, place, inputs or {}, asked)
+    nothing: dict[str, Source] = dict.fromkeys(stage.reads, ())
+    return Room(stage, config, place, {**nothing, **(inputs or {})}, asked)
 
 
 def play_stage(stage: Stage, folder: Path, inputs: Mapping[str, Source] | None = None, **options: Any) -> Manifest:

@@ -83,6 +83,7 @@ FRAME = {
     "questions",
     "room",
     "stage",
+    "snippets",
     "waves",
     "writing",
 }

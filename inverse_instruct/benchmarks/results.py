@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Collection
 from pathlib import Path
 from statistics import fmean
 
@@ -16,14 +17,20 @@ from inverse_instruct.store.measures import ReportHead, SuiteReport, read_head
 from inverse_instruct.store.rows import read_rows
 
 
-def read_pass_rates(path: Path) -> dict[str, float]:
+def read_pass_rates(path: Path, but: Collection[str] = ()) -> dict[str, float]:
     """Return the share of passing samples by `SUITE: TASK`.
+
+    Args:
+        path: of an evaluation.
+        but: folders of suites that are left out.
 
     Raises:
         RunDirError: there are no results, or they are damaged.
     """
     passed: dict[str, list[bool]] = defaultdict(list)
     for results in find_results(path):
+        if results.parent.name in but:
+            continue
         suite = _suite_name(results)
         try:
             for row in read_rows(results):
@@ -35,15 +42,22 @@ def read_pass_rates(path: Path) -> dict[str, float]:
     return {problem: fmean(values) for problem, values in passed.items()}
 
 
-def read_comparable(one: Path, other: Path) -> tuple[dict[str, float], dict[str, float], set[str]]:
+def read_comparable(
+    one: Path, other: Path, but: Collection[str] = ()
+) -> tuple[dict[str, float], dict[str, float], set[str]]:
     """Return both pass rates without the problems that one of the two models left unanswered, and those problems.
+
+    Args:
+        one: an evaluation.
+        other: another one.
+        but: folders of suites that are left out.
 
     Raises:
         RunDirError: one of them holds no results, they are damaged, or nothing is left.
     """
     left_out = _unanswered(one) | _unanswered(other)
     first, second = (
-        {problem: rate for problem, rate in read_pass_rates(path).items() if problem not in left_out}
+        {problem: rate for problem, rate in read_pass_rates(path, but).items() if problem not in left_out}
         for path in (one, other)
     )
     if not first or not second:

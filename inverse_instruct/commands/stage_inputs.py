@@ -123,6 +123,7 @@ def _snippet(row: dict[str, Any], where: str) -> Snippet:
         row_id=_plain(row, "row_id"),
         source=_plain(row, "source") or where,
         line=line if isinstance(line, int) else 0,
+        usage=_plain(row, "usage"),
     )
 
 

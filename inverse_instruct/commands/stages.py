@@ -126,7 +126,7 @@ async def _work(room: Room, asked: Asked) -> None:
 
 
 def _snippets(stage: Stage, arguments: argparse.Namespace) -> Mapping[str, Sequence[Record]]:
-    return {"snippets": read_snippets(arguments.input)}
+    return {"snippets": read_snippets(arguments.input), "earlier": []}
 
 
 def _pairs(stage: Stage, arguments: argparse.Namespace) -> Mapping[str, Sequence[Record]]:

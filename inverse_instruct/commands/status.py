@@ -39,6 +39,12 @@ def print_status(status: RunStatus, as_json: bool) -> None:
         table.add_row(*map(Text, _cells(row)))
     console.print(table)
     for row in status.rounds:
+        if row.discernment is not None:
+            share = f"{100 * row.discernment:.0f}%"
+            console.print(Text(f"round {row.round}: scores tell own instructions from strangers' in {share} of cases"))
+        if row.verdicts:
+            told = ", ".join(f"{count} {state}" for state, count in row.verdicts.items())
+            console.print(Text(f"round {row.round}: {told} instructions"))
         if row.reason:
             console.print(Text(f"round {row.round}: {row.reason}"))
     for stage in status.stages:

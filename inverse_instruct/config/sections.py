@@ -29,6 +29,7 @@ from inverse_instruct.config.outside import COMMAND, KEYS, LISTEN, Text
 from inverse_instruct.config.responding import RespondSection
 from inverse_instruct.config.section import Address, Benchmark, DeepSpeed, File, Model, Program, Section
 from inverse_instruct.config.tasks import CoresetSection, GenerateSection, LeakageSection
+from inverse_instruct.config.verifying import VerifySection
 from inverse_instruct.source_code.languages import LANGUAGES
 
 FORBIDDEN_ARGUMENTS = {
@@ -83,6 +84,8 @@ class FieldNames(Section):
     """What the instruction is about, if that stands by itself; it is put behind the instruction."""
     language: Text | None = None
     """The programming language, if a field names it."""
+    usage: Text | None = None
+    """Calls or doctests that show what the code does, if a field holds some; never shown to the model."""
 
 
 class CorpusSource(Section):
@@ -280,12 +283,14 @@ class SelectionSection(Section):
     """Rows per snippet for `top_k`."""
     min_score: float = Field(0.0, ge=0, le=1)
     """Pairs with a lower LM-Score are rejected, whatever the method."""
+    per_snippet: Literal["best_ever", "fresh", "each_round"] | None = None
+    """What later rounds do with a snippet: `best_ever` trains on the best of all that any round wrote for it, judged
+    again by the round's model; `fresh` gives each round snippets of its own; `each_round` chooses anew and trains on
+    what earlier rounds chose too. null: `best_ever`, or `each_round` where a recipe writes new rows in each round."""
+    parts: int = Field(4, ge=2)
+    """Parts of the snippets, by their ids, of which `fresh` gives each round one."""
     earlier_rounds: Literal["accumulate", "replace"] = "accumulate"
-    """Whether the selected rows of earlier rounds are trained on too."""
-
-    def rounds_trained_on(self, round_number: int) -> range:
-        """Return the rounds whose selected rows a round trains on: its own, and those before it if they accumulate."""
-        return range(1 if self.earlier_rounds == "accumulate" else max(1, round_number), round_number + 1)
+    """Whether the selected rows of earlier rounds are trained on too; with `best_ever` the newest hold the best."""
 
 
 class LoraSection(Section):
@@ -378,6 +383,8 @@ class SuiteSection(Section):
     """Longest completion, in tokens."""
     self_consistency: bool = True
     """Measure self-consistency too, where the suite has inputs (InverseCoder equation 2) and is asked as trained."""
+    decides: bool = True
+    """Whether promotion looks at it; one that does not stays a fair measure after many rounds."""
     frame: Literal["trained", "bare"] = "trained"
     """`trained`: as a request in `model.prompt_format`; `bare`: the task's text alone, to go on from, as a base model
     does best. A suite may be named once with each."""
@@ -402,7 +409,7 @@ class EvaluateSection(Section):
     """The examination of each round's checkpoint."""
 
     suites: list[SuiteSection] = Field([SuiteSection()], min_length=1, max_length=100)
-    """What is measured, each suite once; promotion is decided on all of their problems together."""
+    """What is measured, each suite once; promotion is decided on all problems of those that decide, together."""
     workers: Annotated[int, HOW] = Field(2, ge=1)
     """Programs that are run at once."""
     memory_mib: int = Field(4096, ge=64)
@@ -418,6 +425,8 @@ class EvaluateSection(Section):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"suites: {', '.join(twice)} is named twice; name each suite once for each frame")
+        if not any(section.decides for section in self.suites):
+            raise ValueError("suites: none has decides: true, so no checkpoint could be told from another")
         return self
 
 
@@ -425,7 +434,12 @@ class PromoteSection(Section):
     """When a checkpoint becomes the next M."""
 
     alpha: float = Field(0.05, gt=0, lt=1)
-    """Not promoted if the one-sided paired test says 'worse than the promoted one' at this level."""
+    """Level of the one-sided paired tests."""
+    rule: Literal["not_worse", "better"] = "not_worse"
+    """`not_worse`: promoted unless a test says that it is worse than the promoted checkpoint, or than the best so far;
+    `better`: only if a test says that it is better than the promoted one, round n at the level alpha / (n (n + 1))."""
+    patience: Annotated[int | None, HOW] = Field(None, ge=1)
+    """The run ends after so many rounds in a row that pass no more than the best before them; null: it never does."""
 
 
 class CardSection(Section):
@@ -493,6 +507,15 @@ class ServeSection(Section):
         return self
 
 
+_PER_SNIPPET = {
+    "inversecoder": ("best_ever", "fresh", "each_round"),
+    "inversecoder-verified": ("best_ever", "fresh", "each_round"),
+    "inversecoder-cleaned": ("each_round", "fresh"),
+    "inversecoder-responses": ("each_round", "fresh"),
+}
+"""Recipe -> what its rounds can do with a snippet, the default first; others have no rows of a snippet each."""
+
+
 class RunConfig(Section):
     """A whole run."""
 
@@ -500,9 +523,14 @@ class RunConfig(Section):
     """Name of the run; its folder is `runs/NAME` unless --run-dir says otherwise."""
     seed: int = Field(0, ge=0)
     """Everything random is derived from it."""
-    recipe: Literal["inversecoder", "inversecoder-cleaned", "inversecoder-responses", "instructcoder", "wavecoder"] = (
-        "inversecoder"
-    )
+    recipe: Literal[
+        "inversecoder",
+        "inversecoder-verified",
+        "inversecoder-cleaned",
+        "inversecoder-responses",
+        "instructcoder",
+        "wavecoder",
+    ] = "inversecoder"
     """Which stages are played."""
     rounds: Annotated[int, HOW] = Field(1, ge=0)
     """Self-training rounds after round 0."""
@@ -518,6 +546,8 @@ class RunConfig(Section):
     """Snippets to candidates."""
     score: ScoreSection = ScoreSection()
     """Candidates to scores."""
+    verify: VerifySection = VerifySection()
+    """Candidates to verdicts, by running the code."""
     coreset: CoresetSection = CoresetSection()
     """Snippets to a choice that covers them."""
     generate: GenerateSection = GenerateSection()
@@ -575,6 +605,31 @@ class RunConfig(Section):
                 "train.phases has data: original; add one or name a starting model"
             )
         return self
+
+    @model_validator(mode="after")
+    def _rounds_have_their_snippets(self) -> RunConfig:
+        wanted, possible = self.selection.per_snippet, _PER_SNIPPET.get(self.recipe, ("each_round",))
+        if wanted and wanted not in possible:
+            raise ValueError(
+                f"selection.per_snippet: {wanted} means nothing to the recipe {self.recipe}; "
+                f"{' or '.join(possible)} does, as does null"
+            )
+        if wanted == "fresh" and self.rounds > self.selection.parts:
+            raise ValueError(
+                f"selection.parts is {self.selection.parts} and there are {self.rounds} rounds, so the last would have "
+                "no fresh snippets; raise selection.parts, which needs another --run-dir, or lower rounds"
+            )
+        return self
+
+    @property
+    def per_snippet(self) -> str:
+        """What later rounds do with a snippet; see `selection.per_snippet`."""
+        return self.selection.per_snippet or _PER_SNIPPET.get(self.recipe, ("each_round",))[0]
+
+    def rounds_trained_on(self, round_number: int) -> range:
+        """Return the rounds whose selected rows a round trains on, its own the last of them."""
+        accumulate = self.selection.earlier_rounds == "accumulate" and self.per_snippet != "best_ever"
+        return range(1 if accumulate else max(1, round_number), round_number + 1)
 
     @property
     def kept_out(self) -> list[KeptOut]:

@@ -11,6 +11,7 @@ Not guaranteed: that a row is usable; that is the business of `preprocess.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -115,6 +116,7 @@ def _renamed(record: RawRecord, names: FieldNames) -> RawRecord:
     wanted = {"instruction": names.instruction, "output": names.response}
     wanted |= {"input": names.input} if names.input else {}
     wanted |= {"language": names.language} if names.language else {}
+    wanted |= {"usage": names.usage} if names.usage else {}
     return RawRecord(record.line, {ours: record.fields.get(theirs) for ours, theirs in wanted.items()})
 
 
@@ -150,7 +152,9 @@ def _row(record: RawRecord, name: str, layout: str) -> SourceRow | Rejection:
     size = len(parts.instruction) + len(parts.response)
     if size > MAX_ROW_BYTES:
         return _rejected(name, record.line, f"has {size} characters", Reason.TOO_LONG)
-    return _source_row(name, record.line, parts.instruction, parts.response, language_of_name(parts.language))
+    row = _source_row(name, record.line, parts.instruction, parts.response, language_of_name(parts.language))
+    usage = record.fields.get("usage")
+    return replace(row, usage=usage) if isinstance(usage, str) else row
 
 
 def _source_row(name: str, line: int, instruction: str, response: str, language: str | None) -> SourceRow:

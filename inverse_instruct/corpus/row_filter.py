@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 
+from evaluation.fences import find_blocks
+from evaluation.thoughts import without_thoughts
 from inverse_instruct.config.sections import PreprocessSection
 from inverse_instruct.corpus.deduplication import ExactDuplicates, NearDuplicates
 from inverse_instruct.corpus.extraction import Code, NotCode
 from inverse_instruct.corpus.looks import Look
 from inverse_instruct.corpus.readers import STAGE
 from inverse_instruct.records import Reason, Rejection, Snippet, SourceRow, TrainingRow, digest
+
+MAX_USAGE_CHARACTERS = 20_000
 
 
 class RowFilter:
@@ -55,7 +59,8 @@ class RowFilter:
         if first := self._near.find_or_add_sketch(place, look.sketch):
             return Rejection(row.id, STAGE, Reason.NEAR_DUPLICATE, f"of {first}")
         snippet_id = digest(code.language, code.text)
-        return Snippet(snippet_id, code.text, code.language, row.instruction, row.id, row.source, row.line)
+        usage = "\n\n".join(filter(None, [row.usage, *_later_blocks(row.response)]))[:MAX_USAGE_CHARACTERS]
+        return Snippet(snippet_id, code.text, code.language, row.instruction, row.id, row.source, row.line, usage)
 
     def _training_row(self, row: SourceRow, code: Code | NotCode, task: str | None) -> TrainingRow | None:
         if not row.instruction.strip():
@@ -85,3 +90,8 @@ class RowFilter:
             line=row.line,
             model="",
         )
+
+
+def _later_blocks(response: str) -> list[str]:
+    """Return what stands in the blocks after the first, which often show how its code is used."""
+    return [block.text for block in find_blocks(without_thoughts(response.replace("\r\n", "\n")).answer)[1:]]

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from inverse_instruct.records import Candidate, Record, Rejection, ScoredPair, Snippet, TrainingRow
+from inverse_instruct.records import Candidate, Record, Rejection, ScoredPair, Snippet, TrainingRow, Verdict
 from inverse_instruct.store.row_file import Floats, Mask, Numbers, RowFile
 from inverse_instruct.store.seeds import sampling_seed
 from inverse_instruct.store.written_rows import WrittenFile
@@ -53,6 +53,8 @@ class CandidateIndex:
         self._file = np.repeat([0, 1], [len(candidates), len(rejected)])
         self._row = np.concatenate([np.arange(len(candidates)), np.arange(len(rejected))])
         self._decision = _numbers(candidates["id"], self._decisions["id"])
+        self._verdicts = rows_of(own, Verdict).columns("candidate_id", "state", "detail")
+        self._verdict = _numbers(candidates["id"], self._verdicts["candidate_id"])
         self._outcome = np.concatenate(
             [
                 _texts(pc.fill_null(_taken(self._decisions["outcome"], self._decision), UNDECIDED)),
@@ -123,14 +125,17 @@ class CandidateIndex:
                 "detail": "",
                 "seed": sampling_seed(self._run_seed, self._round, snippet_id, int(k)),
             }
-        decision = int(self._decision[self._row[entry]])
+        decision, verdict = (int(found[self._row[entry]]) for found in (self._decision, self._verdict))
+        detail = self._decisions["detail"][decision].as_py() if decision >= 0 else ""
+        if verdict >= 0 and not detail:
+            detail = f"{self._verdicts['state'][verdict]}: {self._verdicts['detail'][verdict]}"
         return {
             "k": row["k"],
             "outcome": outcome,
             "score": None if np.isnan(score) else score,
             "text": row["instruction"],
             "stage": self._decisions["stage"][decision].as_py() if decision >= 0 else "",
-            "detail": self._decisions["detail"][decision].as_py() if decision >= 0 else "",
+            "detail": detail,
             **{name: row[name] for name in ("prefix", "seed", "model", "prompt", "prompt_tokens", "completion_tokens")},
         }
 

@@ -94,6 +94,8 @@ def _round(row: RoundStatus, checkpoints: list[Checkpoint]) -> dict[str, Any]:
         "candidates",
         "selected",
         "mean_lm_score",
+        "discernment",
+        "verdicts",
         "loss_first",
         "loss_last",
         "promoted",
@@ -128,6 +130,8 @@ def _funnel(round_number: int, manifest: Manifest) -> dict[str, Any]:
         note = ", ".join(f"{phase.rows} {phase.data}" for phase in measures.phases)
     elif measures.original_rows is not None:
         note = f"{measures.original_rows} original rows can be trained on"
+    elif measures.verdicts:
+        note = ", ".join(f"{count} {state}" for state, count in measures.verdicts.items())
     return {
         "round": round_number,
         "stage": manifest.stage,

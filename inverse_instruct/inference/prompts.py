@@ -43,6 +43,7 @@ VALUES = {
     "instances": ("instruction", "language", "scenario", "shots"),
     "instances-shot": ("input", "instruction", "language", "output", "scenario"),
     "score-edit": ("input", "instruction", "language", "no", "output", "yes"),
+    "verify": ("instruction", "signature"),
 }
 """Template -> what it is given."""
 TOKENIZER_FILES = {".json", ".jinja", ".model"}

@@ -30,6 +30,8 @@ WILL_BE_DONE_AGAIN = (
     "want to keep what is there"
 )
 
+NO_GAIN = "the run ends after round %d: %d in a row passed no more than the best before them (promote.patience)"
+
 logger = logging.getLogger(__name__)
 
 
@@ -59,7 +61,7 @@ class Loop:
         self._base, self._start = self.models["model.base"], self.models.get("model.start")
         self._engines = Engines(config, run_dir.logs, self._start, ledger.add_event)
         self._runner = Runner(config, run_dir, ledger, self._engines, others)
-        self._promoted: int | None = None  # round whose checkpoint is M of the next one
+        self._promoted: list[int] = []  # rounds whose checkpoints were; the last one's is M of the next round
 
     def play(self) -> None:
         """Play round 0 and the self-training rounds after it.
@@ -80,14 +82,20 @@ class Loop:
     def _play_rounds(self) -> None:
         if stale := ", ".join(self._stale()):
             logger.warning(WILL_BE_DONE_AGAIN, stale, self._run_dir.path)
-        self._promoted = None
+        self._promoted = []
+        without_gain = 0
         for number in range(self._config.rounds + 1):
-            if self._play(number):
+            unfinished, gains = self._play(number)
+            if unfinished:
                 self._ledger.add_event("the round is complete", number)
+            without_gain = 0 if gains else without_gain + 1
+            if without_gain == self._config.promote.patience and number < self._config.rounds:
+                logger.warning(NO_GAIN, number, without_gain)
+                return
 
     def _stale(self) -> list[str]:
         """Return the stages that are finished, but not of what the run is now, as `round 1 train`."""
-        self._promoted = None
+        self._promoted = []
         stale = []
         try:
             for number in range(self._config.rounds + 1):
@@ -97,13 +105,13 @@ class Loop:
                         if not self._runner.is_of(stage, self._standing(number, model), found):
                             stale.append(f"round {number} {stage.name}")
                         if (decision := found.measures.decision) and decision.promoted:
-                            self._promoted = number
+                            self._promoted.append(number)
         except InverseInstructError:  # what is damaged is told when it is read for good
             pass
         return stale
 
-    def _play(self, number: int) -> bool:
-        """Play one round; tell whether there was anything left to do."""
+    def _play(self, number: int) -> tuple[bool, bool]:
+        """Play one round; tell whether there was anything left to do, and whether it passes more than all before."""
         recipe = self._recipe
         unfinished = read_manifest(self._run_dir.stage(number, recipe.decide.name)) is None
         if number == 0 and self._start and unfinished and recipe.corpus_leaves_devices:
@@ -115,22 +123,21 @@ class Loop:
             self._runner.run(recipe.train, self._standing(number))
         evaluated = self._runner.run(recipe.evaluate, self._standing(number, model))
         decided = self._runner.run(recipe.decide, self._standing(number, model))
-        self._record(number, model, evaluated, decided)
-        return unfinished
+        return unfinished, self._record(number, model, evaluated, decided)
 
     def _model(self, number: int) -> Path:
         return self._start if number == 0 and self._start else self._run_dir.checkpoint(number)
 
     def _standing(self, number: int, trained: Path | None = None) -> Standing:
-        models, promoted = {Model.BASE: self._base}, self._promoted
-        if promoted is not None:
-            models[Model.PROMOTED] = self._model(promoted)
+        models = {Model.BASE: self._base}
+        if self._promoted:
+            models[Model.PROMOTED] = self._model(self._promoted[-1])
             if models[Model.PROMOTED] != self._start:
-                self._runner.intact(self._recipe.train.name, promoted)
+                self._runner.intact(self._recipe.train.name, self._promoted[-1])
         models |= {Model.TRAINED: trained} if trained else {}
-        return Standing(number, models, promoted)
+        return Standing(number, models, tuple(self._promoted))
 
-    def _record(self, number: int, model: Path, evaluated: Manifest, decided: Manifest) -> None:
+    def _record(self, number: int, model: Path, evaluated: Manifest, decided: Manifest) -> bool:
         decision = decided.measures.decision
         assert decision is not None, f"{decided.stage} decides"
         self._ledger.add_checkpoint(
@@ -145,4 +152,5 @@ class Loop:
             )
         )
         if decision.promoted:
-            self._promoted = number
+            self._promoted.append(number)
+        return decision.gains

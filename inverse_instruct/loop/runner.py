@@ -38,7 +38,7 @@ class Standing:
 
     round: int
     models: Mapping[Model, Path]  # those that there are by now
-    promoted: int | None  # round of the promoted checkpoint
+    promoted: tuple[int, ...]  # rounds whose checkpoints were promoted, that of the promoted one last
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Runner:
         return {source.rows.file: outputs[source.rows.file]} if source.rows else outputs
 
     def _rounds(self, source: Input, at: Standing) -> list[int]:
-        trained_on = list(self._config.selection.rounds_trained_on(at.round))
+        trained_on = list(self._config.rounds_trained_on(at.round))
         match source.when:
             case When.ONCE:
                 return [0]
@@ -141,8 +141,10 @@ class Runner:
                 return trained_on[:-1]
             case When.SO_FAR:
                 return trained_on
+            case When.COMPETING:
+                return [at.round - 1] if self._config.per_snippet == "best_ever" and at.round > 1 else []
             case When.PROMOTED:
-                return [] if at.promoted is None else [at.promoted]
+                return list(at.promoted)
 
     def intact(self, stage: str, round_number: int) -> Manifest:
         """Return the manifest of a finished stage whose files are about to be read; days may lie between."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from inverse_instruct.recipes.instructcoder import INSTRUCT_CODER
-from inverse_instruct.recipes.inversecoder import CLEANED, INVERSE_CODER, RESPONSES
+from inverse_instruct.recipes.inversecoder import CLEANED, INVERSE_CODER, RESPONSES, VERIFIED
 from inverse_instruct.recipes.recipe import Recipe
 from inverse_instruct.recipes.wavecoder import WAVE_CODER
 from inverse_instruct.stages.stage import Stage
 
 RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for recipe in (INVERSE_CODER, CLEANED, RESPONSES, INSTRUCT_CODER, WAVE_CODER)
+    recipe.name: recipe for recipe in (INVERSE_CODER, VERIFIED, CLEANED, RESPONSES, INSTRUCT_CODER, WAVE_CODER)
 }
 
 

@@ -46,7 +46,9 @@ async def instances(room: Room) -> None:
     """
     section: InstancesSection = room.section()
     execution = Execution(
-        memory_bytes=room.section("evaluate.memory_mib") * 2**20, unsandboxed=room.section("evaluate.unsandboxed")
+        workers=room.programs_at_once,
+        memory_bytes=room.section("evaluate.memory_mib") * 2**20,
+        unsandboxed=room.section("evaluate.unsandboxed"),
     )
     seeds = list(room.read("seeds"))
     near, ratios = _known_edits(room, section, seeds), _Ratios()

@@ -113,3 +113,9 @@ class PerplexityJudge(Judge):
         except RequestError as error:
             return error
         return mean, math.log(-math.expm1(mean)) if mean < 0 else -math.inf
+
+
+def judge_of(room: Room) -> Judge:
+    """Return the judge that `score.method` names; errors as of it."""
+    section: ScoreSection = room.section("score")
+    return {"logits": Judge, "verdict": VerdictJudge, "perplexity": PerplexityJudge}[section.method](room)

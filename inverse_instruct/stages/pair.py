@@ -9,6 +9,7 @@ from __future__ import annotations
 from inverse_instruct.errors import StageError
 from inverse_instruct.records import Reason, Rejection, Snippet, TrainingRow, digest, rows_digest
 from inverse_instruct.stages.room import Room
+from inverse_instruct.stages.snippets import SECTIONS, snippets_of
 from inverse_instruct.stages.stage import Input, Rows, Stage, When
 
 SELECTED = Rows("selected.parquet", TrainingRow)
@@ -22,7 +23,7 @@ def pair(room: Room) -> None:
     """
     seen = {row.id for row in room.read("earlier")}
     ids = []
-    for snippet in room.read("snippets"):
+    for snippet in snippets_of(room):
         response = f"```{snippet.language}\n{snippet.code}\n```"
         row_id = digest(snippet.instruction, response)
         if not snippet.instruction.strip():
@@ -62,5 +63,6 @@ PAIR = Stage(
         "snippets": Input("preprocess", Rows("snippets.parquet", Snippet), When.ONCE),
         "earlier": Input("selection", SELECTED, When.EARLIER),
     },
+    sections=SECTIONS,
     command="pair",
 )

@@ -23,6 +23,7 @@ from inverse_instruct.stages.estimate import Cost, Estimate
 from inverse_instruct.stages.judges import Judge
 from inverse_instruct.stages.questions import Ask, Question, Reply
 from inverse_instruct.stages.room import Room
+from inverse_instruct.stages.snippets import SECTIONS, count_snippets, snippets_of
 from inverse_instruct.stages.stage import Groups, Input, Model, Outcome, Rows, Stage, When
 
 TASK = "response"
@@ -127,9 +128,7 @@ def _cost(estimate: Estimate) -> Cost:
 RESPOND = Stage(
     "respond",
     "write several responses to each original instruction, and judge them",
-    Groups(
-        lambda room: room.read("snippets"), Responder, lambda room: room.count("snippets") * room.section().candidates
-    ),
+    Groups(snippets_of, Responder, lambda room: count_snippets(room) * room.section().candidates),
     unit="response",
     writes=Rows("drafts.parquet", Draft),
     reads={"snippets": Input("preprocess", Rows("snippets.parquet", Snippet), When.ONCE)},
@@ -140,6 +139,7 @@ RESPOND = Stage(
         "model.max_model_len",
         "model.yes_token",
         "model.no_token",
+        *SECTIONS,
     ),
     outside=_outside,
     model=Model.PROMOTED,

@@ -106,6 +106,11 @@ class Room:
         """What a chat template that asks for the date is told."""
         return self.config.model.template_date
 
+    @property
+    def programs_at_once(self) -> int:
+        """How many programs may be run at once, which changes nothing about what comes of them."""
+        return self.config.evaluate.workers
+
     def files(self, name: str) -> list[Path]:
         """Return the files of an input that hold rows, or the folders of one that is no rows."""
         source = list(self.inputs[name])

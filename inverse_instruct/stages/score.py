@@ -14,7 +14,7 @@ from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.inference.prompts import PromptTemplate
 from inverse_instruct.records import Candidate, ScoredPair, Snippet
 from inverse_instruct.stages.estimate import INSTRUCTION_TOKENS, Cost, Estimate
-from inverse_instruct.stages.judges import Judge, PerplexityJudge, VerdictJudge
+from inverse_instruct.stages.judges import judge_of
 from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Groups, Input, Model, Rows, Stage, When
 
@@ -24,10 +24,6 @@ def _pairs(room: Room) -> Iterator[tuple[Snippet, list[Candidate]]]:
     snippets = room.read("snippets")
     for snippet_id, candidates in groupby(room.read("candidates"), key=lambda candidate: str(candidate.snippet_id)):
         yield next(snippet for snippet in snippets if snippet.id == snippet_id), list(candidates)
-
-
-def _judge(room: Room) -> Judge:
-    return {"logits": Judge, "verdict": VerdictJudge, "perplexity": PerplexityJudge}[room.section().method](room)
 
 
 def _outside(config: RunConfig) -> list[str]:
@@ -43,7 +39,7 @@ def _cost(estimate: Estimate) -> Cost:
 SCORE = Stage(
     "score",
     "judge pairs of instruction and code with exact LM-Scores",
-    Groups(_pairs, _judge, lambda room: room.count("candidates")),
+    Groups(_pairs, judge_of, lambda room: room.count("candidates")),
     unit="pair",
     writes=Rows("scores.parquet", ScoredPair),
     reads={

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from inverse_instruct.benchmarks.kept_out import kept_out_digests, read_kept_out
 from inverse_instruct.config.sections import SelectionSection
@@ -21,6 +22,7 @@ from inverse_instruct.records import (
     ScoredPair,
     Snippet,
     TrainingRow,
+    Verdict,
     digest,
     rows_digest,
 )
@@ -32,7 +34,13 @@ from inverse_instruct.store.seeds import choice_seed
 def select(room: Room) -> None:
     """Choose the training rows of a round."""
     section: SelectionSection = room.section()
-    chosen, rejections = choose(section, list(room.read("scores")), room.place.seed, room.place.round)
+    pairs: list[ScoredPair] = list(room.read("scores"))
+    refused: list[Rejection] = []
+    if "verdicts" in room.stage.reads:
+        required = room.section("verify.required")
+        pairs, refused = by_verdict(pairs, {each.candidate_id: each for each in room.read("verdicts")}, required)
+    chosen, rejections = choose(section, pairs, room.place.seed, room.place.round)
+    rejections += refused
     wanted = {pair.candidate_id for pair in chosen}
     snippet_of = {snippet.id: snippet for snippet in room.read("snippets")}
     candidate_of = {candidate.id: candidate for candidate in room.read("candidates") if candidate.id in wanted}
@@ -59,6 +67,35 @@ def select(room: Room) -> None:
         "snippets": len(snippets),
         "rows": rows_digest(ids),
     }
+
+
+def by_verdict(
+    pairs: Sequence[ScoredPair], verdict_of: Mapping[str, Verdict], required: bool
+) -> tuple[list[ScoredPair], list[Rejection]]:
+    """Split pairs into those that may be chosen, and rejections; what is verified leaves no room for what is not.
+
+    Args:
+        pairs: of a round.
+        verdict_of: candidate -> verdict; those that were not looked at have none.
+        required: whether verified ones alone may be chosen.
+    """
+    verified = {verdict.snippet_id for verdict in verdict_of.values() if verdict.state == "verified"}
+    left, rejections = [], []
+    for pair in pairs:
+        verdict = verdict_of.get(pair.candidate_id)
+        if verdict is None:
+            reason, detail = Reason.NOT_SELECTED, "no verdict was given"
+        elif verdict.state == "refuted":
+            reason, detail = Reason.REFUTED, verdict.detail
+        elif verdict.state == "unverified" and required:
+            reason, detail = Reason.NOT_VERIFIED, verdict.detail
+        elif verdict.state == "unverified" and pair.snippet_id in verified:
+            reason, detail = Reason.NOT_SELECTED, "another one is verified"
+        else:
+            left.append(pair)
+            continue
+        rejections.append(Rejection(pair.candidate_id, "selection", reason, detail))
+    return left, rejections
 
 
 def choose(
@@ -132,4 +169,11 @@ SELECT = Stage(
     version=3,
     command="select",
     if_empty="look at the candidates, and start another --run-dir with a lower selection.min_score or other prompts",
+)
+
+SELECT_VERIFIED = replace(
+    SELECT,
+    reads={**SELECT.reads, "verdicts": Input("verify", Rows("verdicts.parquet", Verdict))},
+    sections=(*SELECT.sections, "verify.required"),
+    command="select-verified",
 )

@@ -28,7 +28,8 @@ class When(Enum):
     THIS = "of the round itself"
     EARLIER = "of the earlier rounds that the round is trained on"
     SO_FAR = "of those and of the round itself"
-    PROMOTED = "of the round whose checkpoint is the promoted one; none before there is one"
+    COMPETING = "of the round before, whose rows compete again; none where each round chooses anew"
+    PROMOTED = "of every round whose checkpoint was promoted, that of the promoted one last"
 
 
 class Model(Enum):

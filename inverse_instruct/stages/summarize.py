@@ -1,16 +1,18 @@
 """Snippets to instructions: the model writes several for each snippet (InverseCoder section 3.2).
 
-Enters: snippets. Leaves: `candidates.parquet` and `rejections.parquet`; one row in is one wanted candidate. Every reply
-is in the journal before it counts, so nothing is generated twice. A candidate's seed comes from (run seed, round,
-snippet, k): order, concurrency and restarts change nothing. Not guaranteed: equal replies from engines that differ in
-hardware or numeric type.
+Enters: snippets. Leaves: `candidates.parquet` and `rejections.parquet`; one row in is one wanted candidate, or one that
+an earlier round wrote, where these compete again (`selection.per_snippet: best_ever`): they stand before the new ones,
+as they were, to be judged by the round's own model. Every reply is in the journal before it counts, so nothing is
+generated twice. A candidate's seed comes from (run seed, round, snippet, k): order, concurrency and restarts change
+nothing. Not guaranteed: equal replies from engines that differ in hardware or numeric type.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from inverse_instruct.config.sections import RunConfig, SummarizeSection
@@ -21,6 +23,7 @@ from inverse_instruct.records import Candidate, Reason, Rejection, Snippet, dige
 from inverse_instruct.stages.estimate import INSTRUCTION_TOKENS, Cost, Estimate
 from inverse_instruct.stages.questions import Ask, Question, Reply
 from inverse_instruct.stages.room import Room
+from inverse_instruct.stages.snippets import SECTIONS, count_snippets, snippets_of
 from inverse_instruct.stages.stage import Groups, Input, Model, Outcome, Rows, Stage, When
 
 MIN_WORDS = 4  # an instruction with fewer says nothing
@@ -43,10 +46,13 @@ class Summarizer:
             stop=tuple(self._section.stop),
             stop_token_ids=room.model.formatter.ending.stops,
         )
+        self._competing: dict[str, list[Candidate]] = defaultdict(list)
+        for candidate in room.read("earlier"):
+            self._competing[candidate.snippet_id].append(candidate)
         room.metrics |= {"snippets": 0, "prompt": self._template.digest}
 
     async def __call__(self, snippet: Snippet) -> Outcome:
-        """Return the snippet's good candidates, and why the others are none; as many as are wanted in all."""
+        """Return the snippet's good candidates, those of earlier rounds first, and why others are none."""
         self._room.metrics["snippets"] += 1
         request = self._template.render(language=snippet.language, code=snippet.code)
         drafts = [self._draft(snippet, k) for k in range(self._section.candidates)]
@@ -62,7 +68,7 @@ class Summarizer:
         if not self._room.questions.know(asks) and (refusal := self._refusal(snippet)):
             return Outcome(rejected=[Rejection(_row_id(draft), "summarize", *refusal) for draft in drafts])
         replies = map(self._read, drafts, await self._room.questions.replies(asks))
-        return Outcome(*review(snippet, replies, self._section.max_leaked_lines))
+        return Outcome(*review(snippet, replies, self._section.max_leaked_lines, self._competing[snippet.id]))
 
     def _refusal(self, snippet: Snippet) -> tuple[Reason, str] | None:
         """Return why no instruction is asked for; None: there is no reason."""
@@ -104,17 +110,23 @@ class Summarizer:
 
 
 def review(
-    snippet: Snippet, replies: Iterable[Candidate | Rejection], max_leaked_lines: int
+    snippet: Snippet,
+    replies: Iterable[Candidate | Rejection],
+    max_leaked_lines: int,
+    earlier: Sequence[Candidate] = (),
 ) -> tuple[list[Candidate], list[Rejection]]:
-    """Split a snippet's replies, in the order of k, into good candidates and rejections with a reason."""
-    kept: list[Candidate] = []
+    """Split a snippet's replies, in the order of k, into good candidates and rejections with a reason.
+
+    Candidates of earlier rounds were looked at there; they come first, and a reply that repeats one is rejected.
+    """
+    kept = list(earlier)
     rejected: list[Rejection] = []
-    seen: set[str] = set()
+    seen = {_normalized(candidate) for candidate in earlier}
     for reply in replies:
         if isinstance(reply, Rejection):
             rejected.append(reply)
             continue
-        normalized = " ".join(reply.instruction.lower().split())
+        normalized = _normalized(reply)
         if len(reply.instruction.removeprefix(reply.prefix).split()) < MIN_WORDS:
             reason = Reason.EMPTY
         elif repeats_itself(reply.instruction):
@@ -157,6 +169,10 @@ def leaks_code(instruction: str, code: str, max_leaked_lines: int) -> bool:
     return leaked > 0 and (leaked > max_leaked_lines or leaked == len(lines))
 
 
+def _normalized(candidate: Candidate) -> str:
+    return " ".join(candidate.instruction.lower().split())
+
+
 def _row_id(candidate: Candidate) -> str:
     return f"{candidate.snippet_id}/{candidate.k}"
 
@@ -170,16 +186,24 @@ def _cost(estimate: Estimate) -> Cost:
     return Cost(rows, rows * INSTRUCTION_TOKENS, rows * INSTRUCTION_TOKENS * estimate.written)
 
 
+def _total(room: Room) -> int:
+    section: SummarizeSection = room.section()
+    return count_snippets(room) * section.candidates + room.count("earlier")
+
+
+_CANDIDATES = Rows("candidates.parquet", Candidate)
+
 SUMMARIZE = Stage(
     "summarize",
     "write several instructions for each snippet",
-    Groups(
-        lambda room: room.read("snippets"), Summarizer, lambda room: room.count("snippets") * room.section().candidates
-    ),
+    Groups(snippets_of, Summarizer, _total),
     unit="candidate",
-    writes=Rows("candidates.parquet", Candidate),
-    reads={"snippets": Input("preprocess", Rows("snippets.parquet", Snippet), When.ONCE)},
-    sections=("model.prompt_format", "model.max_model_len"),
+    writes=_CANDIDATES,
+    reads={
+        "snippets": Input("preprocess", Rows("snippets.parquet", Snippet), When.ONCE),
+        "earlier": Input("summarize", _CANDIDATES, When.COMPETING),
+    },
+    sections=("model.prompt_format", "model.max_model_len", *SECTIONS),
     outside=_outside,
     model=Model.PROMOTED,
     journal="generations.jsonl",

@@ -92,6 +92,13 @@ class Decision:
     gained: tuple[str, ...] = ()  # problems
     lost: tuple[str, ...] = ()
     p_worse: float | None = None  # None: there was nothing to compare with
+    rate: float | None = None  # mean pass rate over the problems that decide; None: not written down
+    best_rate: float | None = None  # the highest of the checkpoints promoted before
+
+    @property
+    def gains(self) -> bool:
+        """Whether it passes more than every checkpoint that was promoted before."""
+        return self.rate is None or self.best_rate is None or self.rate > self.best_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,8 @@ class Measures:
     decision: Decision | None = None
     snippets: int | None = None  # that the rows are of
     mean_lm_score: float | None = None
+    discernment: float | None = None  # share of pairs in which the own instruction scores higher than a stranger's
+    verdicts: dict[str, int] = field(default_factory=dict)  # `verified` and so on -> candidates
     original_rows: int | None = None  # of the corpus, that can be trained on as they are
     together_with: str = ""  # the stage in whose time it was done
 

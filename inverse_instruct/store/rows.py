@@ -17,7 +17,18 @@ from types import NoneType, TracebackType
 from typing import IO, TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 from inverse_instruct.errors import RunDirError
-from inverse_instruct.records import Candidate, Draft, Record, Rejection, ScoredPair, Snippet, TrainingRow, to_dict
+from inverse_instruct.records import (
+    Candidate,
+    Draft,
+    Record,
+    Rejection,
+    ScoredPair,
+    ShuffledPair,
+    Snippet,
+    TrainingRow,
+    Verdict,
+    to_dict,
+)
 from inverse_instruct.store.files import atomic_write
 
 if TYPE_CHECKING:
@@ -27,7 +38,7 @@ _GROUP_ROWS = 10_000
 _READ_ROWS = 1_000
 _GROUP_CHARACTERS = 64 << 20
 Row = TypeVar("Row", bound=Record)
-_FLAT: tuple[type[Record], ...] = (Snippet, Candidate, ScoredPair, Draft, TrainingRow, Rejection)
+_FLAT: tuple[type[Record], ...] = (Snippet, Candidate, ScoredPair, ShuffledPair, Verdict, Draft, TrainingRow, Rejection)
 
 
 def record_schema(record: type[Record]) -> pa.Schema:

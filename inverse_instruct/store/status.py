@@ -37,6 +37,8 @@ class RoundStatus:
     candidates: int | None
     selected: int | None
     mean_lm_score: float | None  # of the selected rows
+    discernment: float | None  # how often the scores tell own instructions from strangers'; a coin has 0.5
+    verdicts: dict[str, int] | None  # `verified`, `refuted`, `unverified` -> candidates
     loss_first: float | None  # nats per response token
     loss_last: float | None
     pass_at_1: Rates | None  # on the config's first suite
@@ -108,6 +110,8 @@ def _round(number: int, stages: list[StageRow], checkpoint: Checkpoint | None) -
         candidates=candidates.rows_out if candidates else None,
         selected=selected.rows_out if selected else None,
         mean_lm_score=selected.measures.mean_lm_score if selected else None,
+        discernment=next((found.discernment for found in measures if found.discernment is not None), None),
+        verdicts=next((found.verdicts for found in measures if found.verdicts), None),
         loss_first=phases[0].loss_first if phases else None,
         loss_last=phases[-1].loss_last if phases else None,
         pass_at_1=main.pass_at_1 if main else None,

@@ -60,6 +60,12 @@ def precise(prompt: str, number: int) -> str:
     return f"Change how it {_words(number, 5)}."
 
 
+def program(prompt: str, number: int) -> str:
+    """Return what the function of `test_loop.CODE` does, or in one of two cases something else."""
+    [(signature, factor)] = re.findall(r"first line is `(def scale_(\d+)\(number\):)`", prompt)
+    return f"{signature}\n    return {factor} * number + {int(factor) + number % 2}\n```"
+
+
 def _words(number: int, count: int) -> str:
     known = "adds scales filters sorts counts joins reverses merges given numbers names lists values"
     return " ".join(random.Random(number).choices(known.split(), k=count))
@@ -71,6 +77,7 @@ HELD: dict[str, Callable[[str, int], str]] = {
     "Go on with the numbered list.": instructions,
     "real situations in which": situations,
     'behind the mark "Output:"': edit,
+    "Answer with a Python function whose first line is": program,
     "Whoever made the change noted:": precise,
 }
 """What a prompt holds -> what is replied."""

@@ -50,7 +50,7 @@ CHANGES: dict[str, Any] = {
     "model.yes_token": "No", "model.no_token": "Yes", "summarize.template": "summarize.jinja",
     "respond.temperature": 0.9, "preprocess.share": 0.8,
     "coreset.size": 3, "generate.temperature": 0.9, "generate.shares.repair": 90, "generate.database": 1,
-    "leakage.nearest": 2,
+    "leakage.nearest": 2, "verify.tries": 1, "verify.required": True, "selection.per_snippet": "each_round",
     "seeds.min_message_words": 4, "edits.max_lines": 119, "clarify.enabled": False, "bootstrap.rouge": 0.6,
     "scenarios.shots": 1, "instances.checks": 11,
 }  # fmt: skip
@@ -87,6 +87,7 @@ def write_world(folder: Path, model: Path, recipe: str) -> Path:
                 "model": {"base": str(model), "start": str(model), "max_model_len": 1024},
                 "preprocess": {"near_duplicate_threshold": 1.0},
                 "summarize": {"candidates": 2, "max_new_tokens": 64},
+                "verify": {"max_new_tokens": 64},
                 "respond": {"candidates": 2, "max_new_tokens": CODE_TOKENS},
                 "coreset": {"size": 4},
                 "generate": {"wave": 2, "max_new_tokens": 64, "max_snippet_tokens": 200},

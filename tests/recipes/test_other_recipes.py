@@ -123,7 +123,8 @@ def run(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder = tmp_path_factory.mktemp("made-up")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(table.RECIPES, "inversecoder", MADE_UP)
-        config = load_config(write_world(folder, tiny_model, "inversecoder"))
+        each_round = "selection.per_snippet=each_round"  # which is what a recipe of drafts can do
+        config = load_config(write_world(folder, tiny_model, "inversecoder"), [each_round])
         pin_config(config, RunDir(folder / "run"))
         play(config, folder / "run", faked(MADE_UP))
         yield folder / "run"

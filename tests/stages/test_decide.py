@@ -78,3 +78,77 @@ def test_what_was_measured_of_one_only_is_refused(tmp_path: Path) -> None:
     second = write_evaluation(tmp_path / "second", verdicts(10), tuple(TASKS[:10]))
     with pytest.raises(RunDirError, match="no problem was answered by both"):
         play_stage(DECIDE, tmp_path / "out", {"candidate": [second], "promoted": [first]})
+
+
+# -- the best so far ---------------------------------------------------------------------------------------------------
+
+MANY = [f"T/{number}" for number in range(164)]
+
+
+def chain(losses: int, gains: int, rounds: int) -> list[dict[str, bool]]:
+    """Return checkpoints each of which loses a few problems and gains fewer against the one before."""
+    passed = {task: number < 100 for number, task in enumerate(MANY)}
+    found = [passed]
+    for number in range(rounds):
+        passed = dict(passed)
+        for task in MANY[number * losses : (number + 1) * losses]:
+            passed[task] = False
+        for task in MANY[100 + number * gains : 100 + (number + 1) * gains]:
+            passed[task] = True
+        found.append(passed)
+    return found
+
+
+def test_a_chain_of_small_losses_is_refused(tmp_path: Path) -> None:
+    checkpoints = chain(losses=4, gains=1, rounds=8)
+    assert all(
+        decide(PromoteSection(), after, before).promoted
+        for before, after in zip(checkpoints, checkpoints[1:], strict=False)
+    ), "each step alone is within luck"
+    folders = [write_evaluation(tmp_path / f"e{number}", passed) for number, passed in enumerate(checkpoints)]
+    promoted = [folders[0]]
+    for number, folder in enumerate(folders[1:], 1):
+        given = {"candidate": [folder], "promoted": promoted}
+        decision = play_stage(DECIDE, tmp_path / f"out{number}", given, number=number).metrics
+        if not decision["promoted"]:
+            break
+        promoted.append(folder)
+    assert 2 <= number <= 6 and decision["reason"].startswith("worse than the best so far: ")
+    assert decision["rate"] < decision["best_rate"] == 100 / 164
+
+
+def test_equal_checkpoints_pass_for_ever(tmp_path: Path) -> None:
+    folders = [write_evaluation(tmp_path / f"e{number}", verdicts(10, number % 2)) for number in range(12)]
+    for number in range(1, 12):
+        given = {"candidate": [folders[number]], "promoted": folders[:number]}
+        assert play_stage(DECIDE, tmp_path / f"out{number}", given, number=number).metrics["promoted"]
+
+
+def test_only_what_is_shown_to_be_better_passes_the_rule_better() -> None:
+    rule = PromoteSection(rule="better")
+    assert decide(rule, verdicts(0), None).promoted
+    assert not decide(rule, verdicts(10), verdicts(10)).promoted
+    assert decide(rule, verdicts(16), verdicts(10), 1).promoted, "p = 1/64 < 0.05 / 2"
+    later = decide(rule, verdicts(16), verdicts(10), 3)
+    assert not later.promoted and "not shown to be better at the level of round 3, 0.0042" in later.reason
+    assert sum(0.05 / (n * (n + 1)) for n in range(1, 10_000)) < 0.05, "the shares of all rounds"
+
+
+def test_a_suite_that_decides_nothing_changes_nothing(tmp_path: Path) -> None:
+    def evaluation(name: str, mini: dict[str, bool], kept_apart: dict[str, bool]) -> Path:
+        (tmp_path / name).mkdir()
+        for suite, passed in (("mini", mini), ("humaneval", kept_apart)):
+            write_evaluation(tmp_path / name / suite, passed)
+        return tmp_path / name
+
+    promoted = evaluation("promoted", verdicts(10), verdicts(20))
+    candidate = evaluation("candidate", verdicts(11), verdicts(0))
+    for decides in (False, True):
+        suites = [{"suite": "mini"}, {"suite": "humaneval", "decides": decides}]
+        decision = play_stage(
+            DECIDE,
+            tmp_path / f"out-{decides}",
+            {"candidate": [candidate], "promoted": [promoted]},
+            evaluate={"suites": suites},
+        ).metrics
+        assert decision["promoted"] is not decides

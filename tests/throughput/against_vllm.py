@@ -147,7 +147,13 @@ def room(
     candidates: Sequence[Candidate] = (),
 ) -> Room:
     """Return a room with its inputs at hand."""
-    return Room(stage, config, Place(folder, 1, 0, folder), {"snippets": snippets, "candidates": candidates}, asked)
+    return Room(
+        stage,
+        config,
+        Place(folder, 1, 0, folder),
+        {"snippets": snippets, "candidates": candidates, "earlier": []},
+        asked,
+    )
 
 
 def note(model: Asked, asked: dict[str, Any], found: dict[str, float]) -> None:

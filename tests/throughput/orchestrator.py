@@ -99,7 +99,7 @@ def measure(model: Path, url: str, snippets: Sequence[Snippet], in_flight: int, 
 
 def played(stage: Stage, config: RunConfig, folder: Path, inputs: dict[str, Any], model: Path) -> Path:
     """Play one stage; return its rows."""
-    room = Room(stage, config, Place(folder, 1, 0, folder), inputs)
+    room = Room(stage, config, Place(folder, 1, 0, folder), dict.fromkeys(stage.reads, []) | inputs)
 
     async def ask() -> None:
         async with connect(config.inference, []) as client:

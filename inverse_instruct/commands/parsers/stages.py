@@ -72,7 +72,7 @@ def add_other_stages(commands: Any) -> None:
     for name, stage in stages_by_command().items():
         if name in commands.choices or not all(source.rows for source in stage.reads.values()):
             continue
-        needed = {source: about.when is not When.EARLIER for source, about in stage.reads.items()}
+        needed = {source: about.when not in (When.EARLIER, When.COMPETING) for source, about in stage.reads.items()}
         options = "".join(f" --{source} {source}.parquet" for source in needed if needed[source])
         parser = add_command(
             commands, name, play_stage, stage.does, f"inverse-instruct {name}{options} --output out/{name}"

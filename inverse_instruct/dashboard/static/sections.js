@@ -43,6 +43,9 @@ function drawRounds(run) {
     "Candidates": (round) => count(round.candidates),
     "Selected": (round) => count(round.selected),
     "Mean LM-Score": (round) => fixed(round.mean_lm_score, 3),
+    "Own told from shuffled pairs, %": (round) => (round.discernment == null ? "–" : fixed(100 * round.discernment, 0)),
+    "Verified, refuted, unverified": (round) => (round.verdicts == null ? "–"
+      : Object.values(round.verdicts).map(count).join(", ")),
     "Loss, first → last": (round) => (round.loss_first == null ? "–"
       : `${fixed(round.loss_first, 3)} → ${fixed(round.loss_last, 3)}`),
     "Time": (round) => duration(round.seconds),

@@ -126,7 +126,9 @@ def open_trial(room: Room) -> Iterator[Trial]:
         StageError: programs cannot be isolated on this machine.
     """
     execution = Execution(
-        memory_bytes=room.section("evaluate.memory_mib") * 2**20, unsandboxed=room.section("evaluate.unsandboxed")
+        workers=room.programs_at_once,
+        memory_bytes=room.section("evaluate.memory_mib") * 2**20,
+        unsandboxed=room.section("evaluate.unsandboxed"),
     )
     try:
         with (
