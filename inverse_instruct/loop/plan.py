@@ -89,11 +89,15 @@ def print_plan(config: RunConfig, plan: Plan) -> None:
         table.add_column(name, justify="right")
     for step in plan.steps:
         rows, tokens = (f"{step.rows:,}", f"{step.tokens:,}") if step.rows else ("?", "?")
-        table.add_row(step.stage, rows, tokens, _duration(step.seconds) if plan.complete and step.rows else "?")
+        table.add_row(step.stage, rows, tokens, describe_duration(step.seconds) if plan.complete and step.rows else "?")
     console = Console(width=None if Console().is_terminal else 100)
     console.print(table)
     whole = sum(step.seconds for step in plan.steps) * max(1, plan.rounds)
-    figures = f"about {_duration(whole)}, {plan.disk_bytes / 1e9:.1f} GB of disk" if plan.complete else "not known yet"
+    figures = (
+        f"about {describe_duration(whole)}, {plan.disk_bytes / 1e9:.1f} GB of disk"
+        if plan.complete
+        else "not known yet"
+    )
     console.print(f"all rounds: {figures}; rough figures, from file sizes and nominal speeds", markup=False)
     for note in plan.notes:
         console.print(f"note: {note}", markup=False)
@@ -138,12 +142,15 @@ def _measure(path: Path) -> tuple[int, int]:
         sample = stream.read(sample_bytes)
     size = size * 4 if path.suffix == ".gz" else size
     is_array = ".json" in path.suffixes
-    rows = len(re.findall(rb'[\[,]\s*\{\s*"', sample)) if is_array else sample.count(b"\n") + 1
+    rows = (
+        len(re.findall(rb'[\[,]\s*\{\s*"', sample)) if is_array else sample.count(b"\n") + (not sample.endswith(b"\n"))
+    )
     scale = max(1.0, size / max(1, len(sample))) if len(sample) == sample_bytes else 1.0
     return int(rows * scale), int(len(sample) * scale)
 
 
-def _duration(seconds: float) -> str:
+def describe_duration(seconds: float) -> str:
+    """Return a time as a person says it."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:

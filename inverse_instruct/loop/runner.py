@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -216,7 +217,10 @@ class Runner:
         model = at.models[served]
         formatter = PromptFormatter(model, config.prompt_format, config.template_date)
 
+        began = time.monotonic()
+
         async def main(client: InferenceClient) -> None:
+            rooms[0].metrics["waited_for_engine"] = round(time.monotonic() - began, 3)
             for room in rooms:
                 room.asked = Asked(client, formatter, model_digest(model), config.max_model_len)
             await work(rooms)

@@ -114,6 +114,7 @@ class Measures:
     verdicts: dict[str, int] = field(default_factory=dict)  # `verified` and so on -> candidates
     original_rows: int | None = None  # of the corpus, that can be trained on as they are
     together_with: str = ""  # the stage in whose time it was done
+    waited_for_engine: float = 0.0  # seconds, until it could be asked
 
 
 _MEASURES = TypeAdapter(Measures)

@@ -23,7 +23,14 @@ def _add_run_and_check(commands: Any) -> None:
         "run",
         _run,
         "play all rounds of a config; running it again goes on where it stopped",
-        "inverse-instruct run configs/quickstart.yaml --set rounds=1",
+        "inverse-instruct run configs/quickstart.yaml --set rounds=1\n"
+        "  inverse-instruct run configs/quickstart.yaml --preview 20",
+    )
+    run.add_argument(
+        "--preview",
+        type=_count,
+        metavar="ROWS",
+        help="take so many rows through one round in runs/NAME-preview, show their ways, and what the run will take",
     )
     check = add_command(
         commands,
@@ -85,7 +92,18 @@ def _config(arguments: argparse.Namespace) -> None:
     print(json.dumps(schema(), indent=2) if arguments.schema else reference())
 
 
+def _count(text: str) -> int:
+    count = int(text) if text.isdecimal() else 0
+    if not count:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of rows above 0")
+    return count
+
+
 def _run(arguments: argparse.Namespace) -> None:
+    if arguments.preview:
+        from inverse_instruct.commands.preview import run_preview
+
+        return run_preview(arguments)
     from inverse_instruct.commands.status import print_status
     from inverse_instruct.loop.check import check_file
     from inverse_instruct.loop.run import run
