@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from evaluation import Execution, Sample
+from evaluation import BenchmarkError, Execution, Sample, choose_tasks
+from evaluation.origins import OnHub
+from inverse_instruct.benchmarks.suite_data import load_suite_here
 from inverse_instruct.benchmarks.suite_run import SuiteRun
 from inverse_instruct.config.sections import EvaluateSection, RunConfig, SummarizeSection
 from inverse_instruct.inference.asking import Asker, TokenAsker
@@ -25,7 +27,7 @@ from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Model, Stage
 from inverse_instruct.system.machine import cache_folder
 
-PROBLEMS = 200  # of a suite, roughly; for estimates
+PROBLEMS = 200  # of a suite whose data is not here, roughly; for estimates
 
 
 Asking = Asker | Mapping[str, Sequence[Sample]]
@@ -117,14 +119,22 @@ def _outside(config: RunConfig) -> list[str]:
     return [tasks, PromptTemplate("summarize", config.summarize.template).digest]
 
 
+@lru_cache
+def _problems(suite: str, data: str | None, tasks: str | None, limit: int | None) -> int:
+    """Return how many problems are asked of a suite; roughly, where its data is not here."""
+    try:
+        return len(choose_tasks(load_suite_here(suite, data).task_ids, tasks, limit))
+    except (BenchmarkError, OnHub, OSError):
+        return limit or PROBLEMS
+
+
 def _cost(estimate: Estimate) -> Cost:
-    suites = estimate.config.evaluate.suites
-    asked = sum((suite.limit or PROBLEMS) * suite.samples for suite in suites)
-    tokens = sum(
-        (suite.limit or PROBLEMS) * suite.max_new_tokens // 2 * (suite.samples + 2 * suite.self_consistency)
-        for suite in suites
-    )
-    return Cost(asked, tokens, tokens * estimate.written)
+    samples, tokens = 0, 0
+    for suite in estimate.config.evaluate.suites:
+        problems = _problems(suite.suite, suite.data, suite.tasks, suite.limit)
+        samples += problems * suite.samples
+        tokens += problems * suite.max_new_tokens // 2 * (suite.samples + 2 * suite.self_consistency)
+    return Cost(samples, tokens, tokens * estimate.written)
 
 
 EVALUATE = Stage(

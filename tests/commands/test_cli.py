@@ -20,6 +20,7 @@ from inverse_instruct.store.run_dir import RunDir
 from inverse_instruct.system.root import ROOT
 
 COMMANDS = (
+    "init",
     "run",
     "check",
     "status",

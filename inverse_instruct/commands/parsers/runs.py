@@ -10,11 +10,32 @@ from inverse_instruct.commands.parsers.command import add_command, add_json, add
 
 
 def add_run_commands(commands: Any) -> None:
-    """Add `run`, `check`, `config`, `study` and `fetch-model`."""
+    """Add `init`, `run`, `check`, `config`, `study` and `fetch-model`."""
+    _add_init(commands)
     _add_run_and_check(commands)
     _add_config(commands)
     _add_study(commands)
     _add_fetch_model(commands)
+
+
+def _add_init(commands: Any) -> None:
+    init = add_command(
+        commands,
+        "init",
+        _init,
+        "look at a model and a corpus, and write a config to start with; asks for what is not given",
+        "inverse-instruct init --model smollm2-135m --corpus rows.jsonl\n"
+        "  inverse-instruct init my.yaml --model ./model --corpus rows.csv --instruction question --response answer",
+    )
+    init.add_argument(
+        "config", type=Path, nargs="?", default=Path("run.yaml"), help="file to write (default: run.yaml)"
+    )
+    init.add_argument("--model", help="model folder, a name of fetch-model, or a hub name")
+    init.add_argument("--corpus", help="file of rows, folder of source code, or a data set on the hub")
+    init.add_argument("--instruction", metavar="FIELD", help="field with the instructions, where no layout has it")
+    init.add_argument("--response", metavar="FIELD", help="field with the responses")
+    init.add_argument("--device", choices=("cpu", "gpu"), help="where it is to run (default: GPUs if there are some)")
+    init.add_argument("--name", help="name of the run (default: that of the corpus)")
 
 
 def _add_run_and_check(commands: Any) -> None:
@@ -82,6 +103,12 @@ def _add_fetch_model(commands: Any) -> None:
         "inverse-instruct fetch-model smollm2-135m",
     )
     fetch.add_argument("name", help="smollm2-135m")
+
+
+def _init(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.commands.init import run_init
+
+    run_init(arguments)
 
 
 def _config(arguments: argparse.Namespace) -> None:
