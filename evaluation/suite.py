@@ -28,9 +28,10 @@ class Prompt:
     """Texts at which the reply ends."""
 
 
-FUNCTION_ENDS = ("\ndef ", "\nclass ", "\nimport ", "\nfrom ", "\nassert ", "\nprint(", "\nif __name__", "\n```")
-"""Where the rest of one Python function is over; as EvalPlus has them for HumanEval+ and base models."""
-PROGRAM_ENDS = ('\n"""', "\nassert", "\nprint(", "\nif __name__", "\n```")
+FUNCTION_ENDS = ("\ndef ", "\nprint(", "\nif __name__", "\nclass ", "\nassert ", "\nimport ", "\nfrom ", "\n```")
+"""Where the rest of one Python function is over; as EvalPlus has them for HumanEval+ and base models. The commonest are
+the first: a server may take no more than four."""
+PROGRAM_ENDS = ("\nassert", "\nprint(", "\nif __name__", '\n"""', "\n```")
 """Where a Python program after a description is over; as EvalPlus has them for MBPP+ and base models."""
 
 

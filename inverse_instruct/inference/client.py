@@ -17,7 +17,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -150,7 +150,7 @@ class InferenceClient:
             ServerError: no server answers any more, or too many rows failed.
         """
         body = {"prompt": prompt, "seed": seed} | sampling.fields()
-        return await self._ask("completions", body, self._own(read_completion))
+        return _ended(await self._ask("completions", body, self._own(read_completion)), sampling)
 
     async def chat(self, message: str, sampling: Sampling, seed: int | None = None) -> Completion:
         """Return the model's reply to a user's message, in the server's own chat format; errors as of `complete`."""
@@ -163,7 +163,7 @@ class InferenceClient:
             self._chat_name = self._chat_name or str(reply.get("model", ""))
             return completion
 
-        return await self._ask("chat/completions", body, read)
+        return _ended(await self._ask("chat/completions", body, read), sampling)
 
     async def label_logprobs(self, prompts: list[list[int]], labels: Sequence[int]) -> list[list[float]]:
         """Return log-probabilities of the given tokens as the next one, exact over the full vocabulary.
@@ -377,3 +377,9 @@ async def served_name(endpoint: str, key: str | None) -> str:
             f"{endpoint} does not answer as an OpenAI-compatible server ({type(error).__name__}); start "
             "it, or name none to have one started"
         ) from error
+
+
+def _ended(completion: Completion, sampling: Sampling) -> Completion:
+    """Return a completion that ends where it should, at texts too of which the server was not told."""
+    text = sampling.end(completion.text)
+    return completion if text == completion.text else replace(completion, text=text, finish_reason="stop")

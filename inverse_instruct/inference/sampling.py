@@ -23,9 +23,16 @@ EXTENSIONS = frozenset({"top_k", "min_p", "repetition_penalty"})
 """Of these the ones that not every OpenAI-compatible server knows."""
 
 
+MAX_STOPS = 4
+"""Texts that end a reply which a server takes in one request: OpenAI's, and vLLM unless it is told otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How a completion is sampled; the fields are those of the completions endpoint."""
+    """How a completion is sampled; the fields are those of the completions endpoint.
+
+    A server is told of the first `MAX_STOPS` texts of `stop`; at the others the client cuts the reply.
+    """
 
     max_tokens: int
     temperature: float = 0.0
@@ -43,6 +50,11 @@ class Sampling:
             "top_p": self.top_p,
             "repetition_penalty": self.repetition_penalty,
             "presence_penalty": self.presence_penalty,
-            "stop": list(self.stop),
+            "stop": list(self.stop[:MAX_STOPS]),
             "stop_token_ids": list(self.stop_token_ids),
         }
+
+    def end(self, text: str) -> str:
+        """Return the text up to the first of the texts that end a reply."""
+        places = [text.find(stop) for stop in self.stop[MAX_STOPS:]]
+        return text[: min((place for place in places if place >= 0), default=len(text))]

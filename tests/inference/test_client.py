@@ -264,3 +264,29 @@ def test_what_ends_a_reply_is_never_left_out(fake: Callable[..., Fake]) -> None:
     server = fake((400, json.dumps({"error": {"message": "unknown field stop_token_ids"}})), OK)
     with pytest.raises(RequestError, match="stop_token_ids"):
         ask([server.url], lambda client: client.complete([1], Sampling(5, stop_token_ids=(2,))))
+
+
+STOPS = ("\ndef ", "\nprint(", "\nclass ", "\nassert ", "\nimport ", "\n```")
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "read"),
+    [
+        ("    return x\nimport os\n\nmore\n```", "length", ("    return x", "stop")),
+        ("    return x\n```\nimport os", "stop", ("    return x", "stop")),
+        ("    return x", "stop", ("    return x", "stop")),
+        ("    return imports", "length", ("    return imports", "length")),
+        ("\n```", "stop", ("", "stop")),
+    ],
+)
+@pytest.mark.parametrize("chat", [False, True])
+def test_a_server_is_told_of_four_ends_and_the_others_are_cut_at_here(
+    fake: Callable[..., Fake], chat: bool, text: str, finish: str, read: tuple[str, str]
+) -> None:
+    said: dict[str, Any] = {"message": {"content": text}} if chat else {"text": text}
+    reply = {"choices": [{"index": 0, "finish_reason": finish} | said]}
+    server = fake((200, json.dumps(reply | {"usage": {"prompt_tokens": 3, "completion_tokens": 9}})))
+    sampling = Sampling(9, stop=STOPS)
+    found = ask([server.url], lambda client: client.chat("x", sampling) if chat else client.complete([1], sampling))
+    assert (found.text, found.finish_reason) == read
+    assert server.bodies[0]["stop"] == list(STOPS[:4])

@@ -84,7 +84,7 @@ def open_client(server: VllmServer, *, concurrency: int = 16) -> InferenceClient
 def test_a_generation_config_decides_nothing(server: VllmServer) -> None:
     async def main() -> set[str]:
         async with open_client(server) as client:
-            sampled = Sampling(8, temperature=1.0)
+            sampled = Sampling(8, temperature=1.0, stop=tuple(f"end {n}" for n in range(9)))  # more than it takes
             return {(await client.complete([5, 6, 7], sampled, seed)).text for seed in range(6)}
 
     assert len(asyncio.run(main())) == 6, "with a top_k of 1 they would all be the same"
