@@ -27,6 +27,7 @@ BELOW = {  # room -> the rooms that it may use, beside itself, the ground and `e
     "registry": {"benchmarks", "config", "inference", "recipes", "store", "training"},
     "analysis": {"config", "corpus", "source_code", "store", "system"},
     "dashboard": {"store", "training", "web"},
+    "trackers": {"store"},
     "stages": {"benchmarks", "config", "corpus", "inference", "source_code", "store", "system", "training"},
     "recipes": {"stages"},
     "loop": {
@@ -59,13 +60,14 @@ BELOW = {  # room -> the rooms that it may use, beside itself, the ground and `e
         "stages",
         "store",
         "system",
+        "trackers",
         "web",
     },
     "cli": {"commands"},
 }
 LIBRARIES = {  # heavy library -> the places that may import it
     "vllm": (),  # its server is a process of its own
-    "torch": ("training/", "inference/models.py", "inference/embedding/encoder.py"),
+    "torch": ("training/", "inference/models.py", "inference/embedding/encoder.py", "trackers/tensorboard.py"),
     "deepspeed": ("training/",),
     "transformers": ("training/", "inference/models.py", "inference/embedding/encoder.py"),
     "peft": ("training/",),

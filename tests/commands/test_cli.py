@@ -21,6 +21,7 @@ from inverse_instruct.system.root import ROOT
 
 COMMANDS = (
     "init",
+    "track",
     "run",
     "check",
     "status",

@@ -10,10 +10,11 @@ from inverse_instruct.commands.parsers.command import add_command, add_json
 
 
 def add_looking_commands(commands: Any) -> None:
-    """Add `status`, `report`, `dashboard` and `analyze`."""
+    """Add `status`, `report`, `dashboard`, `track` and `analyze`."""
     _add_status(commands)
     _add_report(commands)
     _add_dashboard(commands)
+    _add_track(commands)
     _add_analyze(commands)
 
 
@@ -58,6 +59,25 @@ def _add_dashboard(commands: Any) -> None:
         help="address to listen on (default: %(default)s); whoever reaches it can read the run",
     )
     dashboard.add_argument("--port", type=int, default=8050, help="0 takes a free one (default: %(default)s)")
+
+
+def _add_track(commands: Any) -> None:
+    track = add_command(
+        commands,
+        "track",
+        _track,
+        "hand what a run has measured to a tracker; again, and only what is new",
+        "inverse-instruct track runs/quickstart --to tensorboard --project tracked\n"
+        "  inverse-instruct track runs/quickstart --to wandb --follow",
+    )
+    track.add_argument("run_dir", type=Path, metavar="DIR", help="folder of the run")
+    track.add_argument("--to", required=True, choices=("tensorboard", "mlflow", "wandb", "trackio"))
+    track.add_argument(
+        "--project",
+        default="inverse-instruct",
+        help="project, experiment or, of TensorBoard, folder that the run is kept in (default: %(default)s)",
+    )
+    track.add_argument("--follow", action="store_true", help="go on until the run has ended")
 
 
 def _add_analyze(commands: Any) -> None:
@@ -106,6 +126,12 @@ def _dashboard(arguments: argparse.Namespace) -> None:
     from inverse_instruct.store.run_dir import newest_run
 
     serve(arguments.run_dir or newest_run(), arguments.host, arguments.port)
+
+
+def _track(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.commands.track import run_track
+
+    run_track(arguments)
 
 
 def _analyze(arguments: argparse.Namespace) -> None:
