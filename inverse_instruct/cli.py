@@ -26,7 +26,7 @@ from inverse_instruct.redaction import redact, set_up_logging
 
 def main() -> None:
     """Run the command line; the console script."""
-    arguments = _parser(sys.argv[1:]).parse_args()
+    arguments = parser_of(sys.argv[1:]).parse_args()
     set_up_logging()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started with it ignored
     signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
@@ -73,7 +73,8 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() or char == "\t" else repr(char)[1:-1] for char in text)
 
 
-def _parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+def parser_of(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Return the parser of the command line; stages without options of their own are there if `words` need them."""
     parser = argparse.ArgumentParser(
         prog="inverse-instruct",
         description="A service that lets a code LLM improve itself.",

@@ -235,7 +235,7 @@ def test_an_interrupt_ends_with_130_wherever_it_came(command: str, tmp_path: Pat
         "from inverse_instruct import cli\n"
         "def stop():\n    raise KeyboardInterrupt\n"
         f"def run(arguments):\n    {command}\n"
-        "cli._parser = lambda words: SimpleNamespace(parse_args=lambda: SimpleNamespace(run=run))\n"
+        "cli.parser_of = lambda words: SimpleNamespace(parse_args=lambda: SimpleNamespace(run=run))\n"
         "cli.main()\n"
     )
     result = subprocess.run(

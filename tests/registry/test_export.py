@@ -15,7 +15,7 @@ import yaml
 from huggingface_hub import DatasetCard, ModelCard
 from markdown_it import MarkdownIt
 
-from inverse_instruct.cli import _parser
+from inverse_instruct.cli import parser_of
 from inverse_instruct.commands.checkpoints import run_command
 from inverse_instruct.config.sections import CorpusSource
 from inverse_instruct.corpus.readers import read_source
@@ -270,7 +270,9 @@ def test_other_ways_to_train_are_told_too(finished: Path) -> None:
 def test_the_command_warns_of_licenses_that_are_not_stated(
     finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_command(_parser().parse_args(["checkpoints", "export", "1", str(finished), "--output", str(tmp_path / "out")]))
+    run_command(
+        parser_of().parse_args(["checkpoints", "export", "1", str(finished), "--output", str(tmp_path / "out")])
+    )
     shown = capsys.readouterr().out
     assert str(tmp_path / "out") in shown and "card.base_license" in shown and "card.data_license" in shown
     assert "card.license" not in shown
