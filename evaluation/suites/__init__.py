@@ -28,6 +28,7 @@ SUITES: dict[str, Callable[[str | None], Suite]] = {
     "mbpp_plus": _later("evalplus", "load_mbpp_plus"),
     "editeval": _later("editeval", "load"),
     "ds1000": _later("ds1000", "load"),
+    "own": _later("own", "load"),
     **{
         f"{mode}_{language}": _later("humanevalpack", "load", mode, language)
         for mode in _HUMANEVALPACK_MODES
