@@ -18,7 +18,7 @@ from inverse_instruct.commands.parsers.checkpoints import add_checkpoint_command
 from inverse_instruct.commands.parsers.evaluation import add_evaluation_commands
 from inverse_instruct.commands.parsers.looking import add_looking_commands
 from inverse_instruct.commands.parsers.runs import add_run_commands
-from inverse_instruct.commands.parsers.serve import add_serve_command
+from inverse_instruct.commands.parsers.serve import add_chat_command, add_serve_command
 from inverse_instruct.commands.parsers.stages import add_other_stages, add_stage_commands
 from inverse_instruct.errors import InverseInstructError
 from inverse_instruct.redaction import redact, set_up_logging
@@ -88,6 +88,7 @@ def parser_of(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     add_stage_commands(commands)
     add_evaluation_commands(commands)
     add_serve_command(commands)
+    add_chat_command(commands)
     if not words or words[0] not in commands.choices:  # to look at the recipes takes a second
         add_other_stages(commands)
     return parser

@@ -23,6 +23,7 @@ from typing import Any
 from inverse_instruct.errors import ModelError
 from inverse_instruct.inference.model_files import check_weights
 from inverse_instruct.store.files import file_digest
+from inverse_instruct.system.hub import hub_problem, is_hub_name
 from inverse_instruct.system.machine import cache_folder
 
 
@@ -107,13 +108,20 @@ def _digest_of_files(stamps: tuple[tuple[str, int, int], ...]) -> str:
 
 
 def fetch_model(name: str) -> Path:
-    """Fetch one of `FETCHABLE`, check its digest, convert it to safetensors; return its folder.
+    """Fetch a model and return its folder: one of the hub as it is, one of `FETCHABLE` converted to safetensors.
 
     Raises:
         ModelError: unknown name, no download, or a digest that does not match.
     """
+    if name not in FETCHABLE and is_hub_name(name):
+        if problem := hub_problem(name, "model"):
+            raise ModelError(problem)
+        return resolve_model(name)
     if name not in FETCHABLE:
-        raise ModelError(f"there is no model {name!r} to fetch; known: {', '.join(FETCHABLE)}")
+        raise ModelError(
+            f"there is no model {name!r} to fetch; known: {', '.join(FETCHABLE)}, and names on the HF hub, such as "
+            "Qwen/Qwen2.5-Coder-0.5B-Instruct"
+        )
     folder = model_store() / name
     if (folder / "config.json").is_file():
         return folder

@@ -22,6 +22,7 @@ from inverse_instruct.system.root import ROOT
 COMMANDS = (
     "init",
     "track",
+    "chat",
     "run",
     "check",
     "status",

@@ -99,10 +99,10 @@ def _add_fetch_model(commands: Any) -> None:
         commands,
         "fetch-model",
         _fetch_model,
-        "fetch a small real model to start with",
-        "inverse-instruct fetch-model smollm2-135m",
+        "fetch a model: a small real one to start with, or one of the hub",
+        "inverse-instruct fetch-model smollm2-135m\n  inverse-instruct fetch-model Qwen/Qwen2.5-Coder-0.5B-Instruct",
     )
-    fetch.add_argument("name", help="smollm2-135m")
+    fetch.add_argument("name", help="smollm2-135m, or a name on the HF hub")
 
 
 def _init(arguments: argparse.Namespace) -> None:

@@ -10,6 +10,27 @@ from inverse_instruct.commands.parsers.command import add_command, add_overrides
 from inverse_instruct.errors import ConfigError
 
 
+def add_chat_command(commands: Any) -> None:
+    """Add `chat`."""
+    chat = add_command(
+        commands,
+        "chat",
+        _chat,
+        "talk to what was trained: to the gateway, another server, or a checkpoint",
+        "inverse-instruct chat\n"
+        "  inverse-instruct chat --model runs/quickstart/checkpoints/round-01 --message 'Reverse a list in Python.'",
+    )
+    whom = chat.add_mutually_exclusive_group()
+    whom.add_argument("--url", default="http://127.0.0.1:8000", help="server to ask (default: %(default)s)")
+    whom.add_argument("--model", help="checkpoint, name of fetch-model, or hub name to load and ask instead")
+    chat.add_argument("--name", default="current", help="the server's name of the model (default: %(default)s)")
+    chat.add_argument("--message", help="say this, print the answer, and end")
+    chat.add_argument("--system", help="what the model is told before")
+    chat.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default: %(default)s)")
+    chat.add_argument("--max-tokens", type=int, default=512, help="longest answer (default: %(default)s)")
+    add_overrides(chat, "set an option of the engine, such as model.max_model_len=2048")
+
+
 def add_serve_command(commands: Any) -> None:
     """Add `serve`."""
     serve = add_command(
@@ -44,6 +65,12 @@ def add_serve_command(commands: Any) -> None:
         "CHOICE, as trust_remote_code does",
     )
     add_overrides(serve, "override a key of its run.yaml, such as serve.mode=in_place; may be given several times")
+
+
+def _chat(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.commands.chat import run_chat
+
+    run_chat(arguments)
 
 
 def _serve(arguments: argparse.Namespace) -> None:
