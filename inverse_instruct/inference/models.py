@@ -113,7 +113,7 @@ def fetch_model(name: str) -> Path:
     Raises:
         ModelError: unknown name, no download, or a digest that does not match.
     """
-    if name not in FETCHABLE and is_hub_name(name):
+    if "/" in name and is_hub_name(name):
         if problem := hub_problem(name, "model"):
             raise ModelError(problem)
         return resolve_model(name)
