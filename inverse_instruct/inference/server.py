@@ -26,6 +26,18 @@ from inverse_instruct.inference.requirements import BATCHED_TOKENS_ON_CPU, machi
 from inverse_instruct.system.machine import INTEL_OPENMP, free_port, gpu_count
 from inverse_instruct.system.supervisor import kill_supervised, start_supervised, stop_supervised
 
+TOLD_SECONDS = 10.0
+"""After so long without a word, a person is told how far a start has come."""
+PHASES = (
+    ("Initializing a V1 LLM engine", "is being set up"),
+    ("Starting to load model", "loads the weights"),
+    ("Loading weights took", "has its weights and is being tried"),
+    ("torch.compile", "is being compiled"),
+    ("Capturing CUDA graphs", "records CUDA graphs"),
+    ("Starting vLLM server", "is about to answer"),
+)
+"""What vLLM writes into its log -> what that means for a person; the last one that is there counts."""
+
 logger = logging.getLogger(__name__)
 
 HEALTH_INTERVAL_SECONDS = 0.25
@@ -154,7 +166,8 @@ class VllmServer:
 
     async def _becomes_healthy(self) -> bool:
         """Wait until the server answers /health; tell whether it does, or has ended."""
-        deadline = time.monotonic() + self._section.start_timeout_seconds
+        began = told = time.monotonic()
+        deadline = began + self._section.start_timeout_seconds
         async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
             while time.monotonic() < deadline:
                 if not self.alive:
@@ -165,6 +178,9 @@ class VllmServer:
                         return True
                 except httpx.TransportError:
                     pass
+                if time.monotonic() - told > TOLD_SECONDS:
+                    told = time.monotonic()
+                    logger.info("the engine for %s %s (%.0f s)", self.model, self._phase(), told - began)
                 await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
         await asyncio.to_thread(self.stop)
         raise ServerError(self._failure(f"was not healthy within {self._section.start_timeout_seconds:.0f} s"))
@@ -174,6 +190,15 @@ class VllmServer:
         if self._process:
             stop_supervised(self._process)
             self._process = None
+
+    def _phase(self) -> str:
+        """Return how far a start has come, by the log."""
+        try:
+            log = self._log.read_text(errors="replace")
+        except OSError:
+            return "starts"
+        found = [(log.rfind(mark), words) for mark, words in PHASES if mark in log]
+        return max(found, default=(0, "starts"))[1]
 
     def _failure(self, what: str) -> str:
         try:

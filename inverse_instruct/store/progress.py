@@ -1,14 +1,46 @@
-"""Progress of a piece of work, for the person at the terminal (tqdm on standard error) and for a record of it."""
+"""Progress of a piece of work, for the person at the terminal (tqdm on standard error) and for a record of it.
+
+Where standard error is no terminal, but a file or a pipe, there is a line now and then in place of a bar.
+"""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 
 from tqdm import tqdm
 
 RECORD_INTERVAL_SECONDS = 1.0
+LINE_INTERVAL_SECONDS = 60.0
+
+
+class _Lines:
+    """Standard error, where each state of a bar is a line of its own."""
+
+    def write(self, text: str) -> None:
+        """Write a state of the bar, or nothing where it only ends a line."""
+        if state := text.strip():
+            sys.stderr.write(f"{state}\n")
+
+    def flush(self) -> None:
+        """Write what is left."""
+        sys.stderr.flush()
+
+
+def open_bar(description: str, unit: str, total: int | None = None, *, shown: bool = True) -> tqdm[Any]:
+    """Return a bar, or what writes lines in its place.
+
+    Args:
+        description: stands before it.
+        unit: what is counted, in the singular.
+        total: how much there is; None: not known.
+        shown: False for a bar that shows nothing.
+    """
+    form: dict[str, Any] = {} if sys.stderr.isatty() else {"file": _Lines(), "mininterval": LINE_INTERVAL_SECONDS}
+    return tqdm(desc=description, unit=unit, total=total, disable=not shown, dynamic_ncols=not form, **form)
 
 
 class Progress:
@@ -31,7 +63,7 @@ class Progress:
             shown: False where the work shows a bar of its own.
         """
         self._record = record
-        self._bar = tqdm(unit=unit, desc=description, dynamic_ncols=True, disable=not shown)
+        self._bar = open_bar(description, unit, shown=shown)
         self._done = self._tokens = 0
         self._total: int | None = None
         self._started = self._recorded = time.monotonic()
@@ -49,7 +81,6 @@ class Progress:
     def expect(self, total: int | None) -> None:
         """Say how many items there are in all."""
         self._total = self._bar.total = total
-        self._bar.refresh()
         self._record(self._done, total)
 
     def reach(self, done: int) -> None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tqdm import tqdm
-
-from inverse_instruct.store.progress import Progress
+from inverse_instruct.store.progress import Progress, open_bar
 
 
 class TrainingProgress:
-    """Shows step, loss, tokens per second and the remaining time on stderr, if that is a terminal."""
+    """Shows step, loss, tokens per second and the remaining time on stderr."""
 
     def __init__(self, label: str, losses: Path, steps: int, progress: Progress) -> None:
         """Start at the step that `losses` ends with; `progress` is told of each step."""
@@ -20,7 +18,7 @@ class TrainingProgress:
         self._done = 0
         self._progress = progress
         progress.expect(steps)
-        self._bar = tqdm(total=steps, desc=label, unit="step", disable=None, dynamic_ncols=True)
+        self._bar = open_bar(label, "step", steps)
         self._read = 0
         self._bar.initial = self._new_lines()  # what an earlier attempt did counts for the bar, not for the speed
         self._bar.update(self._bar.initial)
