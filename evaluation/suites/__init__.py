@@ -45,3 +45,24 @@ FAMILIES: dict[str, tuple[tuple[str, ...], ...]] = {
     "multipl_e": tuple((f"multipl_e_{language}",) for language in _MULTIPL_E_LANGUAGES),
 }
 """A benchmark of which several suites are made -> for each of its files, the suites that read it."""
+
+_ABOUT = {
+    "mini": "32 short Python functions, which ship with the program",
+    "humaneval": "164 Python functions with OpenAI's own tests",
+    "humaneval_plus": "the same with EvalPlus's inputs, some 80 times as many",
+    "mbpp": "974 short Python tasks in words, with three tests each",
+    "mbpp_plus": "378 of these with EvalPlus's inputs",
+    "editeval": "194 edits of Python code (InstructCoder)",
+    "ds1000": "1,000 tasks with pandas, NumPy, Matplotlib and other libraries",
+    "own": "tasks of yours, from a file (docs/own-suite.md)",
+    "humanevalfix": "164 broken functions to mend, shown their tests",
+    "humanevalfix_docs": "164 broken functions to mend, shown their docstrings",
+    "humanevalexplain": "164 functions to describe, and to write again from that",
+    "humanevalsynthesize": "164 functions to write from their docstrings",
+    "multipl_e": "HumanEval's tasks in other languages, with compiled tests",
+}
+
+
+def describe_suite(name: str) -> str:
+    """Return what a suite is, in a line."""
+    return _ABOUT.get(name) or _ABOUT[name.rpartition("_")[0]]

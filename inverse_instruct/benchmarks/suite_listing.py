@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from evaluation import BenchmarkError, Execution
-from evaluation.suites import SUITES
+from evaluation.origins import here_only
+from evaluation.suites import SUITES, describe_suite
 
 
 def list_suites(data: str | None, python: Path | None) -> list[dict[str, Any]]:
@@ -22,13 +23,19 @@ def list_suites(data: str | None, python: Path | None) -> list[dict[str, Any]]:
 
 
 def _row(name: str, data: str | None, python: Path | None) -> dict[str, Any]:
-    row: dict[str, Any] = {"suite": name, "version": None, "tasks": None, "measured": None, "note": ""}
-    if data is None and name != "mini":
-        return row
+    row: dict[str, Any] = {
+        "suite": name,
+        "about": describe_suite(name),
+        "version": None,
+        "tasks": None,
+        "measured": None,
+        "note": "",
+    }
     try:
-        suite = SUITES[name](None if name == "mini" else data)
-    except (BenchmarkError, OSError) as error:
-        return row | {"note": str(error)}
+        with here_only():  # what is on the hub is named, not asked for
+            suite = SUITES[name](None if name == "mini" else data)
+    except (BenchmarkError, OSError) as error:  # says which file is wanted, and where that comes from
+        return row | {"note": str(error).removeprefix(f"{name}: ")}
     missing = suite.not_measured(Execution(python=python))
     reasons = Counter(missing.values()).most_common(1)
     return row | {
@@ -46,5 +53,5 @@ def print_suites(rows: list[dict[str, Any]], as_json: bool) -> None:
         return
     for row in rows:
         known = "" if row["tasks"] is None else f"{row['measured']} of {row['tasks']} tasks can be measured here"
-        note = f"{known}; {row['note']}" if known and row["note"] else known or row["note"]
-        print(f"{row['suite']:<32}{note}".rstrip())
+        print(f"{row['suite']:<30}{row['about']}")
+        print(f"{'':<30}{'; '.join(filter(None, [known, row['note']]))}")

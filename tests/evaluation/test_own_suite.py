@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from evaluation import BenchmarkError, Execution, Sample
-from evaluation.suites import SUITES
+from evaluation.suites import SUITES, describe_suite
 from inverse_instruct.system.root import ROOT
 
 PAGE = (ROOT / "docs/own-suite.md").read_text()
@@ -104,3 +104,7 @@ def test_what_is_missing_is_named(tmp_path: Path, rows: list[dict[str, Any]], to
 def test_a_file_has_to_be_named() -> None:
     with pytest.raises(BenchmarkError, match="name your file"):
         SUITES["own"](None)
+
+
+def test_every_suite_says_what_it_is() -> None:
+    assert all(describe_suite(name) for name in SUITES)
