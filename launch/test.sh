@@ -11,4 +11,5 @@ inverse_instruct fetch-model smollm2-135m
 ruff check .
 ruff format --check --quiet .
 mypy
-exec python -m pytest -n "$(nproc)" --dist loadfile "$@"
+# one more than there are cores: tests of engines and of training wait much of their time
+exec python -m pytest -n "$(($(nproc) + 1))" --dist loadfile "$@"

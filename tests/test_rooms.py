@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.syntax import read_tree
+
 ROOT = Path(__file__).resolve().parents[1]
 GROUND = {"errors", "records", "redaction"}
 BELOW = {  # room -> the rooms that it may use, beside itself, the ground and `evaluation`
@@ -96,7 +98,7 @@ STAGES = {path.stem for path in (ROOT / "inverse_instruct/stages").glob("*.py")}
 def imports_of(path: Path) -> set[str]:
     """Return what a file imports, each as a dotted name that ends in a module or in one of its names."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(read_tree(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

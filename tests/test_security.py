@@ -17,6 +17,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
+from evaluation.syntax import read_tree
 from inverse_instruct.config.config_file import load_config
 from inverse_instruct.config.sections import (
     CorpusSource,
@@ -76,7 +77,7 @@ ALLOWED = {
 
 def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
     """Yield each call of a file with the name that is called, as it is written."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(read_tree(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call):
             yield ast.unparse(node.func), node
 
@@ -90,13 +91,13 @@ def test_nothing_executes_or_unpickles_what_it_reads(path: Path) -> None:
     name = str(path.relative_to(ROOT))
     imported = {
         alias.name.split(".")[0]
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(read_tree(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Import)
         for alias in node.names
     }
     imported |= {
         node.module.split(".")[0]
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(read_tree(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.ImportFrom) and node.module
     }
     assert not imported & UNPICKLES or name in UNPICKLING

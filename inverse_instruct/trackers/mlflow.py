@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,9 @@ class MLflow:
 
     def __init__(self, project: str, name: str, run: str) -> None:
         """Go on with the run, or begin one in the experiment."""
-        client: Any = importlib.import_module("mlflow").MlflowClient()
+        import mlflow
+
+        client: Any = mlflow.MlflowClient()
         experiment = client.get_experiment_by_name(project)
         number = experiment.experiment_id if experiment else client.create_experiment(project)
         self._client = client

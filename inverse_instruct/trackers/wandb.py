@@ -5,7 +5,6 @@ Credentials and offline mode are those of the libraries: `wandb login`, WANDB_MO
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 from inverse_instruct.trackers.facts import Artifact, Distribution, Point
@@ -16,7 +15,9 @@ class WandB:
 
     def __init__(self, project: str, name: str, run: str) -> None:
         """Go on with the run, or begin one in the project."""
-        self._wandb: Any = importlib.import_module("wandb")
+        import wandb
+
+        self._wandb: Any = wandb
         about = {"id": run, "resume": "allow"} if run else {}
         self._run = self._wandb.init(project=project, name=name, settings={"silent": True}, **about)
         self.run = str(self._run.id)
@@ -51,7 +52,9 @@ class Trackio:
 
     def __init__(self, project: str, name: str, run: str) -> None:
         """Go on with the run, or begin one in the project."""
-        self._trackio: Any = importlib.import_module("trackio")
+        import trackio
+
+        self._trackio: Any = trackio
         self.run = run or name
         self._trackio.init(project=project, name=self.run, resume="allow", embed=False)
 

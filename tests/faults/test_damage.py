@@ -57,6 +57,7 @@ def test_damage_in_every_stage_is_mended_by_the_next_start(whole_run: Run, tmp_p
     check_mended(run, whole_run, marker, *flipped, *cut, *garbled)
 
 
+@pytest.mark.slow
 def test_damage_under_way_is_found_before_it_is_trained_on(whole_run: Run, tmp_path: Path) -> None:
     run = whole_run.copy(tmp_path / "run")
     shutil.rmtree(run.round(2))

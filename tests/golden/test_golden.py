@@ -25,7 +25,7 @@ from inverse_instruct.loop_service.api import api_routes
 from inverse_instruct.loop_service.service import open_loop_service
 
 HERE = Path(__file__).parent
-VARY = {"seconds", "time", "started", "updated", "created", "pid", "host", "bytes"}
+VARY = {"seconds", "waited_for_engine", "time", "started", "updated", "created", "pid", "host", "bytes"}
 DIGEST = re.compile(r"[0-9a-f]{16}([0-9a-f]{48})?")
 OF_RUNS = {  # golden file -> the command, with `RUN` for the run that it is about
     "status": "status RUN",

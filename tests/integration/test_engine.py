@@ -99,7 +99,7 @@ def test_scores_equal_those_of_transformers(server: VllmServer, smollm: Path, tm
     labels = [formatter.single_token("Yes"), formatter.single_token("No")]
     unlikely = tmp_path / "unlikely.jinja"
     unlikely.write_text(UNLIKELY)
-    batches = {"likely": (None, pairs(16)), "unlikely": (str(unlikely), pairs(14))}
+    batches = {"likely": (None, pairs(8)), "unlikely": (str(unlikely), pairs(12))}
 
     async def score() -> None:
         async with open_client(server) as client:
@@ -183,6 +183,7 @@ def test_a_suite_is_asked_of_an_endpoint(server: VllmServer, tmp_path: Path) -> 
     assert len(rows) == 3 and all(json.loads(row)["instruction"] is not None for row in rows)
 
 
+@pytest.mark.slow
 def test_killed_under_load_every_request_is_answered(server: VllmServer) -> None:
     """The last one, as it uses up the server's restarts."""
     events: list[str] = []

@@ -77,7 +77,7 @@ def test_each_stage_of_equal_key_is_done_once(tmp_path: Path, tiny_model: Path, 
     results = play_study(study, tmp_path / "runs", with_fake_engine())
     assert [name for name in played if name.startswith("best")] == [
         "best 0 preprocess", "best 0 evaluate", "best 0 promote", "best 1 summarize", "best 1 score",
-        "best 1 selection", "best 1 train", "best 1 evaluate", "best 1 promote",
+        "best 1 discern", "best 1 selection", "best 1 train", "best 1 evaluate", "best 1 promote",
     ]  # fmt: skip
     stages = {variant: [name.split()[2] for name in played if name.startswith(variant)] for variant in VARIANTS}
     assert stages["random"] == ["selection", "train"], "its checkpoint has the weights of the other, as nothing trains"
@@ -145,7 +145,7 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, changes: dict[str, 
 def test_the_studies_that_ship_are_whole(path: Path) -> None:
     study = load_study(path)
     assert study.name == path.stem and len(study.variants) > 2
-    assert all(config.rounds == 1 for config in study.variants.values())
+    assert all(config.rounds == (2 if study.name == "rounds" else 1) for config in study.variants.values())
 
 
 def test_the_page_escapes_what_it_shows(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from tests.recipes.fake_engine import faked, play
 from tests.recipes.test_loop import CODE, write_world
 
 ROUNDS = 3
-OF_SNIPPETS = ("inversecoder", "inversecoder-verified", "inversecoder-responses", "inversecoder-cleaned")
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("inversecoder-verified", "inversecoder-responses")]
+OF_SNIPPETS = ["inversecoder", "inversecoder-cleaned", *SLOW]
 
 
 def play_rounds(folder: Path, model: Path, recipe: str, *changes: str) -> Path:
