@@ -26,8 +26,13 @@ _context.set_forkserver_preload(
         "datasketch",
         "tree_sitter_python",
         "tests.faults.awkward_child",
-        "inverse_instruct.stages.preprocess",
+        "inverse_instruct.benchmarks.kept_out",
         "inverse_instruct.config.sections",
+        "inverse_instruct.source_code.parser_process",
+        "inverse_instruct.stages.preprocess",
+        "inverse_instruct.store.rows",
+        "evaluation.suites.evalplus",
+        "tests.playing",
     ]
 )
 
@@ -76,9 +81,9 @@ def _work(
     from inverse_instruct.store.rows import read_rows
     from tests.playing import preprocess
 
-    parses(b"x = 1".decode("utf-8-sig"), "python")  # starts what the unprivileged may be unable to read
-    BenchmarkIndex(read_kept_out([KeptOut(name="mini")]), 13)
     if unprivileged and os.geteuid() == 0:
+        parses(b"x = 1".decode("utf-8-sig"), "python")  # starts what the unprivileged may be unable to read
+        BenchmarkIndex(read_kept_out([KeptOut(name="mini")]), 13)
         os.setgid(NOBODY)
         os.setuid(NOBODY)
     sources = [CorpusSource(path=str(path)) for path in paths]
