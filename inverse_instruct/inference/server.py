@@ -32,7 +32,7 @@ PHASES = (
     ("Initializing a V1 LLM engine", "is being set up"),
     ("Starting to load model", "loads the weights"),
     ("Loading weights took", "has its weights and is being tried"),
-    ("torch.compile", "is being compiled"),
+    ("Compiling a graph", "is being compiled"),
     ("Capturing CUDA graphs", "records CUDA graphs"),
     ("Starting vLLM server", "is about to answer"),
 )
