@@ -15,7 +15,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from evaluation import Execution, SandboxUnavailable, open_sandbox
+from evaluation import SandboxUnavailable, open_sandbox
 from evaluation.behavior import BehaviorCheck
 from evaluation.comparison_process import Comparer
 from inverse_instruct.config.editing import InstancesSection
@@ -45,16 +45,11 @@ async def instances(room: Room) -> None:
         StageError: programs cannot be isolated on this machine.
     """
     section: InstancesSection = room.section()
-    execution = Execution(
-        workers=room.programs_at_once,
-        memory_bytes=room.section("evaluate.memory_mib") * 2**20,
-        unsandboxed=room.section("evaluate.unsandboxed"),
-    )
     seeds = list(room.read("seeds"))
     near, ratios = _known_edits(room, section, seeds), _Ratios()
     room.progress.expect(room.count("scenarios") * section.samples + sum(map(_is_clarified, seeds)))
     try:
-        with Comparer() as comparer, open_sandbox(execution) as sandbox:
+        with Comparer() as comparer, open_sandbox(room.execution) as sandbox:
             judge = EditJudge(room, BehaviorCheck(sandbox, comparer, section.checks))
             worker = _Worker(room, seeds, judge)
             async for outcome in room.each(_groups(room, seeds), worker):

@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from evaluation import Execution
 from inverse_instruct.config.editing import WriterSection
 from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.inference.client import InferenceClient
@@ -107,9 +108,13 @@ class Room:
         return self.config.model.template_date
 
     @property
-    def programs_at_once(self) -> int:
-        """How many programs may be run at once, which changes nothing about what comes of them."""
-        return self.config.evaluate.workers
+    def execution(self) -> Execution:
+        """How programs are run, as `evaluate` says it; how many at once changes nothing about what comes of them."""
+        return Execution(
+            workers=self.config.evaluate.workers,
+            memory_bytes=self.section("evaluate.memory_mib") * 2**20,
+            unsandboxed=self.section("evaluate.unsandboxed"),
+        )
 
     def files(self, name: str) -> list[Path]:
         """Return the files of an input that hold rows, or the folders of one that is no rows."""

@@ -19,7 +19,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from evaluation import Execution, SandboxUnavailable, extract_code, open_sandbox
+from evaluation import SandboxUnavailable, extract_code, open_sandbox
 from evaluation.comparison_process import Comparer
 from evaluation.round_trip import Described, NotRun, RoundTrip
 from inverse_instruct.config.sections import RunConfig
@@ -52,15 +52,10 @@ async def verify(room: Room) -> None:
         StageError: programs cannot be isolated on this machine.
     """
     section: VerifySection = room.section()
-    execution = Execution(
-        workers=room.programs_at_once,
-        memory_bytes=room.section("evaluate.memory_mib") * 2**20,
-        unsandboxed=room.section("evaluate.unsandboxed"),
-    )
     states: Counter[str] = Counter(dict.fromkeys(STATES, 0))
     room.progress.expect(room.count("scores"))
     try:
-        with Comparer() as comparer, open_sandbox(execution) as sandbox:
+        with Comparer() as comparer, open_sandbox(room.execution) as sandbox:
             verifier = _Verifier(room, RoundTrip(sandbox, comparer, section.calls))
             async for outcome in room.each(_groups(room), verifier):
                 room.take(outcome)

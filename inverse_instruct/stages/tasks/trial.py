@@ -125,18 +125,13 @@ def open_trial(room: Room) -> Iterator[Trial]:
     Raises:
         StageError: programs cannot be isolated on this machine.
     """
-    execution = Execution(
-        workers=room.programs_at_once,
-        memory_bytes=room.section("evaluate.memory_mib") * 2**20,
-        unsandboxed=room.section("evaluate.unsandboxed"),
-    )
     try:
         with (
             Comparer() as comparer,
-            open_sandbox(execution) as sandbox,
+            open_sandbox(room.execution) as sandbox,
             ExitStack() as stack,  # closed first: what a worker of the sandbox waits for ends
         ):
-            yield Trial(room, execution, sandbox, comparer, stack)
+            yield Trial(room, room.execution, sandbox, comparer, stack)
     except SandboxUnavailable as error:
         raise StageError(f"{error}; or set generate.execute: false, and no row is run") from error
 
