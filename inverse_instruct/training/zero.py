@@ -15,6 +15,13 @@ from inverse_instruct.config.sections import TrainSection
 from inverse_instruct.errors import ConfigError
 
 BUILT_IN = {"zero1": 1, "zero2": 2, "zero3": 3}
+NEEDED = (
+    "train_batch_size",
+    "train_micro_batch_size_per_gpu",
+    "gradient_accumulation_steps",
+    "zero_allow_untested_optimizer",
+)
+"""What training fails without, so a file need not say it; what else a file leaves out is as DeepSpeed has it."""
 
 
 def zero_config(stage: int) -> dict[str, Any]:
@@ -35,7 +42,7 @@ def zero_config(stage: int) -> dict[str, Any]:
 
 
 def load_deepspeed_config(name: str) -> dict[str, Any]:
-    """Return the config that `train.deepspeed` names: a built-in stage or a JSON file.
+    """Return the config that `train.deepspeed` names: a built-in stage, or a JSON file with what it cannot do without.
 
     Raises:
         ConfigError: it is neither, or the file would give an export without weights.
@@ -70,7 +77,7 @@ def load_deepspeed_config(name: str) -> dict[str, Any]:
                 "zero_optimization, or the trained weights cannot be exported"
             ]
         )
-    return config
+    return {name: value for name, value in zero_config(0).items() if name in NEEDED} | config
 
 
 def ranks_decide(section: TrainSection) -> bool:

@@ -26,7 +26,6 @@ from inverse_instruct.store.folder_lock import lock_folder
 from inverse_instruct.store.manifest import Manifest
 from inverse_instruct.store.seeds import phase_seed
 from inverse_instruct.system.root import ROOT
-from inverse_instruct.training.zero import load_deepspeed_config
 from tests.playing import train_on
 from tests.training.conftest import MakeRow, WriteRows
 
@@ -245,7 +244,7 @@ def test_adafactor_trains_under_every_stage_and_its_clipping_is_by_rank(
     """
     curves = {}
     whole = tmp_path / "zero0.json"
-    whole.write_text(json.dumps(load_deepspeed_config("zero1") | {"zero_optimization": {"stage": 0}}))
+    whole.write_text('{"zero_optimization": {"stage": 0}}')
     for stage, ranks in ADAFACTOR:
         changes = {"optimizer": "adafactor", "deepspeed": stage or str(whole), "processes": ranks}
         folder = tmp_path / f"{stage}-{ranks}"

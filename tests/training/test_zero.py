@@ -37,3 +37,15 @@ def test_unusable_files_are_refused(tmp_path: Path, text: str, complaint: str) -
 def test_a_missing_file_names_the_built_in_ones() -> None:
     with pytest.raises(ConfigError, match="zero1, zero2, zero3"):
         load_deepspeed_config("zero4")
+
+
+def test_a_file_need_not_say_what_training_cannot_do_without(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text('{"zero_optimization": {"stage": 0}, "train_micro_batch_size_per_gpu": 3}')
+    assert load_deepspeed_config(str(path)) == {
+        "train_batch_size": "auto",
+        "train_micro_batch_size_per_gpu": 3,
+        "gradient_accumulation_steps": "auto",
+        "zero_allow_untested_optimizer": True,
+        "zero_optimization": {"stage": 0},
+    }
