@@ -15,7 +15,7 @@ from evaluation.arguments import argument_lists, functions_of
 from evaluation.behavior import MIN_CALLS, TRIES, Calls, difference, usable_calls
 from evaluation.comparison_process import Comparer
 from evaluation.execution import RunProgram, Sandbox
-from evaluation.syntax import NO_PROGRAM, read_tree
+from evaluation.syntax import tree_or_nothing
 from evaluation.usage import Shown, calls_shown
 from evaluation.values import encode_output
 
@@ -86,20 +86,15 @@ _NO_FUNCTION = "it has no function that can be called with plain arguments"
 def _main_first(code: str, names: list[str]) -> list[str]:
     """Return the functions, those that no other calls first, and of these the last one first."""
     inner = set()
-    for node in _tree(code).body:
+    for node in tree_or_nothing(code).body:
         if isinstance(node, ast.FunctionDef):
             inner |= {each.id for each in ast.walk(node) if isinstance(each, ast.Name)} - {node.name}
     return sorted(reversed(names), key=lambda name: name in inner)
 
 
 def _signature(code: str, name: str) -> str:
-    [*_, node] = (each for each in _tree(code).body if isinstance(each, ast.FunctionDef) and each.name == name)
+    [*_, node] = (
+        each for each in tree_or_nothing(code).body if isinstance(each, ast.FunctionDef) and each.name == name
+    )
     returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
     return f"def {name}({ast.unparse(node.args)}){returns}:"
-
-
-def _tree(code: str) -> ast.Module:
-    try:
-        return read_tree(code)
-    except NO_PROGRAM:
-        return ast.Module([], [])

@@ -33,6 +33,14 @@ def read_tree(text: str) -> ast.Module:
         return ast.parse(text)
 
 
+def tree_or_nothing(text: str) -> ast.Module:
+    """Return the syntax tree of a program; an empty one for a text that is none."""
+    try:
+        return read_tree(text)
+    except NO_PROGRAM:
+        return ast.Module([], [])
+
+
 @contextmanager
 def _no_collection() -> Iterator[None]:
     enabled = gc.isenabled()

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 from evaluation.arguments import Signature
 from evaluation.fences import find_blocks
-from evaluation.syntax import NO_PROGRAM, read_tree
+from evaluation.syntax import NO_PROGRAM, tree_or_nothing
 
+NOT_LITERAL = (*NO_PROGRAM, TypeError)
 _MOST_CHARACTERS = 100_000
 _MOST_CALLS = 200
 """Of one text; more say no more."""
@@ -40,7 +41,7 @@ def calls_shown(code: str, usage: str, functions: Mapping[str, Signature]) -> di
     """
     said: dict[str, list[tuple[list[object], object]]] = {}
     seen: dict[str, list[list[object]]] = {}
-    usage = usage[:_MOST_CHARACTERS]
+    code, usage = code[:_MOST_CHARACTERS], usage[:_MOST_CHARACTERS]
     texts = [*_docstrings(code), usage, *(block.text for block in find_blocks(usage))]
     for call, result in (each for text in texts for each in _examples(text)):
         if found := _literal(call, functions):
@@ -68,40 +69,43 @@ def _shown(said: Sequence[tuple[list[object], object]], seen: Sequence[list[obje
 def _docstrings(code: str) -> list[str]:
     return [
         text
-        for node in ast.walk(_tree(code))
+        for node in ast.walk(tree_or_nothing(code))
         if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and (text := ast.get_docstring(node))
     ]
 
 
 def _examples(text: str) -> Iterator[tuple[ast.Call, object]]:
     """Yield the calls of a text's doctests that are said to return a literal, with that."""
-    if ">>>" not in text:
-        return
-    try:
-        examples = doctest.DocTestParser().get_examples(inspect.cleandoc(text[:_MOST_CHARACTERS]))
-    except ValueError:  # it only looks like doctests
-        return
-    for example in examples[:_MOST_CALLS]:
-        body = _tree(example.source).body
-        if len(body) == 1 and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Call):
+    for example in _doctests(text)[:_MOST_CALLS]:
+        call, want = _expression(example.source), _expression(example.want.strip())
+        if isinstance(call, ast.Call) and want is not None:
             try:
-                yield body[0].value, ast.literal_eval(example.want.strip())
-            except NO_PROGRAM + (TypeError,):
+                yield call, ast.literal_eval(want)
+            except NOT_LITERAL:
                 continue
+
+
+def _expression(text: str) -> ast.expr | None:
+    """Return the one expression that a text is."""
+    body = tree_or_nothing(text).body
+    return body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None
 
 
 def _calls(text: str) -> Iterator[ast.Call]:
     """Yield the calls in a program's top level, and in its doctests whatever they return."""
-    body = [node for node in _tree(text).body if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
-    if not body and ">>>" in text:
-        try:
-            found = doctest.DocTestParser().get_examples(inspect.cleandoc(text[:_MOST_CHARACTERS]))
-        except ValueError:
-            return
-        body = [node for example in found for node in _tree(example.source).body]
+    program = tree_or_nothing(text).body
+    body = [node for node in program if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    body = body or [node for example in _doctests(text) for node in tree_or_nothing(example.source).body]
     calls = (inner for node in body for inner in ast.walk(node) if isinstance(inner, ast.Call))
     for _, call in zip(range(_MOST_CALLS), calls, strict=False):
         yield call
+
+
+def _doctests(text: str) -> list[doctest.Example]:
+    try:
+        return doctest.DocTestParser().get_examples(inspect.cleandoc(text)) if ">>>" in text else []
+    except ValueError:  # it only looks like doctests
+        return []
 
 
 def _literal(call: ast.Call, functions: Mapping[str, Signature]) -> tuple[str, list[object]] | None:
@@ -115,12 +119,5 @@ def _literal(call: ast.Call, functions: Mapping[str, Signature]) -> tuple[str, l
         return None
     try:
         return signature.name, [ast.literal_eval(node) for node in (*call.args, *(named[name] for name in rest))]
-    except NO_PROGRAM + (TypeError,):
+    except NOT_LITERAL:
         return None
-
-
-def _tree(text: str) -> ast.Module:
-    try:
-        return read_tree(text[:_MOST_CHARACTERS])
-    except NO_PROGRAM:
-        return ast.Module([], [])

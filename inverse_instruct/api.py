@@ -65,7 +65,7 @@ class Run:
 
     @property
     def candidates(self) -> Dataset:
-        """What the model wrote for snippets, of all rounds."""
+        """What the model wrote for snippets, of all rounds; a round's file holds those that compete again too."""
         return self._rows(Candidate)
 
     @property
@@ -214,10 +214,14 @@ def evaluate(
         overrides: such as `evaluate.workers=8`.
 
     Raises:
+        ConfigError: not one of `model` and `samples` is given.
         InverseInstructError: the suite or the model cannot be used.
     """
+    from inverse_instruct.errors import ConfigError
     from inverse_instruct.store.manifest import read_manifest
 
+    if (model is None) == (samples is None):
+        raise ConfigError(["evaluate: give either a model or samples"])
     source = ["--samples", str(samples)] if samples else ["--model", str(model)]
     _command("evaluate", "--suite", suite, *source, "--output", str(output), *_set(overrides))
     manifest = read_manifest(Path(output))

@@ -22,6 +22,7 @@ from inverse_instruct.commands.parsers.serve import add_chat_command, add_serve_
 from inverse_instruct.commands.parsers.stages import add_other_stages, add_stage_commands
 from inverse_instruct.errors import InverseInstructError
 from inverse_instruct.redaction import redact, set_up_logging
+from inverse_instruct.system.terminal import printable
 
 
 def main() -> None:
@@ -34,7 +35,7 @@ def main() -> None:
         arguments.run(arguments)
     except InverseInstructError as error:
         for number, line in enumerate(str(error).split("\n")):
-            print(f"{'       ' if number else 'error: '}{_printable(line)}", file=sys.stderr)
+            print(f"{'       ' if number else 'error: '}{printable(line)}", file=sys.stderr)
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("inverse_instruct", "evaluation"):
@@ -66,11 +67,6 @@ def _exit_interrupted() -> NoReturn:
     """
     namedtuple("Unmarked", ())
     sys.exit(130)
-
-
-def _printable(text: str) -> str:
-    """Return the text without what a terminal would obey; names of files and fields can hold it."""
-    return "".join(char if char.isprintable() or char == "\t" else repr(char)[1:-1] for char in text)
 
 
 def parser_of(words: Sequence[str] = ()) -> argparse.ArgumentParser:

@@ -64,6 +64,8 @@ def test_what_is_wrong_is_the_error_that_the_command_prints(tmp_path: Path) -> N
         inverse_instruct.load_run(tmp_path)
     with pytest.raises(InverseInstructError, match="nowhere"):
         inverse_instruct.score([{"instruction": "Add.", "code": "x = 1"}], str(tmp_path / "nowhere"))
+    with pytest.raises(InverseInstructError, match="either a model or samples"):
+        inverse_instruct.evaluate("mini", tmp_path / "out")
     with pytest.raises(InverseInstructError, match="run.yaml"):
         inverse_instruct.run(tmp_path / "run.yaml")
 

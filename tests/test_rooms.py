@@ -65,7 +65,7 @@ BELOW = {  # room -> the rooms that it may use, beside itself, the ground and `e
         "trackers",
         "web",
     },
-    "cli": {"commands"},
+    "cli": {"commands", "system"},
     "api": {"cli", "commands", "loop", "source_code", "store"},
 }
 LIBRARIES = {  # heavy library -> the places that may import it

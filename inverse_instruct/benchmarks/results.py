@@ -28,9 +28,7 @@ def read_pass_rates(path: Path, but: Collection[str] = ()) -> dict[str, float]:
         RunDirError: there are no results, or they are damaged.
     """
     passed: dict[str, list[bool]] = defaultdict(list)
-    for results in find_results(path):
-        if results.parent.name in but:
-            continue
+    for results in _of_suites(path, but):
         suite = _suite_name(results)
         try:
             for row in read_rows(results):
@@ -55,7 +53,7 @@ def read_comparable(
     Raises:
         RunDirError: one of them holds no results, they are damaged, or nothing is left.
     """
-    left_out = _unanswered(one) | _unanswered(other)
+    left_out = _unanswered(one, but) | _unanswered(other, but)
     first, second = (
         {problem: rate for problem, rate in read_pass_rates(path, but).items() if problem not in left_out}
         for path in (one, other)
@@ -136,8 +134,12 @@ def percent(estimate: Estimate) -> str:
     return f"{100 * estimate.rate:.1f} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
 
 
-def _unanswered(path: Path) -> set[str]:
-    reports = {results: read_report(results) for results in find_results(path)}
+def _of_suites(path: Path, but: Collection[str]) -> list[Path]:
+    return [results for results in find_results(path) if results.parent.name not in but]
+
+
+def _unanswered(path: Path, but: Collection[str]) -> set[str]:
+    reports = {results: read_report(results) for results in _of_suites(path, but)}
     return {
         f"{_suite_name(results)}: {task}"
         for results, report in reports.items()

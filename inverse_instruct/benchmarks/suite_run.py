@@ -36,7 +36,8 @@ from evaluation.thoughts import without_thoughts
 from inverse_instruct.benchmarks.agreements import find_agreements
 from inverse_instruct.benchmarks.judge import Judge
 from inverse_instruct.benchmarks.suite_data import load_suite
-from inverse_instruct.config.sections import SuiteSection, SummarizeSection
+from inverse_instruct.config.examining import SuiteSection
+from inverse_instruct.config.sections import SummarizeSection
 from inverse_instruct.errors import RequestError, StageError
 from inverse_instruct.inference.asking import Asker
 from inverse_instruct.inference.prompts import PromptTemplate

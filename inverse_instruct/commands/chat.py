@@ -25,6 +25,7 @@ from inverse_instruct.errors import ConfigError, ServerError
 from inverse_instruct.inference.client import API_KEY
 from inverse_instruct.inference.fleet import fleet
 from inverse_instruct.inference.models import resolve_model
+from inverse_instruct.system.terminal import printable
 
 Message = dict[str, str]
 
@@ -104,15 +105,10 @@ def run_chat(arguments: argparse.Namespace) -> None:
 def _answer(chat: Chat, line: str) -> None:
     try:
         for piece in chat.say(line):
-            print(shown(piece), end="", flush=True)
+            print(printable(piece, "\n\t"), end="", flush=True)
     except KeyboardInterrupt:
         print(" [broken off]", end="")
     print()
-
-
-def shown(text: str) -> str:
-    """Return the text without what a terminal would obey."""
-    return "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in text)
 
 
 def _lines(message: str | None) -> Iterator[str]:
@@ -161,15 +157,17 @@ def _piece(line: str) -> str:
     try:
         found = json.loads(line.removeprefix("data:"))
         if "error" in found:
-            raise ServerError(f"the answer ended with an error: {shown(str(found['error']))[:200]}")
+            raise ServerError(f"the answer ended with an error: {printable(str(found['error']))[:200]}")
         text = found["choices"][0]["delta"].get("content") if found["choices"] else ""
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise ServerError(f"the server sent what is no answer ({type(error).__name__}): {shown(line[:80])}") from error
+        raise ServerError(
+            f"the server sent what is no answer ({type(error).__name__}): {printable(line[:80])}"
+        ) from error
     return text if isinstance(text, str) else ""
 
 
 def _reason(content: bytes) -> str:
     try:
-        return shown(str(json.loads(content)["error"]["message"]))[:300]
+        return printable(str(json.loads(content)["error"]["message"]))[:300]
     except (ValueError, KeyError, TypeError):
-        return shown(content[:200].decode(errors="replace"))
+        return printable(content[:200].decode(errors="replace"))

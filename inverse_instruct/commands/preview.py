@@ -11,19 +11,24 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from inverse_instruct.config.config_file import read_config
 from inverse_instruct.dashboard.report import write_report
 from inverse_instruct.dashboard.rows import RowQuery, read_page
-from inverse_instruct.loop.check import check_file
+from inverse_instruct.loop.check import check_read
 from inverse_instruct.loop.plan import describe_duration
-from inverse_instruct.loop.preview import Measured, preview, preview_config
+from inverse_instruct.loop.preview import Measured, make_room, preview, preview_config
 
 SHOWN_CHARACTERS = 60
 
 
 def run_preview(arguments: argparse.Namespace) -> None:
     """Play a preview, and print what it shows."""
-    config, _ = check_file(arguments.config, arguments.overrides, arguments.run_dir)
-    folder = arguments.run_dir or Path("runs", f"{config.name}-preview")
+    read = read_config(arguments.config, arguments.overrides)
+    if read.config is None:
+        raise read.error()
+    folder = arguments.run_dir or Path("runs", f"{read.config.name}-preview")
+    make_room(folder)
+    config, _ = check_read(read, folder)
     measured = preview(config, arguments.preview, folder)
     console = Console(width=None if Console().is_terminal else 120)
     for number in range(preview_config(config, arguments.preview).rounds + 1):

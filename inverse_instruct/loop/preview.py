@@ -72,22 +72,31 @@ def preview_config(config: RunConfig, rows: int) -> RunConfig:
     )
 
 
-def preview(config: RunConfig, rows: int, folder: Path) -> Measured:
-    """Play the preview of a run, in place of an earlier one.
-
-    Args:
-        config: of the whole run.
-        rows: of the corpus.
-        folder: for the preview.
+def make_room(folder: Path) -> None:
+    """Remove an earlier preview.
 
     Raises:
-        RunDirError: the folder holds something else.
-        InverseInstructError: a stage failed, as it would in the run.
+        RunDirError: the folder holds something else, or the preview is under way.
     """
     if folder.exists() and any(folder.iterdir()):
         if not (folder / MARK).is_file():
             raise RunDirError(f"{folder} is no preview; move it away, or name another --run-dir")
+        if RunDir(folder).is_locked():
+            raise RunDirError(f"{folder} is the preview of another process, which goes on; name another --run-dir")
         shutil.rmtree(folder)
+
+
+def preview(config: RunConfig, rows: int, folder: Path) -> Measured:
+    """Play the preview of a run.
+
+    Args:
+        config: of the whole run.
+        rows: of the corpus.
+        folder: for the preview; see `make_room`.
+
+    Raises:
+        InverseInstructError: a stage failed, as it would in the run.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / MARK, {"rows": rows})
     small = preview_config(config, rows)

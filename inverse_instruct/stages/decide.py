@@ -16,7 +16,7 @@ from statistics import fmean
 
 from evaluation import PairedComparison, compare_paired
 from inverse_instruct.benchmarks.results import read_comparable, read_pass_rates
-from inverse_instruct.config.sections import PromoteSection, SuiteSection
+from inverse_instruct.config.examining import PromoteSection, SuiteSection
 from inverse_instruct.errors import StageError
 from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Input, Stage, When

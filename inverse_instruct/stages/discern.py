@@ -74,9 +74,9 @@ async def discern(room: Room) -> None:
             room.keep(ShuffledPair(snippet.id, pair.candidate_id, pair.lm_score, score))
             wins.append((score > pair.lm_score) + (score == pair.lm_score) / 2)
         room.progress.advance(len(outcome))
-    room.metrics["discernment"] = fmean(wins) if wins else None
-    if wins and fmean(wins) < DISCERNS:
-        logger.warning(WARNING, room.place.round, 100 * fmean(wins), len(wins))
+    share = room.metrics["discernment"] = fmean(wins) if wins else None
+    if share is not None and share < DISCERNS:
+        logger.warning(WARNING, room.place.round, 100 * share, len(wins))
 
 
 def _first_scores(room: Room) -> Mapping[str, ScoredPair]:

@@ -17,7 +17,8 @@ from evaluation import BenchmarkError, Execution, Sample, choose_tasks
 from evaluation.origins import OnHub
 from inverse_instruct.benchmarks.suite_data import load_suite_here
 from inverse_instruct.benchmarks.suite_run import SuiteRun
-from inverse_instruct.config.sections import EvaluateSection, RunConfig, SummarizeSection
+from inverse_instruct.config.examining import EvaluateSection
+from inverse_instruct.config.sections import RunConfig, SummarizeSection
 from inverse_instruct.inference.asking import Asker, TokenAsker
 from inverse_instruct.inference.canary import ask_canary
 from inverse_instruct.inference.prompts import PromptTemplate

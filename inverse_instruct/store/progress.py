@@ -81,6 +81,8 @@ class Progress:
     def expect(self, total: int | None) -> None:
         """Say how many items there are in all."""
         self._total = self._bar.total = total
+        if sys.stderr.isatty():
+            self._bar.refresh()
         self._record(self._done, total)
 
     def reach(self, done: int) -> None:

@@ -11,7 +11,8 @@ import pytest
 from evaluation import MINI_PATH, CompletionSuite, Execution, Prompt, Sample
 from evaluation.suites import SUITES
 from inverse_instruct.benchmarks.suite_run import SuiteRun
-from inverse_instruct.config.sections import EvaluateSection, SuiteSection, SummarizeSection
+from inverse_instruct.config.examining import EvaluateSection, SuiteSection
+from inverse_instruct.config.sections import SummarizeSection
 from inverse_instruct.errors import StageError
 from inverse_instruct.inference.replies import Completion
 from inverse_instruct.inference.sampling import Sampling

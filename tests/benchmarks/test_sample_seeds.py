@@ -7,7 +7,8 @@ from pathlib import Path
 
 from evaluation import Execution, Prompt
 from inverse_instruct.benchmarks.suite_run import SuiteRun
-from inverse_instruct.config.sections import SuiteSection, SummarizeSection
+from inverse_instruct.config.examining import SuiteSection
+from inverse_instruct.config.sections import SummarizeSection
 from inverse_instruct.inference.replies import Completion
 from inverse_instruct.inference.sampling import Sampling
 

@@ -12,7 +12,8 @@ import pytest
 from evaluation import MINI_PATH, Execution, Prompt, reading
 from inverse_instruct.benchmarks.results import describe_report
 from inverse_instruct.benchmarks.suite_run import SuiteRun
-from inverse_instruct.config.sections import SuiteSection, SummarizeSection
+from inverse_instruct.config.examining import SuiteSection
+from inverse_instruct.config.sections import SummarizeSection
 from inverse_instruct.inference.replies import Completion
 from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.store.measures import SuiteReport

@@ -12,12 +12,8 @@ from typing import Any
 import pytest
 
 from evaluation import MINI_PATH
-from inverse_instruct.config.sections import (
-    EvaluateSection,
-    InferenceSection,
-    SuiteSection,
-    SummarizeSection,
-)
+from inverse_instruct.config.examining import EvaluateSection, SuiteSection
+from inverse_instruct.config.sections import InferenceSection, SummarizeSection
 from inverse_instruct.errors import RequestError, ServerError
 from inverse_instruct.inference.asking import TokenAsker
 from inverse_instruct.inference.client import InferenceClient

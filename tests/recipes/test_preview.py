@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from inverse_instruct import cli
-from inverse_instruct.commands import preview as command
 from inverse_instruct.config.config_file import load_config
 from inverse_instruct.errors import RunDirError
 from inverse_instruct.loop import preview
@@ -50,7 +49,6 @@ def test_the_command_shows_the_way_of_each_row(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     config = write_world(tmp_path, tiny_model, "inversecoder")
-    monkeypatch.setattr(command, "check_file", lambda path, overrides, run_dir: (load_config(path, overrides), None))
     for _ in range(2):  # the second takes the place of the first
         words = ["inverse-instruct", "run", str(config), "--preview", "3", "--run-dir", str(tmp_path / "small")]
         monkeypatch.setattr("sys.argv", words)
@@ -60,13 +58,21 @@ def test_the_command_shows_the_way_of_each_row(
     assert "The whole run, 2 rounds, by these rates:" in shown and (tmp_path / "small/report.html").is_file()
 
 
-def test_a_folder_of_something_else_is_left_alone(tiny_model: Path, tmp_path: Path, faked_run: None) -> None:
-    config = load_config(write_world(tmp_path, tiny_model, "inversecoder"))
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.txt").write_text("precious")
     with pytest.raises(RunDirError, match="is no preview"):
-        preview.preview(config, 2, tmp_path / "mine")
+        preview.make_room(tmp_path / "mine")
     assert (tmp_path / "mine/thesis.txt").read_text() == "precious"
+
+
+def test_a_preview_under_way_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "preview.json").write_text("{}")
+    with RunDir(tmp_path).lock(), pytest.raises(RunDirError, match="of another process, which goes on"):
+        preview.make_room(tmp_path)
+    assert (tmp_path / "preview.json").exists()
+    preview.make_room(tmp_path)
+    assert not tmp_path.exists()
 
 
 def manifest(stage: str, seconds: float, **metrics: Any) -> Manifest:

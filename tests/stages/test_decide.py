@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from inverse_instruct.config.sections import PromoteSection
+from inverse_instruct.config.examining import PromoteSection
 from inverse_instruct.errors import RunDirError, StageError
 from inverse_instruct.stages.decide import DECIDE, decide
 from tests.playing import play_stage

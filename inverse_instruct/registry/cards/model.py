@@ -15,7 +15,8 @@ from markupsafe import Markup
 
 from inverse_instruct import __version__
 from inverse_instruct.benchmarks.compare import Comparison, compare
-from inverse_instruct.config.sections import RunConfig, SuiteSection, TrainSection
+from inverse_instruct.config.examining import SuiteSection
+from inverse_instruct.config.sections import RunConfig, TrainSection
 from inverse_instruct.inference.tokenization.frame import COMPLETION, MAGICODER
 from inverse_instruct.registry.cards.markdown import NOT_STATED, render
 from inverse_instruct.registry.cards.shared import (
