@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from evaluation.syntax import NO_PROGRAM, read_tree
+from evaluation.syntax import NO_PROGRAM, read_tree, text_of
 
 Draw = Callable[[random.Random], object]
 
@@ -97,7 +97,7 @@ def _signature(node: ast.FunctionDef) -> Signature:
 def _by_annotation(name: ast.arg) -> str:
     if name.annotation is None:
         return ""
-    text = ast.unparse(name.annotation).strip("'\"").replace("typing.", "").replace(" ", "")
+    text = text_of(name.annotation).strip("'\"").replace("typing.", "").replace(" ", "")
     text = re.sub(r"^Optional\[(.*)\]$", r"\1", text).removesuffix("|None")
     text = re.sub(r"\b(?:List|Sequence|Iterable|Collection)\b", "list", text)
     text = re.sub(r"\b(?:Dict|Mapping)\b", "dict", text)

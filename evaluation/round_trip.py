@@ -15,7 +15,7 @@ from evaluation.arguments import argument_lists, functions_of
 from evaluation.behavior import MIN_CALLS, TRIES, Calls, difference, usable_calls
 from evaluation.comparison_process import Comparer
 from evaluation.execution import RunProgram, Sandbox
-from evaluation.syntax import tree_or_nothing
+from evaluation.syntax import text_of, tree_or_nothing
 from evaluation.usage import Shown, calls_shown
 from evaluation.values import encode_output
 
@@ -70,8 +70,9 @@ class RoundTrip:
             guessed = argument_lists(functions[name], TRIES * self._calls)
             tried = said.arguments[: self._calls] + guessed
             calls = usable_calls(code, name, tried, self._calls, self._comparer, run)
-            if len(calls.arguments) >= MIN_CALLS and len(set(calls.expected)) > 1:
-                return Described(_signature(code, name), calls)
+            signature = _signature(code, name)
+            if signature and len(calls.arguments) >= MIN_CALLS and len(set(calls.expected)) > 1:
+                return Described(signature, calls)
         return NotRun("no function returns different things for different arguments" if functions else _NO_FUNCTION)
 
     def _breaks(self, code: str, name: str, said: Shown, run: RunProgram) -> str | None:
@@ -93,8 +94,8 @@ def _main_first(code: str, names: list[str]) -> list[str]:
 
 
 def _signature(code: str, name: str) -> str:
-    [*_, node] = (
-        each for each in tree_or_nothing(code).body if isinstance(each, ast.FunctionDef) and each.name == name
-    )
-    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
-    return f"def {name}({ast.unparse(node.args)}){returns}:"
+    """Return the first line of a function; "" for one that is nested too deeply to be written."""
+    functions = (node for node in tree_or_nothing(code).body if isinstance(node, ast.FunctionDef))
+    [*_, node] = (function for function in functions if function.name == name)
+    arguments, returns = text_of(node.args), f" -> {text_of(node.returns)}" if node.returns else ""
+    return f"def {name}({arguments}){returns}:" if arguments and returns != " -> " else ""

@@ -41,6 +41,14 @@ def tree_or_nothing(text: str) -> ast.Module:
         return ast.Module([], [])
 
 
+def text_of(node: ast.AST) -> str:
+    """Return the text of a part of a program; "" for one that is nested too deeply to be written."""
+    try:
+        return ast.unparse(node)
+    except RecursionError:
+        return ""
+
+
 @contextmanager
 def _no_collection() -> Iterator[None]:
     enabled = gc.isenabled()

@@ -108,3 +108,27 @@ def test_arguments_that_no_guess_would_find_come_from_the_usage(trip: RoundTrip)
     assert isinstance(trip.look(code, "").result(), NotRun)
     found = trip.look(code, ">>> f('1/2')\n63\n>>> f('3/4')\n127\n>>> f('5/6')\n191\n").result()
     assert isinstance(found, Described) and len(found.calls.arguments) == 3
+
+
+DEEP = {
+    "lambda": "lambda: " * 2000 + "1",
+    "conditional": "1 if 1 else " * 2000 + "1",
+    "minus": "-" * 9000 + "1",
+    "not": "not " * 4000 + "1",
+    "sum": "1" + "+1" * 5000,
+    "attribute": "a" + ".b" * 5000,
+    "list": "[" * 180 + "]" * 180,
+    "format": "f'{" * 50 + "}'" * 50,
+}
+
+
+@pytest.mark.parametrize("deep", DEEP.values(), ids=DEEP.keys())
+def test_what_is_nested_too_deeply_ends_nothing(trip: RoundTrip, deep: str) -> None:
+    for code in (
+        f"def f(x={deep}):\n    return x\n",
+        f"def f(x: {deep}):\n    return x\n",
+        f"def f(x) -> ({deep}):\n    return x\n",
+        f"def f(x):\n    return x\nf({deep})\n",
+    ):
+        found = trip.look(code, f">>> f({deep})\n{deep}\n").result()
+        assert isinstance(found, Described | NotRun)
