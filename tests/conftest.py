@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -84,4 +85,23 @@ def tiny_model(smollm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     LlamaForCausalLM(config).save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
         shutil.copy(smollm / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_model(smollm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of a few kB with tied embeddings; no engine runs them."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    folder = tmp_path_factory.mktemp("toy")
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        shutil.copy(smollm / name, folder / name)
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama", "tie_word_embeddings": True}))
+    random = np.random.default_rng(0)
+    tensors = {
+        "model.embed_tokens.weight": random.standard_normal((16, 4), dtype=np.float32),
+        "model.layers.0.mlp.down_proj.weight": random.standard_normal((4, 8), dtype=np.float32),
+    }
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     return folder

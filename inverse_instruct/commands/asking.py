@@ -10,6 +10,7 @@ from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.connect import connect
 from inverse_instruct.inference.fleet import fleet
+from inverse_instruct.inference.given import Weights
 from inverse_instruct.inference.models import model_digest
 from inverse_instruct.inference.prompts import PromptFormatter
 from inverse_instruct.stages.questions import Asked
@@ -24,9 +25,10 @@ def ask(config: RunConfig, model: Path, output: Path, work: Callable[[Asked], Aw
         await work(Asked(client, formatter, model_digest(model), words.max_model_len))
 
     servers = [] if section.endpoints else fleet(model, words, section, output / "vllm.log")
+    weights = Weights.of(model, words) if section.reload_endpoints else None
 
     async def main() -> None:
-        async with connect(section, servers) as client:
+        async with connect(section, servers, weights) as client:
             await with_client(client)
 
     try:

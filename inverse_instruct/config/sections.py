@@ -167,6 +167,9 @@ class InferenceSection(Section):
 
     endpoints: list[Address] = []
     """Base URLs of servers that run the starting model (`http://host:port`); other checkpoints get one of our own."""
+    reload_endpoints: Annotated[bool, COMMAND] = False
+    """Give the endpoints the weights of every checkpoint in place instead: they are started with VLLM_SERVER_DEV_MODE=1
+    and untied embeddings, see the run's folder and the user's cache under the same paths, and serve nobody else."""
     port: Annotated[int, LISTEN] = Field(0, ge=0, le=65535)
     """Port on 127.0.0.1 for the first server that we start, the next ones have the next; 0 takes free ones."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -203,6 +206,12 @@ class InferenceSection(Section):
     @classmethod
     def _endpoints_are_urls(cls, urls: list[str]) -> list[str]:
         return check_urls(urls)
+
+    @model_validator(mode="after")
+    def _endpoints_to_reload_are_named(self) -> InferenceSection:
+        if self.reload_endpoints and not self.endpoints:
+            raise ValueError("reload_endpoints: no endpoints are named; name them, or leave it out")
+        return self
 
     @model_validator(mode="after")
     def _hosts_can_be_reached(self) -> InferenceSection:

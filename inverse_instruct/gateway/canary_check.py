@@ -7,18 +7,15 @@ Not guaranteed: that two checkpoints which answer this one question alike are to
 from __future__ import annotations
 
 import asyncio
-import math
 from pathlib import Path
 
 from inverse_instruct.config.sections import ModelSection
 from inverse_instruct.errors import RequestError, ServerError
 from inverse_instruct.gateway.engines import Engine
-from inverse_instruct.inference.canary import Canary, ask_canary
+from inverse_instruct.inference.canary import Canary, ask_canary, judge_canary
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.prompts import PromptFormatter
 
-TOLERANCE = 1e-2  # between devices, number formats and batches
-SAME = 1e-6  # closer than any training step would leave them
 CANARY_SECONDS = 120.0
 
 
@@ -36,19 +33,7 @@ async def check_canary(
     Raises:
         ServerError: it does not answer, gives no numbers, others than known, or still those of the old weights.
     """
-    found = await _ask(engine, model, known)
-    if not all(map(math.isfinite, found.logprobs)):
-        raise ServerError(f"the canary's log-probabilities are {found.logprobs}: the weights give no numbers")
-    if known and _distance(found, known) > TOLERANCE:
-        raise ServerError(
-            f"the canary's log-probabilities are {found.logprobs}, but {known.logprobs} were measured of "
-            "this checkpoint: the engine runs other weights, or runs them wrongly"
-        )
-    if stale and stale.prompt == found.prompt and _distance(found, stale) < SAME:
-        raise ServerError(
-            "the canary's log-probabilities are those of the old weights: the engine has not taken the new ones"
-        )
-    return found
+    return judge_canary(await _ask(engine, model, known), known=known, stale=stale)
 
 
 async def _ask(engine: Engine, model: ModelSection, known: Canary | None) -> Canary:
@@ -68,7 +53,3 @@ async def _ask(engine: Engine, model: ModelSection, known: Canary | None) -> Can
 
 def _formatter(folder: Path, model: ModelSection) -> PromptFormatter:
     return PromptFormatter(folder, model.prompt_format, model.template_date)
-
-
-def _distance(one: Canary, other: Canary) -> float:
-    return max(abs(a - b) for a, b in zip(one.logprobs, other.logprobs, strict=True))

@@ -20,10 +20,10 @@ from inverse_instruct.gateway.canary_check import check_canary
 from inverse_instruct.gateway.engines import Engine
 from inverse_instruct.gateway.memory import check_memory
 from inverse_instruct.gateway.request_defaults import RequestDefaults, read_request_defaults
-from inverse_instruct.gateway.untied import discard_untied, untied_folder
 from inverse_instruct.inference.canary import Canary
 from inverse_instruct.inference.fleet import groups_for, visible
 from inverse_instruct.inference.server import VllmServer
+from inverse_instruct.inference.untied import discard_untied, untied_folder
 from inverse_instruct.registry.verify import verify_checkpoint
 from inverse_instruct.store.ledger_rows import Checkpoint
 

@@ -16,11 +16,11 @@ import httpx
 
 from inverse_instruct.errors import ServerError
 from inverse_instruct.inference.client import authorization, base_url, endpoint_key, served_name
+from inverse_instruct.inference.engine_commands import EngineCommands
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.inference.watch import Heartbeat
 
 HEALTH_INTERVAL_SECONDS = 0.5
-COMMAND_SECONDS = 600.0  # reading the weights of a large model takes minutes
 
 
 class EngineLost(Exception):
@@ -159,29 +159,13 @@ class Engine:
         Raises:
             ServerError: the engine refused; which weights it has now is not known.
         """
-        await self.command("pause", params={"mode": "wait"})
-        await self.command("collective_rpc", json={"method": "reload_weights", "kwargs": {"weights_path": str(folder)}})
-        cleared = await self.command("reset_prefix_cache")
-        if not cleared.json().get("success", True):
-            raise ServerError(f"the engine at {self.url} kept its prefix cache, which belongs to the old weights")
-        await self.command("resume")
+        await self.commands.load(folder)
         self.folder = folder
 
-    async def command(self, name: str, *, params: dict[str, str] | None = None, json: object = None) -> httpx.Response:
-        """Send one of the commands of vLLM's development mode.
-
-        Raises:
-            ServerError: it does not answer, or refuses.
-        """
-        try:
-            reply = await self.http.post(f"{self.url}/{name}", params=params, json=json, timeout=COMMAND_SECONDS)
-        except httpx.TransportError as error:
-            raise ServerError(f"the engine at {self.url} was lost at /{name} ({type(error).__name__})") from error
-        if reply.status_code == 404:
-            raise ServerError(f"{self.url} has no /{name}: start that server with VLLM_SERVER_DEV_MODE=1")
-        if reply.status_code >= 400:
-            raise ServerError(f"the engine at {self.url} answered {reply.status_code} to /{name}: {reply.text[:300]}")
-        return reply
+    @property
+    def commands(self) -> EngineCommands:
+        """How it is commanded; its address is known when it runs."""
+        return EngineCommands(self.url, self.key)
 
 
 async def until_broken(engine: Engine) -> str:

@@ -136,7 +136,7 @@ class Service:
             else:
                 await self._drain(self.serving)
                 await asyncio.gather(
-                    *(engine.command("sleep", params={"level": "1"}) for engine in self.serving.engines)
+                    *(engine.commands.send("sleep", params={"level": "1"}) for engine in self.serving.engines)
                 )
 
     async def resume_engines(self) -> None:
@@ -146,7 +146,7 @@ class Service:
         async with self._changing:
             for engine in self.serving.engines if self.serving else ():
                 try:
-                    await engine.command("wake_up")
+                    await engine.commands.send("wake_up")
                 except ServerError:
                     await engine.stop()  # its supervisor starts it again
             if self.serving:

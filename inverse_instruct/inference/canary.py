@@ -7,12 +7,16 @@ number formats, devices and batches differ; telling apart two checkpoints that a
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from inverse_instruct.errors import ServerError
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.prompts import PromptFormatter
 
 QUESTION = "Does this Python code print 7?\n\nprint(3 + 4)"
+TOLERANCE = 1e-2  # nats between devices, number formats and batches
+SAME = 1e-6  # closer than any training step would leave them
 
 
 @dataclass(frozen=True)
@@ -33,3 +37,33 @@ async def ask_canary(client: InferenceClient, formatter: PromptFormatter, words:
     prompt = formatter.response_prompt(QUESTION)
     labels = [formatter.single_token(word) for word in words]
     return Canary(prompt, labels, (await client.label_logprobs([prompt], labels))[0])
+
+
+def judge_canary(found: Canary, *, known: Canary | None = None, stale: Canary | None = None) -> Canary:
+    """Return an answer to the canary question, if it is one of the weights that should be in the engine.
+
+    Args:
+        found: the answer.
+        known: the answer of these weights, where it was measured before.
+        stale: the answer of the weights that were in the engine before.
+
+    Raises:
+        ServerError: it is no numbers, others than known, or still those of the old weights.
+    """
+    if not all(map(math.isfinite, found.logprobs)):
+        raise ServerError(f"the canary's log-probabilities are {found.logprobs}: the weights give no numbers")
+    if known and difference(found, known) > TOLERANCE:
+        raise ServerError(
+            f"the canary's log-probabilities are {found.logprobs}, but {known.logprobs} were measured of "
+            "this checkpoint: the engine runs other weights, or runs them wrongly"
+        )
+    if stale and stale.prompt == found.prompt and difference(found, stale) < SAME:
+        raise ServerError(
+            "the canary's log-probabilities are those of the old weights: the engine has not taken the new ones"
+        )
+    return found
+
+
+def difference(one: Canary, other: Canary) -> float:
+    """Return by how much two answers differ at most, in nats."""
+    return max(abs(a - b) for a, b in zip(one.logprobs, other.logprobs, strict=True))

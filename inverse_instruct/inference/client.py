@@ -233,6 +233,8 @@ class InferenceClient:
                 if self._blame_for_last(attempts):  # an engine may die a moment after its error
                     continue
                 async with endpoint.gate.place(alone=alone):
+                    async with endpoint.reviving:
+                        pass  # one that is on its way back may not have its weights yet
                     start = endpoint.starts
                     sent = {name: value for name, value in body.items() if name not in self._unknown}
                     try:
@@ -274,15 +276,29 @@ class InferenceClient:
             return False
         if attempts.deaths:
             await asyncio.sleep(SETTLE_SECONDS)  # before another row is sent, which would be blamed
+        await self._bring_back(endpoint, counted=not attempts.deaths)
+        return self._blame(endpoint, failed, attempts, start)
+
+    async def revive(self, url: str) -> None:
+        """Bring the backend of an endpoint back, whoever has noticed that it is away; nothing is asked of it meanwhile.
+
+        Raises:
+            ServerError: it does not come back, and no other one is left.
+        """
+        for endpoint in self._endpoints:
+            if endpoint.url == url and not endpoint.is_lost:
+                await self._bring_back(endpoint)
+
+    async def _bring_back(self, endpoint: Endpoint, *, counted: bool = True) -> None:
+        assert endpoint.backend is not None
         async with endpoint.reviving:
             try:
-                await endpoint.backend.revive(counted=not attempts.deaths)
+                await endpoint.backend.revive(counted=counted)
             except ServerError as error:
                 if all(other.is_lost or other.backend is endpoint.backend for other in self._endpoints):
                     raise
                 endpoint.is_lost = True
                 logger.warning("%s is left out from now on: %s", endpoint.url, error)
-        return self._blame(endpoint, failed, attempts, start)
 
     def _blame_for_last(self, attempts: Attempts) -> bool:
         """Tell whether the backend of the last failure has died since."""

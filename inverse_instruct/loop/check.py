@@ -2,12 +2,14 @@
 
 Enters: a valid config. Leaves: a `Plan` with rough estimates and notes, or a `ConfigError` with every problem. What is
 looked at is what each stage looks at in its first minute, with the stage's own functions. Reads files, asks the hub
-whether it has what is named, probes the port and the sandbox; starts and downloads nothing else, and writes nothing.
+whether it has what is named and endpoints whether they take weights, probes the port and the sandbox; starts and
+downloads nothing else, and writes nothing.
 Not guaranteed: that the memory suffices, or that other machines answer.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -23,11 +25,12 @@ from inverse_instruct.benchmarks.suite_data import load_suite_here
 from inverse_instruct.benchmarks.suite_run import frame_problem
 from inverse_instruct.config.config_file import ConfigFile, read_config
 from inverse_instruct.config.examining import SuiteSection
-from inverse_instruct.config.sections import RunConfig
+from inverse_instruct.config.sections import InferenceSection, RunConfig
 from inverse_instruct.corpus.readers import check_rows, check_there, is_on_hub
 from inverse_instruct.errors import ConfigError, InverseInstructError, ModelError
 from inverse_instruct.inference import requirements as engine
 from inverse_instruct.inference.fleet import describe
+from inverse_instruct.inference.given import reload_problems
 from inverse_instruct.inference.model_files import check_architecture
 from inverse_instruct.inference.models import FETCHABLE, read_settings, resolve_model
 from inverse_instruct.inference.prompts import PromptFormatter, PromptTemplate
@@ -83,7 +86,7 @@ def check(config: RunConfig, run_dir: Path) -> Plan:
         *_models_problems(config, notes),
         *_prompt_problems(config),
         *(problem for stage in RECIPES[config.recipe].stages for problem in stage.check(config)),
-        *engine.machine_problems(config.inference),
+        *_engine_problems(config.inference),
         *_port_problems(config),
         *training.machine_problems(config.train),
         *_suites_problems(config, notes),
@@ -106,7 +109,8 @@ def model_problems(config: RunConfig, key: str, folder: Path) -> list[str]:
     settings = read_settings(folder / "config.json")
     trusted = config.model.trust_remote_code
     problems = _found(key, partial(check_architecture, folder, settings, trust_remote_code=trusted))
-    problems += engine.model_problems(config.inference, settings, config.model.max_model_len)
+    if not config.inference.reload_endpoints:
+        problems += engine.model_problems(config.inference, settings, config.model.max_model_len)
     problems += training.model_problems(config.train, folder) if key == "model.base" else []
     try:
         formatter = PromptFormatter(folder, config.model.prompt_format, config.model.template_date)
@@ -128,7 +132,16 @@ def _found(key: str, look: Callable[[], Any]) -> list[str]:
     return []
 
 
+def _engine_problems(section: InferenceSection) -> list[str]:
+    """Return what stands against the engines; of those that take weights, none is started here."""
+    return asyncio.run(reload_problems(section)) if section.reload_endpoints else [*engine.machine_problems(section)]
+
+
 def _engine_notes(config: RunConfig) -> list[str]:
+    if config.inference.reload_endpoints:
+        return [
+            f"engines: inference.endpoints, {len(config.inference.endpoints)}, which take every checkpoint's weights"
+        ]
     engines = describe(config.inference)
     if config.inference.endpoints:
         return [

@@ -1,7 +1,8 @@
 """The engines of a run: which model they run, when they start and when they make room.
 
 Enters: a model folder and a piece of work. Leaves: what the work gives, with a client to servers of that model; the
-servers stay for the next piece. Endpoints of the config serve the model that a run starts from, and no other.
+servers stay for the next piece. Endpoints of the config serve the model that a run starts from, and no other, unless
+they take the weights of whatever is asked (`inference.reload_endpoints`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.connect import connect
 from inverse_instruct.inference.fleet import describe, fleet
+from inverse_instruct.inference.given import Weights
 from inverse_instruct.inference.models import model_digest
 from inverse_instruct.inference.server import VllmServer
 
@@ -40,19 +42,31 @@ class Engines:
         self._config, self._logs, self._on_event = config, logs, on_event
         self._given = given if config.inference.endpoints else None
         self._servers: list[VllmServer] = []
+        self._weights: Weights | None = None  # that the endpoints were given last
 
     def ask(self, model: Path, work: Callable[[InferenceClient], Awaitable[Result]]) -> Result:
         """Run a piece of work with a client to servers for the model."""
 
         async def main() -> Result:
-            async with connect(self._config.inference, [] if model == self._given else self.start(model)) as client:
+            servers = [] if self._is_given(model) else self.start(model)
+            weights = self._new_weights(model) if self._config.inference.reload_endpoints else None
+            async with connect(self._config.inference, servers, weights) as client:
                 return await work(client)
 
         return asyncio.run(main())
 
+    def _is_given(self, model: Path) -> bool:
+        return self._config.inference.reload_endpoints or model == self._given
+
+    def _new_weights(self, model: Path) -> Weights:
+        last, self._weights = self._weights, Weights.of(model, self._config.model)
+        if last and last.digest != self._weights.digest:
+            self._weights.replaced = last.canary
+        return self._weights
+
     def prepare(self, model: Path) -> None:
         """Let servers for the model load while other work is done."""
-        if model != self._given:
+        if not self._is_given(model):
             self.start(model)
 
     def start(self, model: Path) -> list[VllmServer]:

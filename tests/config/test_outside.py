@@ -47,7 +47,7 @@ def test_every_text_has_one_mark(section: type[Section], name: str) -> None:
 
 def test_the_walk_is_over_all_sections() -> None:
     assert {section for section, _ in FIELDS} >= set(Section.__subclasses__()) and len(FIELDS) > 100
-    assert len(outside_values(parse_config(EVERYTHING))) == 19
+    assert len(outside_values(parse_config(EVERYTHING))) == 20
 
 
 def test_what_names_something_outside() -> None:
@@ -65,7 +65,12 @@ def test_what_names_something_outside() -> None:
             "evaluate.suites.0.data",
         },
         "program": {"train.deepspeed", "train.hostfile", "evaluate.python"},
-        "command": {"model.trust_remote_code", "inference.extra_arguments.0", "evaluate.unsandboxed"},
+        "command": {
+            "model.trust_remote_code",
+            "inference.extra_arguments.0",
+            "inference.reload_endpoints",
+            "evaluate.unsandboxed",
+        },
         "address": {"inference.endpoints.0", "serve.endpoints.0"},
         "listen": {"inference.port", "serve.host", "serve.port"},
         "keys": {"serve.api_keys"},

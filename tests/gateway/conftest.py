@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import sys
 import threading
 import time
@@ -14,9 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 from inverse_instruct.commands.serve import Server, listen
 from inverse_instruct.config.config_file import load_config
@@ -26,22 +23,6 @@ from inverse_instruct.gateway.service import Service
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.store.run_dir import RunDir
 from tests.gateway.runs import make_run
-
-
-@pytest.fixture(scope="session")
-def toy_model(smollm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of a few kB with tied embeddings; no engine runs them."""
-    folder = tmp_path_factory.mktemp("toy")
-    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
-        shutil.copy(smollm / name, folder / name)
-    (folder / "config.json").write_text(json.dumps({"model_type": "llama", "tie_word_embeddings": True}))
-    random = np.random.default_rng(0)
-    tensors = {
-        "model.embed_tokens.weight": random.standard_normal((16, 4), dtype=np.float32),
-        "model.layers.0.mlp.down_proj.weight": random.standard_normal((4, 8), dtype=np.float32),
-    }
-    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
-    return folder
 
 
 class Gateway:

@@ -63,7 +63,7 @@ class Engine:
                 400,
             )
         prompt = body["prompt"] if "prompt" in body else body["messages"][-1]["content"]
-        wanted = dict(part.split("=") for part in prompt.split())
+        wanted = dict(part.split("=") for part in prompt.split()) if isinstance(prompt, str) else {}
         if "status" in wanted:
             return JSONResponse({"error": {"message": "told to", "param": "input_tokens"}}, int(wanted["status"]))
         if body.get("stream"):
@@ -157,6 +157,7 @@ def main() -> None:
     engine = Engine(Path(argument("--model")))
     if engine.fault("unhealthy"):
         sys.exit("these weights do not fit")
+    development = os.environ.get("VLLM_SERVER_DEV_MODE", "1") == "1"
     commands = ("/pause", "/collective_rpc", "/reset_prefix_cache", "/resume", "/sleep", "/wake_up")
     app = Starlette(
         routes=[
@@ -165,7 +166,8 @@ def main() -> None:
             Route("/v1/chat/completions", engine.complete, methods=["POST"]),
             Route("/health", engine.health),
             Route("/metrics", engine.metrics),
-            *(Route(path, engine.command, methods=["POST"]) for path in commands),
+            *([Route("/is_paused", engine.health)] if development else []),
+            *(Route(path, engine.command, methods=["POST"]) for path in commands if development),
         ]
     )
     uvicorn.run(app, host="127.0.0.1", port=int(argument("--port")), log_level="warning")

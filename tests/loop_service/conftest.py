@@ -20,7 +20,6 @@ import pytest
 
 from inverse_instruct.system.machine import free_port
 from inverse_instruct.system.root import ROOT
-from tests.gateway.conftest import toy_model as toy_model
 
 JSON = {"content-type": "application/json"}
 

@@ -54,7 +54,7 @@ def _write_untied(model: Path, folder: Path, config: dict[str, Any], headers: di
     if len(embeddings) != 1:
         raise ModelError(
             f"{model} ties its embeddings, and which tensor they are cannot be told, so its weights "
-            "cannot be exchanged in place; set serve.mode: blue_green"
+            "cannot be exchanged in place; set serve.mode: blue_green, or inference.reload_endpoints: false"
         )
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from inverse_instruct.gateway.untied import discard_untied, untied_folder
+from inverse_instruct.inference.untied import discard_untied, untied_folder
 
 EMBEDDINGS = "model.embed_tokens.weight"
 
