@@ -186,6 +186,8 @@ class InferenceSection(Section):
     """Sequences that an engine runs at once; null leaves it to vLLM."""
     concurrency: int = Field(64, ge=1)
     """Requests that the client keeps in flight at each engine or endpoint."""
+    processes: int | None = Field(None, ge=1, le=256)
+    """Processes that make prompts and read replies; null: one for every two engines, within half of the cores."""
     start_timeout_seconds: float = Field(600, gt=0)
     """How long a server may take to become healthy."""
     request_timeout_seconds: float = Field(600, gt=0)

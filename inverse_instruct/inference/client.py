@@ -79,6 +79,15 @@ class Attempts:
         return max(failed.wait_seconds, float(backoff) * random.uniform(0.5, 1))
 
 
+@dataclass(frozen=True)
+class Reach:
+    """Where servers are asked."""
+
+    urls: tuple[str, ...]
+    model: str  # the name under which they know it
+    key: str | None = field(repr=False)
+
+
 class InferenceClient:
     """Asks one or several equal servers."""
 
@@ -114,6 +123,11 @@ class InferenceClient:
         self._share = FailedShare(max_failed_share)
         self._key = key
         self._http: aiohttp.ClientSession  # it wants a running loop
+
+    @property
+    def reach(self) -> Reach:
+        """Where the servers are asked, for a client in another process."""
+        return Reach(tuple(endpoint.url for endpoint in self._endpoints), self.model, self._key)
 
     async def __aenter__(self) -> InferenceClient:
         """Open the connection pool."""

@@ -19,6 +19,7 @@ from inverse_instruct.errors import DamagedFileError
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.models import model_digest
 from inverse_instruct.inference.prompts import PromptFormatter
+from inverse_instruct.loop.ahead import ask_ahead
 from inverse_instruct.loop.engines import Engines
 from inverse_instruct.loop.shared_stages import take_over
 from inverse_instruct.recipes.recipe import Step
@@ -223,6 +224,7 @@ class Runner:
             rooms[0].metrics["waited_for_engine"] = round(time.monotonic() - began, 3)
             for room in rooms:
                 room.asked = Asked(client, formatter, model_digest(model), config.max_model_len)
-            await work(rooms)
+            async with ask_ahead(rooms, model, client) as ready:
+                await work(rooms, ready)
 
         self._engines.ask(model, main)

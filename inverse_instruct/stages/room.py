@@ -67,6 +67,8 @@ class Room:
         metrics: for the manifest; plain values.
         tokens: kind -> tokens, for the manifest.
         outputs: files beyond the rows that the manifest vouches for, relative to the folder.
+        part: number of the process, among those that ask ahead, from 1; 0: the one that plays the stage.
+        parts: how many ask ahead.
     """
 
     stage: Stage
@@ -79,6 +81,8 @@ class Room:
     metrics: dict[str, Any] = field(default_factory=dict)
     tokens: Counter[str] = field(default_factory=Counter)
     outputs: list[str] = field(default_factory=list)
+    part: int = 0
+    parts: int = 0
     rows_out: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
 
@@ -191,9 +195,17 @@ class Room:
 
     @cached_property
     def _journal(self) -> Journal:
-        journal = Journal(self.place.folder / self.stage.journal)
+        main = self.place.folder / self.stage.journal
+        parts = [main.with_stem(f"{main.stem}-{part}") for part in range(1, self.parts + 1)]
+        left = sorted(main.parent.glob(f"{main.stem}-*{main.suffix}"))  # by more processes than there are now
+        files = list(dict.fromkeys([main, *parts, *left]))
+        journal = Journal(files[self.part], [file for file in files if file != files[self.part]])
         self._files.callback(journal.close)
         return journal
+
+    def refresh(self) -> None:
+        """Learn what other processes have asked since."""
+        self._journal.refresh()
 
     @cached_property
     def questions(self) -> Questions:

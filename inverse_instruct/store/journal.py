@@ -2,8 +2,9 @@
 
 Enters: rows with a key. Leaves: one line for each, which ends with the digest of the rest; memory grows with the keys
 alone. A torn last line is what a kill leaves behind. Any other line that is not as it was written is named. The work of
-both is done again, that of the lines after them is kept. Opening a journal changes nothing on disk. Not guaranteed:
-lines of the last seconds before a power cut; they are with the operating system, not yet on the disk.
+both is done again, that of the lines after them is kept. Opening a journal changes nothing on disk. Several processes
+write one journal each, and read those of the others. Not guaranteed: lines of the last seconds before a power cut; they
+are with the operating system, not yet on the disk.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import errno
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,29 +28,44 @@ logger = logging.getLogger(__name__)
 class Journal(Mapping[str, dict[str, Any]]):
     """One journal, as a mapping of what is done; the keys are in memory, the rows stay in the file."""
 
-    def __init__(self, path: Path) -> None:
-        """Read what is already in the journal; the file need not be there yet."""
+    def __init__(self, path: Path, beside: Iterable[Path] = ()) -> None:
+        """Read what is already in the journal; the file need not be there yet.
+
+        Args:
+            path: of the journal.
+            beside: others that are read, too, and never written here.
+        """
         self.path = path
+        self._beside = [Journal(other) for other in beside]
         self._places: dict[str, tuple[int, int]] = {}  # key -> where its line begins and how long it is, in bytes
         self._is_whole = True
         self._reader: IO[bytes] | None = None
         self._stream: IO[bytes] | None = None
         self._size = 0  # bytes of whole lines
-        if path.exists():
-            self._load()
+        self._read = 0  # bytes of them that were read
+        self._load()
+
+    def refresh(self) -> None:
+        """Read what was written since to the journals beside this one."""
+        for journal in self._beside:
+            journal._load()
 
     def _load(self) -> None:
-        damaged, start = [], 0
+        if not self.path.exists():
+            return
+        damaged = []
         with self.path.open("rb") as stream:
+            stream.seek(self._read)
             for number, line in enumerate(stream, start=1):
                 row = _read_line(line)
                 if row is not None:
-                    self._places[row["key"]] = start, len(line)
+                    self._places[row["key"]] = self._read, len(line)
                 else:
                     self._is_whole = False
-                    if line.endswith(b"\n"):
-                        damaged.append(number)
-                start += len(line)
+                    if not line.endswith(b"\n"):
+                        break
+                    damaged.append(number)
+                self._read += len(line)
         if damaged:
             logger.warning(
                 "%s is damaged in %s %s: the digest of what is there is not the one that was written; that "
@@ -60,15 +77,15 @@ class Journal(Mapping[str, dict[str, Any]]):
 
     def __contains__(self, key: object) -> bool:
         """Tell whether the work of this key is already done; the file is not read."""
-        return key in self._places
+        return key in self._places or any(key in journal for journal in self._beside)
 
     def __iter__(self) -> Iterator[str]:
         """Yield the keys of what is done."""
-        return iter(self._places)
+        return iter(dict.fromkeys(chain(self._places, *self._beside)))
 
     def __len__(self) -> int:
         """Return how much is done."""
-        return len(self._places)
+        return sum(1 for _ in self)
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Return what was recorded of the work of this key.
@@ -77,6 +94,11 @@ class Journal(Mapping[str, dict[str, Any]]):
             KeyError: it is not done.
             DamagedFileError: its line has changed since the journal was opened.
         """
+        if key not in self._places:
+            for journal in self._beside:
+                if key in journal:
+                    return journal[key]
+            raise KeyError(key)
         row = _read_line(self._line(key))
         if row is None or row["key"] != key:
             raise DamagedFileError(f"{self.path} is not as it was written")
@@ -137,6 +159,8 @@ class Journal(Mapping[str, dict[str, Any]]):
             if stream:
                 stream.close()
         self._reader = None
+        for journal in self._beside:
+            journal.close()
 
 
 def _write_line(row: dict[str, Any]) -> bytes:

@@ -1,10 +1,10 @@
 """CPU time a snippet on this side of the engines: summarize and score, against a server that replies at once.
 
 Enters: a model folder, for its tokenizer, and files of code; functions of 5 to 60 lines are the snippets. Leaves, on
-standard output, for each number of requests in flight: milliseconds of CPU a snippet of this process and of the one in
-which the tokenizer runs, and snippets per second.
+standard output, for each number of requests in flight and of processes: milliseconds of CPU a snippet of this process,
+of those that ask ahead and of those in which the tokenizer runs, and snippets per second.
 
-    python -m tests.throughput.orchestrator MODEL FILES... --snippets 300 --in-flight 64 512 1024
+    python -m tests.throughput.orchestrator MODEL FILES... --snippets 300 --in-flight 64 512 1024 --processes 1 2
 
 Not guaranteed: the time of the stand-in server, which runs in a process of its own and is not counted.
 """
@@ -15,6 +15,7 @@ import argparse
 import ast
 import asyncio
 import multiprocessing
+import resource
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,7 @@ from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.inference.connect import connect
 from inverse_instruct.inference.models import model_digest
 from inverse_instruct.inference.prompts import PromptFormatter
+from inverse_instruct.loop.ahead import ask_ahead
 from inverse_instruct.records import Candidate, Snippet, digest
 from inverse_instruct.stages.play import work
 from inverse_instruct.stages.questions import Asked
@@ -46,6 +48,7 @@ def main() -> None:
     parser.add_argument("files", type=Path, nargs="+")
     parser.add_argument("--snippets", type=int, default=300)
     parser.add_argument("--in-flight", type=int, nargs="+", default=[64, 512, 1024])
+    parser.add_argument("--processes", type=int, nargs="+", default=[1])
     arguments = parser.parse_args()
     snippets = list(functions(arguments.files))[: arguments.snippets]
     name = model_digest(arguments.model)
@@ -55,8 +58,10 @@ def main() -> None:
     server.start()
     url = f"http://127.0.0.1:{pipe.recv()}"
     print(f"{len(snippets)} snippets, 10 candidates and 10 pairs each")
-    for in_flight in arguments.in_flight:
-        measure(arguments.model, url, snippets, in_flight, server.pid)
+    for processes in arguments.processes:
+        for in_flight in arguments.in_flight:
+            inference = {"endpoints": [url], "concurrency": in_flight, "processes": processes}
+            measure(arguments.model, inference, snippets, server.pid)
     server.terminate()
 
 
@@ -70,14 +75,9 @@ def functions(files: Sequence[Path]) -> Iterator[Snippet]:
                 yield Snippet(digest("python", code), code, "python", "", str(node.lineno), path.name, node.lineno)
 
 
-def measure(model: Path, url: str, snippets: Sequence[Snippet], in_flight: int, server: int | None) -> None:
+def measure(model: Path, inference: dict[str, Any], snippets: Sequence[Snippet], server: int | None) -> None:
     """Play both stages with so many requests in flight, and print what that took."""
-    given = {
-        "name": "x",
-        "model": {"base": str(model)},
-        "corpus": [{"path": "none"}],
-        "inference": {"endpoints": [url], "concurrency": in_flight},
-    }
+    given = {"name": "x", "model": {"base": str(model)}, "corpus": [{"path": "none"}], "inference": inference}
     config = parse_config(given, [])
     with tempfile.TemporaryDirectory() as folder:
         began, spent = time.perf_counter(), cpu_seconds(server)
@@ -90,10 +90,12 @@ def measure(model: Path, url: str, snippets: Sequence[Snippet], in_flight: int, 
             model,
         )
         assert scores.exists()
-        own, child = (1000 * (now - then) / len(snippets) for now, then in zip(cpu_seconds(server), spent, strict=True))
-        rate = len(snippets) / (time.perf_counter() - began)
+        took = time.perf_counter() - began
+        own, others = (now - then for now, then in zip(cpu_seconds(server), spent, strict=True))
+    each = 1000 / len(snippets)
     print(
-        f"{in_flight:5} in flight: {own + child:6.1f} ms a snippet, {child:5.1f} of the tokenizer; {rate:6.1f} a second"
+        f"{inference['concurrency']:5} in flight, {inference['processes']} processes: {(own + others) * each:6.1f} ms a "
+        f"snippet, {others * each:5.1f} of other processes; {len(snippets) / took:6.1f} a second"
     )
 
 
@@ -105,7 +107,8 @@ def played(stage: Stage, config: RunConfig, folder: Path, inputs: dict[str, Any]
         async with connect(config.inference, []) as client:
             formatter = PromptFormatter(model, config.model.prompt_format)
             room.asked = Asked(client, formatter, model_digest(model), config.model.max_model_len)
-            await work([room])
+            async with ask_ahead([room], model, client) as ready:
+                await work([room], ready)
 
     asyncio.run(ask())
     room.finish()
@@ -114,10 +117,10 @@ def played(stage: Stage, config: RunConfig, folder: Path, inputs: dict[str, Any]
 
 
 def cpu_seconds(server: int | None) -> tuple[float, float]:
-    """Return the CPU seconds of this process, and of its children but for the server."""
-    own = time.process_time()
-    children = [child for child in psutil.Process().children() if child.pid != server]
-    return own, sum(sum(child.cpu_times()[:2]) for child in children)
+    """Return the CPU seconds of this process, and of its children, those that have ended too, but for the server."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    children = [child for child in psutil.Process().children(recursive=True) if child.pid != server]
+    return time.process_time(), ended.ru_utime + ended.ru_stime + sum(sum(child.cpu_times()[:2]) for child in children)
 
 
 def serve(pipe: Any, name: str) -> None:
