@@ -94,8 +94,8 @@ def measure(model: Path, inference: dict[str, Any], snippets: Sequence[Snippet],
         own, others = (now - then for now, then in zip(cpu_seconds(server), spent, strict=True))
     each = 1000 / len(snippets)
     print(
-        f"{inference['concurrency']:5} in flight, {inference['processes']} processes: {(own + others) * each:6.1f} ms a "
-        f"snippet, {others * each:5.1f} of other processes; {len(snippets) / took:6.1f} a second"
+        f"{inference['concurrency']:5} in flight, {inference['processes']} processes: {(own + others) * each:6.1f} ms "
+        f"a snippet, {others * each:5.1f} of other processes; {len(snippets) / took:6.1f} a second"
     )
 
 
