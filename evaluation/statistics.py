@@ -16,7 +16,7 @@ _BOOTSTRAP_SEED = 20_211
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A rate in [0, 1], or a difference of two in [-1, 1], with its confidence interval."""
+    """A rate in [0, 1], a difference of two in [-1, 1], or a mean loss in nats, with its confidence interval."""
 
     rate: float
     low: float

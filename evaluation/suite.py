@@ -138,3 +138,11 @@ class CompletionSuite(Protocol):
 
     def completion_prompt(self, task_id: str) -> Prompt:
         """Return the question that is a beginning alone; the reply is read as one to `Suite.prompt`."""
+
+
+@runtime_checkable
+class SolvedSuite(Protocol):
+    """A suite that knows a right answer to its tasks."""
+
+    def reference(self, task_id: str) -> str:
+        """Return the canonical solution as a whole program; "" where there is none."""

@@ -90,6 +90,12 @@ class EvalPlusSuite:
         """Return the prompt."""
         return self.problems[task_id].prompt
 
+    def reference(self, task_id: str) -> str:
+        """Return the canonical solution, as a whole program."""
+        problem = self.problems[task_id]
+        has_head = f"def {problem.entry_point}" in problem.prompt
+        return problem.prompt + problem.canonical_solution if has_head else problem.canonical_solution.strip()
+
     def second_prompt(self, task_id: str, instruction: str, first: str) -> Prompt:
         """Return what asks for y' = M(x'): an instruction of the model's own, and the name that its tests know."""
         return Prompt(instruction, _FENCE + self._head(task_id, first), ("```",))

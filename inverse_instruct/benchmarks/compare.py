@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 
-from evaluation import Estimate, compare_paired, minimum_detectable_effect
-from inverse_instruct.benchmarks.results import find_results, read_comparable, read_report
+from evaluation import Estimate, bootstrap_estimate, compare_paired, minimum_detectable_effect
+from inverse_instruct.benchmarks.results import find_results, read_comparable, read_report, read_solution_losses
 from inverse_instruct.errors import RunDirError
 
 
@@ -29,6 +29,7 @@ class Comparison:
     p_two_sided: float
     p_worse: float
     minimum_detectable_effect: float | None  # None: too few problems differ to show any
+    solution_loss: Estimate | None  # candidate less baseline, in nats per token; None: not measured of both
 
 
 def compare(baseline: Path, candidate: Path) -> Comparison:
@@ -61,7 +62,15 @@ def compare(baseline: Path, candidate: Path) -> Comparison:
         paired.p_two_sided,
         paired.p_worse,
         effect,
+        _loss_difference(baseline, candidate),
     )
+
+
+def _loss_difference(baseline: Path, candidate: Path) -> Estimate | None:
+    """Return by how much the loss of the canonical solutions differs, on the tasks that both were measured on."""
+    before, after = read_solution_losses(baseline), read_solution_losses(candidate)
+    differences = [after[task] - before[task] for task in before if task in after]
+    return bootstrap_estimate(differences) if differences else None
 
 
 def print_comparison(comparison: Comparison, as_json: bool) -> None:
@@ -81,5 +90,10 @@ def print_comparison(comparison: Comparison, as_json: bool) -> None:
         "smallest difference that these problems would likely show: "
         + (f"{100 * effect:.1f} points" if effect is not None else "none, too few of them differ")
     )
+    if loss := comparison.solution_loss:
+        print(
+            f"loss of the canonical solutions: {loss.rate:+.4f} [{loss.low:+.4f}, {loss.high:+.4f}] nats per token "
+            "(95%, paired bootstrap)"
+        )
     for name, problems in (("gained", comparison.gained), ("lost", comparison.lost)):
         print(f"{name} ({len(problems)}): {', '.join(problems) or '-'}")

@@ -63,6 +63,27 @@ def read_comparable(
     return first, second, left_out
 
 
+def read_solution_losses(path: Path) -> dict[str, float]:
+    """Return the loss of each canonical solution by `SUITE: TASK`, where it was measured.
+
+    Args:
+        path: of an evaluation.
+
+    Raises:
+        RunDirError: there are no results, or the losses are damaged.
+    """
+    found: dict[str, float] = {}
+    for results in find_results(path):
+        losses = results.with_name("solution_loss.jsonl")
+        try:
+            for row in read_rows(losses) if losses.is_file() else ():
+                if row["loss"] is not None:
+                    found[f"{_suite_name(results)}: {row['task_id']}"] = float(row["loss"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunDirError(f"{losses}: is not as evaluate writes it ({error})") from error
+    return found
+
+
 def find_results(path: Path) -> list[Path]:
     """Return the results files at or under a path.
 
@@ -123,6 +144,10 @@ def describe_report(report: SuiteReport) -> str:
         )
         removed = ", ".join(f"{count} {reason}" for reason, count in consistency.removed.items()) or "none"
         lines.append(f"  self-consistency: {measured} of {consistency.problems}; removed: {removed}")
+    if loss := report.solution_loss:
+        lines.append(
+            f"  loss of the canonical solutions: {loss.rate:.4f} [{loss.low:.4f}, {loss.high:.4f}] nats per token"
+        )
     lines += [f"  not measured: {count} problems: {why}" for why, count in report.not_measured.items()]
     if not report.sandboxed:
         lines.append("  the code was run WITHOUT a sandbox")

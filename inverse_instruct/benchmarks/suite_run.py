@@ -2,8 +2,8 @@
 
 Enters: a suite with its config section, and a way to ask the model, or samples that are there already.
 Leaves, in the suite's folder: `samples.jsonl` (EvalPlus's own format), `results.jsonl` (a verdict per sample),
-`self_consistency.jsonl`, `report.json`. Replies and verdicts are journaled, so a killed run goes on where it
-stopped and judges nothing twice. "Not measured" is None, never 0.
+`self_consistency.jsonl`, `solution_loss.jsonl`, `report.json`. Replies and verdicts are journaled, so a killed run goes
+on where it stopped and judges nothing twice. "Not measured" is None, never 0.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from evaluation import (
     Sample,
     Suite,
     Verdict,
+    bootstrap_estimate,
     choose_tasks,
     diversity,
     minimum_detectable_effect,
@@ -35,11 +36,12 @@ from evaluation.reading import AsItStands
 from evaluation.thoughts import without_thoughts
 from inverse_instruct.benchmarks.agreements import find_agreements
 from inverse_instruct.benchmarks.judge import Judge
+from inverse_instruct.benchmarks.solution_loss import SolutionLoss, solution_losses
 from inverse_instruct.benchmarks.suite_data import load_suite
 from inverse_instruct.config.examining import SuiteSection
 from inverse_instruct.config.sections import SummarizeSection
 from inverse_instruct.errors import RequestError, StageError
-from inverse_instruct.inference.asking import Asker
+from inverse_instruct.inference.asking import Asker, TokenAsker
 from inverse_instruct.inference.prompts import PromptTemplate
 from inverse_instruct.inference.sampling import Sampling
 from inverse_instruct.inference.streaming import stream
@@ -167,6 +169,9 @@ class SuiteRun:
                 await judge.finish(lambda: on_progress(judge.done + self._left_out))
             judged = [self._with_verdict(answer, judge) for answer in answers]
         answers = [answer for answer, _ in judged]
+        losses = None
+        if self.section.solution_loss and self.section.frame == "trained" and isinstance(source, TokenAsker):
+            losses = await solution_losses(self.suite, self.measured, source, self._replies)
         agreements = None
         if self._is_consistency_asked(source):
             assert isinstance(self.suite, EvalPlusSuite)
@@ -178,7 +183,7 @@ class SuiteRun:
             agreements = await find_agreements(self.suite, self._execution, self._verdicts, pairs)
         self._replies.close()
         self._verdicts.close()
-        return self._write(answers, [verdict for _, verdict in judged], agreements)
+        return self._write(answers, [verdict for _, verdict in judged], agreements, losses)
 
     def _with_verdict(self, answer: Answer, judge: Judge) -> tuple[Answer, Verdict]:
         """Return the answer as it was read for its verdict, and this."""
@@ -269,7 +274,11 @@ class SuiteRun:
         )
 
     def _write(
-        self, answers: Sequence[Answer], verdicts: Sequence[Verdict], agreements: Sequence[Agreement] | None
+        self,
+        answers: Sequence[Answer],
+        verdicts: Sequence[Verdict],
+        agreements: Sequence[Agreement] | None,
+        losses: Sequence[SolutionLoss] | None,
     ) -> Report:
         samples = [answer.sample for answer in answers]
         write_rows(
@@ -295,7 +304,12 @@ class SuiteRun:
                 ),
             )
             files.append("self_consistency.jsonl")
+        if losses is not None:
+            write_rows(self._folder / "solution_loss.jsonl", map(asdict, losses))
+            files.append("solution_loss.jsonl")
         measured = self._measure(samples, verdicts, agreements)
+        known = [loss.loss for loss in losses or () if loss.loss is not None]
+        measured = replace(measured, solution_loss=bootstrap_estimate(known) if known else None)
         write_json(self._folder / "report.json", asdict(measured))
         reasons = dict.fromkeys(self.not_measured, Reason.NOT_MEASURED)
         reasons |= {task: error.reason for task, error in self.unanswered.items()}

@@ -34,6 +34,9 @@ class SuiteSection(Section):
     """Longest completion, in tokens."""
     self_consistency: bool = True
     """Measure self-consistency too, where the suite has inputs (InverseCoder equation 2) and is asked as trained."""
+    solution_loss: bool = False
+    """Measure how likely the model finds the canonical solutions too, where the suite has some and is asked as trained:
+    a cheap look that sees differences far below those of pass@1."""
     decides: bool = True
     """Whether promotion looks at it; one that does not stays a fair measure after many rounds."""
     frame: Literal["trained", "bare"] = "trained"

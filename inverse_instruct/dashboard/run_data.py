@@ -121,6 +121,7 @@ def _suite(name: str, report: SuiteReport) -> dict[str, Any]:
         "problems": report.problems,
         "not_measured": report.not_measured,
         "consistency": asdict(report.self_consistency) if report.self_consistency else None,
+        "solution_loss": asdict(report.solution_loss) if report.solution_loss else None,
     }
 
 

@@ -89,3 +89,15 @@ class ChatAsker:
     async def ask(self, prompt: Prompt, sampling: Sampling, seed: int) -> Completion:
         """Send the request as the user's message."""
         return await self.client.chat(prompt.request, sampling, seed)
+
+
+def training_tokens(formatter: PromptFormatter, request: str, response: str) -> tuple[list[int], list[int]]:
+    """Return the token ids of a request and of a response, its end included, in the frame of training.
+
+    Raises:
+        RequestError: they cannot be put into tokens.
+    """
+    try:
+        return formatter.training_ids(request, response)
+    except TextError as error:
+        raise RequestError(str(error), Reason.PARSER_FAILED) from error

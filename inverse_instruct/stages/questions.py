@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from inverse_instruct.errors import RequestError, TextError
+from inverse_instruct.inference.asking import training_tokens
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.prompts import PromptFormatter
 from inverse_instruct.inference.sampling import Sampling
@@ -152,10 +153,7 @@ class Questions:
         """
         key = digest("mean", *about.values(), self._voice, instruction, response)
         if key not in self._journal:
-            try:
-                prompt, answer = self._asked.formatter.training_ids(instruction, response)
-            except TextError as error:
-                raise RequestError(str(error), Reason.PARSER_FAILED) from error
+            prompt, answer = training_tokens(self._asked.formatter, instruction, response)
             whole = prompt + answer
             if len(whole) >= self._asked.max_model_len:
                 raise RequestError(f"{len(whole)} tokens of prompt", Reason.TOO_LONG)

@@ -60,6 +60,7 @@ class SuiteReport:
     pass_at_k: dict[str, Rates]  # k in digits; empty where nothing was measured
     reasons: dict[str, int]  # why samples failed
     read_otherwise: int = 0  # samples that passed by another reading of the reply than the first
+    solution_loss: Estimate | None = None  # mean over the problems, in nats per token; None: not measured
     unread: int = 0  # replies that took too much time or memory to read
     diversity: Diversity | None
     minimum_detectable_effect: float | None  # a difference of rates

@@ -96,6 +96,8 @@ def _measures(row: RoundStatus) -> dict[str, float]:
             found[f"{name}/pass_at_1_plus"] = rates.plus.rate if rates.plus else None
         if (consistency := report.self_consistency) and consistency.base:
             found[f"{name}/self_consistency"] = consistency.base.rate
+        if loss := report.solution_loss:
+            found[f"{name}/solution_loss"] = loss.rate
     return {f"round/{name}": float(value) for name, value in found.items() if value is not None}
 
 

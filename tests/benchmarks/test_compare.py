@@ -42,6 +42,23 @@ def test_files_folders_and_several_samples(tmp_path: Path) -> None:
     assert (result.gained, result.lost, result.difference.rate) == (("mini: T/0",), ("mini: T/1",), 0.0)
 
 
+def test_losses_are_compared_task_by_task_where_both_have_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [write(tmp_path / name, {f"T/{n}": [True] for n in range(4)}) for name in ("a", "b")]
+    assert compare(*folders).solution_loss is None
+    for folder, losses in zip(folders, ([0.5, 2.0, 1.0, None], [0.4, 1.9, None, 3.0]), strict=True):
+        rows = [{"task_id": f"T/{n}", "loss": loss, "tokens": 9, "why": ""} for n, loss in enumerate(losses)]
+        (folder / "mini/solution_loss.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = compare(*folders)
+    assert result.solution_loss is not None and result.solution_loss.rate == pytest.approx(-0.1)
+    print_comparison(result, as_json=False)
+    assert "loss of the canonical solutions: -0.1000 [-0.1000, -0.1000] nats per token" in capsys.readouterr().out
+    (folders[1] / "mini/solution_loss.jsonl").write_text('{"task_id": "T/0"}\n')
+    with pytest.raises(RunDirError, match=r"solution_loss.jsonl: is not as evaluate writes it"):
+        compare(*folders)
+
+
 @pytest.mark.parametrize(
     ("tasks", "version", "message"),
     [(["T/0"], "v1", "1 problems are in one only, such as mini: T/1"), (["T/0", "T/1"], "v2", "v1.*v2")],
