@@ -47,6 +47,8 @@ def print_status(status: RunStatus, as_json: bool) -> None:
             console.print(Text(f"round {row.round}: {told} instructions"))
         if row.reason:
             console.print(Text(f"round {row.round}: {row.reason}"))
+        for warning in row.warnings:
+            console.print(Text(f"round {row.round}: look at {warning}"))
     for stage in status.stages:
         if stage.state == "running":
             console.print(Text(f"round {stage.round} {stage.stage}: {stage.done} of {stage.total or '?'}"))

@@ -103,6 +103,7 @@ def _round(row: RoundStatus, checkpoints: list[Checkpoint]) -> dict[str, Any]:
         "lost",
         "p_worse",
         "reason",
+        "warnings",
     )
     return {name: getattr(row, name) for name in names} | {
         "suites": [_suite(name, report) for name, report in row.suites.items()],

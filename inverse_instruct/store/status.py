@@ -12,6 +12,7 @@ from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.store.ledger_rows import Checkpoint, Event, RunRow, StageRow
 from inverse_instruct.store.manifest import Manifest
 from inverse_instruct.store.measures import Rates, SuiteReport
+from inverse_instruct.store.narrowing import narrowing
 from inverse_instruct.store.run_dir import RunDir
 
 
@@ -51,6 +52,7 @@ class RoundStatus:
     reason: str | None
     checkpoint: str | None  # its folder
     seconds: float | None  # of all stages; what was done in the time of another one counts once
+    warnings: tuple[str, ...] = ()  # where a measure hides what another one shows, against the last promoted one
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def summarize_run(path: Path) -> RunStatus:
         return RunStatus(
             str(path),
             run,
-            [_round(number, stages, checkpoints.get(number)) for number in numbers],
+            _with_warnings([_round(number, stages, checkpoints.get(number)) for number in numbers]),
             [
                 StageStatus(row.round, row.stage, row.state, row.done, row.total, row.started, row.updated)
                 for row in stages
@@ -125,6 +127,15 @@ def _round(number: int, stages: list[StageRow], checkpoint: Checkpoint | None) -
         checkpoint=checkpoint.path if checkpoint else None,
         seconds=sum(alone) if manifests else None,
     )
+
+
+def _with_warnings(rounds: Sequence[RoundStatus]) -> list[RoundStatus]:
+    found: list[RoundStatus] = []
+    before: dict[str, SuiteReport] = {}  # of the last promoted one
+    for row in rounds:
+        found.append(replace(row, warnings=narrowing(before, row.suites)))
+        before = row.suites if row.promoted else before
+    return found
 
 
 def _last(manifests: Sequence[Manifest], *records: str) -> Manifest | None:

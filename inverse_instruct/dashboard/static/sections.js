@@ -39,6 +39,8 @@ function drawRounds(run) {
     "Problems lost": (round) => problemList(round, round.lost),
     "p, one-sided, for worse": (round) => fixed(round.p_worse, 3),
     "Decision": (round) => (round.reason ? element("div", { class: "words" }, round.reason) : "–"),
+    "Look at": (round) => (round.warnings.length
+      ? round.warnings.map((warning) => element("div", { class: "words" }, warning)) : "–"),
     "Snippets": (round) => count(round.snippets),
     "Candidates": (round) => count(round.candidates),
     "Selected": (round) => count(round.selected),
