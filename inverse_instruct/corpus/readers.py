@@ -137,8 +137,8 @@ def _with_layout(records: Iterator[RawRecord], place: str) -> tuple[Iterator[Raw
         raise CorpusError(f"{place}: holds no rows; check that it is the right file")
     seen = ", ".join(sorted(fields)[:20])
     raise CorpusError(
-        f"{place}: cannot tell the layout from the fields {seen}; rename them to instruction and "
-        "response, or set the source's format"
+        f"{place}: cannot tell the layout from the fields {seen}; say which they are in the source's "
+        "fields, set its format, or rename them to instruction and response"
     )
 
 

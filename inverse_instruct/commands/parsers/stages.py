@@ -74,6 +74,7 @@ def add_other_stages(commands: Any) -> None:
             continue
         needed = {source: about.when not in (When.EARLIER, When.COMPETING) for source, about in stage.reads.items()}
         options = "".join(f" --{source} {source}.parquet" for source in needed if needed[source])
+        options += " --model smollm2-135m" if stage.model else ""
         parser = add_command(
             commands, name, play_stage, stage.does, f"inverse-instruct {name}{options} --output out/{name}"
         )
