@@ -14,6 +14,7 @@ from inverse_instruct.inference.models import model_store
 WITH_PROCESSES = (
     "commands",
     "dashboard",
+    "docs",
     "faults",
     "gateway",
     "golden",
