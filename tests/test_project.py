@@ -9,6 +9,8 @@ import re
 import sqlite3
 import subprocess
 from dataclasses import fields
+from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -22,13 +24,62 @@ from inverse_instruct.system.root import ROOT
 DOC = (ROOT / "docs/run-directory.md").read_text()
 
 
+def releases(changelog: str) -> list[tuple[str, date | None]]:
+    """Return the versions of a changelog with their dates, as they stand; no date for what is not released.
+
+    Raises:
+        ValueError: a heading is no release, a date is none, or versions or dates do not descend.
+    """
+    found: list[tuple[str, date | None]] = []
+    for heading in re.findall(r"^## (.+)$", changelog, re.MULTILINE):
+        if heading == "Unreleased" and not found:
+            found.append((heading, None))
+        elif parts := re.fullmatch(r"(\d+\.\d+\.\d+) - (\d{4}-\d{2}-\d{2})", heading):
+            found.append((parts[1], date.fromisoformat(parts[2])))
+        else:
+            raise ValueError(f"{heading!r} is no release; write VERSION - YYYY-MM-DD")
+    dated = [(tuple(map(int, version.split("."))), day) for version, day in found if day]
+    for later, earlier in pairwise(dated):
+        if later[0] <= earlier[0] or later[1] < earlier[1]:
+            raise ValueError(f"{later} stands above {earlier}")
+    return found
+
+
+def tags(*words: str) -> set[str]:
+    found = subprocess.run(["git", "tag", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    return {tag for tag in found.stdout.split() if re.fullmatch(r"v\d+\.\d+\.\d+", tag)}
+
+
 def test_version_tag_and_changelog_agree() -> None:
-    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    assert headings[0] in ("Unreleased", inverse_instruct.__version__)
-    assert inverse_instruct.__version__ in headings[:2], "what is being made follows the newest release"
-    found = subprocess.run(["git", "tag", "--points-at", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    tags = {tag for tag in found.stdout.split() if tag.startswith("v")}
-    assert tags <= {f"v{inverse_instruct.__version__}"}
+    found = releases((ROOT / "CHANGELOG.md").read_text())
+    versions = [version for version, _ in found]
+    assert inverse_instruct.__version__ == next(version for version, day in found if day)
+    assert {tag.removeprefix("v") for tag in tags()} <= set(versions), "every tag has its entry"
+    if here := tags("--points-at", "HEAD"):
+        assert here == {f"v{versions[0]}"} == {f"v{inverse_instruct.__version__}"}, (
+            "a release leaves nothing unreleased"
+        )
+
+
+@pytest.mark.parametrize(
+    ("headings", "problem"),
+    [
+        (["Unreleased", "0.2.0 - 2026-12-01", "0.1.0 - 2026-11-21"], None),
+        (["0.1.0 - 2026-11-21", "Unreleased"], "'Unreleased' is no release"),
+        (["0.1.0"], "'0.1.0' is no release"),
+        (["0.1.0 - 21 November 2026"], "is no release"),
+        (["0.1.0 - 2026-02-30"], "day"),
+        (["0.2.0 - 2026-11-20", "0.1.0 - 2026-11-21"], "stands above"),
+        (["0.2.0 - 2026-11-22", "0.10.0 - 2026-11-21"], "stands above"),
+    ],
+)
+def test_a_changelog_that_cannot_be_right_is_told(headings: list[str], problem: str | None) -> None:
+    changelog = "# Changelog\n\n" + "".join(f"## {heading}\n\n- Something.\n\n" for heading in headings)
+    if problem is None:
+        assert [version for version, _ in releases(changelog)] == ["Unreleased", "0.2.0", "0.1.0"]
+        return
+    with pytest.raises(ValueError, match=problem):
+        releases(changelog)
 
 
 @pytest.mark.parametrize("package", ["inverse_instruct", "evaluation"])
