@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from inverse_instruct.config.sections import CorpusSource, PreprocessSection, RunConfig
+from inverse_instruct.config.corpus_source import CorpusSource
+from inverse_instruct.config.sections import PreprocessSection, RunConfig
 from inverse_instruct.stages.play import leaving, play, refuse_empty, work
 from inverse_instruct.stages.preprocess import PREPROCESS
 from inverse_instruct.stages.questions import Asked

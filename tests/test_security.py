@@ -19,13 +19,8 @@ from pydantic import ValidationError
 
 from evaluation.syntax import read_tree
 from inverse_instruct.config.config_file import load_config
-from inverse_instruct.config.sections import (
-    CorpusSource,
-    InferenceSection,
-    ModelSection,
-    PreprocessSection,
-    ServeSection,
-)
+from inverse_instruct.config.corpus_source import CorpusSource
+from inverse_instruct.config.sections import InferenceSection, ModelSection, PreprocessSection, ServeSection
 from inverse_instruct.errors import ConfigError
 from inverse_instruct.inference.prompts import PromptTemplate
 from inverse_instruct.store.rows import read_rows

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inverse_instruct.config.sections import CorpusSource
-from inverse_instruct.corpus.readers import check_there, read_source
+from inverse_instruct.config.corpus_source import CorpusSource
+from inverse_instruct.corpus.places import check_there
+from inverse_instruct.corpus.readers import read_source
 from inverse_instruct.errors import RunDirError
 from inverse_instruct.records import Draft, Rejection, TrainingRow
 from inverse_instruct.store.rows import iterate_rows

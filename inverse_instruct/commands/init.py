@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from inverse_instruct.config.sections import FieldNames
+from inverse_instruct.config.corpus_source import FieldNames
 from inverse_instruct.errors import ConfigError, CorpusError
 from inverse_instruct.loop.check import check_file
 from inverse_instruct.loop.plan import print_plan

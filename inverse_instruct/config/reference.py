@@ -82,6 +82,8 @@ def _kind(field: dict[str, Any], parts: dict[str, Any]) -> str:
         return f"`{field['const']}`"
     if field.get("type") == "array":
         return f"list of [{_kind(field.get('items', {}), parts)}]"
+    if "additionalProperties" in field and field["additionalProperties"]:
+        return f"names, each with a {_kind(field['additionalProperties'], parts)}"
     names = {"integer": "whole number", "string": "text", "boolean": "true or false"}
     kind = names.get(str(field.get("type")), str(field.get("type", "anything")))
     bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from evaluation.suites import FAMILIES, SUITES
 from inverse_instruct.config.addresses import check_urls
+from inverse_instruct.config.corpus_source import CorpusSource
 from inverse_instruct.config.editing import (
     BootstrapSection,
     ClarifySection,
@@ -42,8 +43,6 @@ FORBIDDEN_ARGUMENTS = {
 }
 """Of vLLM's command line -> what to do instead."""
 
-CorpusFormat = Literal["auto", "alpaca", "instruction_response", "sharegpt", "messages", "code"]
-
 
 class ModelSection(Section):
     """Which model improves itself, and how it is spoken to."""
@@ -71,37 +70,6 @@ class ModelSection(Section):
         if isinstance(value, bool):
             raise ValueError("put the word in quotes; YAML reads a bare Yes or No as true or false")
         return value
-
-
-class FieldNames(Section):
-    """Which fields of a row hold what."""
-
-    instruction: Text
-    """The instruction."""
-    response: Text
-    """The response."""
-    input: Text | None = None
-    """What the instruction is about, if that stands by itself; it is put behind the instruction."""
-    language: Text | None = None
-    """The programming language, if a field names it."""
-    usage: Text | None = None
-    """Calls or doctests that show what the code does, if a field holds some; never shown to the model."""
-
-
-class CorpusSource(Section):
-    """One source of the original corpus."""
-
-    path: File
-    """File of rows (JSONL, JSON, CSV, TSV, also .gz, .xz, .zst; Parquet), folder of such files or of source code, or
-    data set name on the HF hub."""
-    format: CorpusFormat = "auto"
-    """Layout of the rows; `auto` decides by the fields of the first row, `code` is a folder of source files."""
-    fields: FieldNames | None = None
-    """Names of the fields, where no layout has them; null: those of the layout."""
-    split: Text = "train"
-    """Split to read of a hub data set."""
-    limit: int | None = Field(None, ge=1)
-    """Read at most this many rows; null: all."""
 
 
 class PreprocessSection(Section):

@@ -7,15 +7,17 @@ and pandas write them. Not guaranteed: the rows behind a quote that is never clo
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
 
 from inverse_instruct.corpus.json_rows import MAX_ROW_BYTES, RawRecord
-from inverse_instruct.corpus.unpacking import open_unpacked, unpacked_name
+from inverse_instruct.corpus.unpacking import open_unpacked
 from inverse_instruct.errors import CorpusError
 from inverse_instruct.records import Reason
+from inverse_instruct.source_code.row_paths import unpacked_name
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _FOREIGN = range(0xDC80, 0xDD00)  # what `surrogateescape` makes of bytes that are no UTF-8
@@ -25,12 +27,14 @@ def read_delimited(path: Path) -> Iterator[RawRecord]:
     """Read a file of delimited rows.
 
     Raises:
-        CorpusError: its first line does not name columns, each once.
+        CorpusError: its first line does not name columns, each once, or it is UTF-16, as spreadsheets may write it.
         OSError: the file cannot be read; one of `unpacking.DAMAGE`: it is damaged.
     """
     csv.field_size_limit(MAX_ROW_BYTES)
     delimiter = DELIMITERS[Path(unpacked_name(path)).suffix]
     with open_unpacked(path) as stream:
+        if stream.peek(2).startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise CorpusError(f"{path}: is UTF-16, and not UTF-8; save it as UTF-8, or convert it with iconv")
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
         rows = csv.reader(text, delimiter=delimiter, strict=True)
         columns = _columns(path, rows)

@@ -1,17 +1,19 @@
 """Layouts of instruction data: how the fields of one record become an instruction and a response.
 
-Enters: the fields of a record, and the layout. Leaves: a `Parts`, or a `ValueError` that says which field is wrong.
-`detect_layout` tells the layout by the fields alone.
+Enters: the fields of a record, and the layout. Leaves: a `Parts`, of a conversation several if that is wanted; or a
+`ValueError` that says which field is wrong. `detect_layout` tells the layout by the fields alone.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
-from inverse_instruct.corpus.conversations import first_exchange
+from inverse_instruct.corpus.conversations import Exchange, exchanges, with_history
 
 Fields = Mapping[str, Any]
 
@@ -61,6 +63,15 @@ class Parts:
     language: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Chats:
+    """How conversations are read, and what of them was not."""
+
+    each: bool = False  # all answers, each with what was said before it, and not only the first
+    keep_system: bool = False
+    unread: Counter[str] = field(default_factory=Counter)  # `answers` behind the first, `system_prompts`
+
+
 def detect_layout(fields: Fields) -> str | None:
     """Return the layout that a record with these fields has, or None if it has none that we know."""
     for layout, name in _TURNS.items():
@@ -73,18 +84,19 @@ def detect_layout(fields: Fields) -> str | None:
     return "code" if any(name in fields for name in _CODE) else None
 
 
-def read_parts(fields: Fields, layout: str) -> Parts:
-    """Return the instruction and the response of a record in the named layout.
+def read_parts(fields: Fields, layout: str, chats: Chats) -> Iterator[Parts]:
+    """Yield the instruction and the response of a record in the named layout, of a conversation those that are wanted.
 
     Raises:
-        ValueError: a field is missing, is not text, or holds what no text file should.
+        ValueError: a field is missing, is not text, or holds what no text file should; what came before it is good.
     """
-    instruction, response = _READERS[layout](fields)
-    for text in (instruction, response):
-        if damage := _DAMAGE.search(text):
-            raise ValueError(f"holds {'a NUL character' if damage[0] == chr(0) else 'half a surrogate pair'}")
     language = next((value for name in _LANGUAGE if isinstance(value := fields.get(name), str)), None)
-    return Parts(instruction, response, language)
+    turns = _TURNS.get(layout)
+    for instruction, response in _exchanges(fields, turns, chats) if turns else [_READERS[layout](fields)]:
+        for text in (instruction, response):
+            if damage := _DAMAGE.search(text):
+                raise ValueError(f"holds {'a NUL character' if damage[0] == chr(0) else 'half a surrogate pair'}")
+        yield Parts(instruction, response, language)
 
 
 def _alpaca(fields: Fields) -> tuple[str, str]:
@@ -101,17 +113,27 @@ def _instruction_response(fields: Fields) -> tuple[str, str]:
     raise ValueError(f"has no instruction and response; its fields are {_names(fields)}")
 
 
-def _conversation(name: str) -> Callable[[Fields], tuple[str, str]]:
-    def read(fields: Fields) -> tuple[str, str]:
-        turns = fields.get(name)
-        if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
-            raise ValueError(f"field {name!r} is missing or is not a list of turns")
-        try:
-            return first_exchange(turns)
-        except ValueError as error:
-            raise ValueError(f"field {name!r}: {error}") from error
+def _exchanges(fields: Fields, name: str, chats: Chats) -> Iterator[tuple[str, str]]:
+    turns = fields.get(name)
+    if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
+        raise ValueError(f"field {name!r} is missing or is not a list of turns")
+    try:
+        yield from _wanted(turns, chats)
+    except ValueError as error:
+        raise ValueError(f"field {name!r}: {error}") from error
 
-    return read
+
+def _wanted(turns: Sequence[Fields], chats: Chats) -> Iterator[tuple[str, str]]:
+    found = exchanges(turns)
+    before: list[Exchange] = []
+    for exchange in found:
+        chats.unread["system_prompts"] += bool(exchange.system) and not chats.keep_system
+        if not chats.each:
+            with suppress(ValueError):  # what is behind the first answer is not read, and may be anything
+                for _ in found:
+                    chats.unread["answers"] += 1
+        yield with_history(before, exchange, keep_system=chats.keep_system), exchange.answer
+        before.append(exchange)
 
 
 def _code(fields: Fields) -> tuple[str, str]:
@@ -156,7 +178,5 @@ def _names(fields: Fields) -> str:
 _READERS: dict[str, Callable[[Fields], tuple[str, str]]] = {
     "alpaca": _alpaca,
     "instruction_response": _instruction_response,
-    "sharegpt": _conversation("conversations"),
-    "messages": _conversation("messages"),
     "code": _code,
 }

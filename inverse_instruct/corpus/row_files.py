@@ -1,4 +1,4 @@
-"""Files of rows as plain records: JSON lines, JSON arrays, CSV, TSV and Parquet, all but the last also compressed.
+"""Files of rows as plain records: JSON lines, JSON arrays, CSV, TSV (these also compressed), Parquet and Arrow.
 
 Enters: a path. Leaves: one `RawRecord` after the other, each with its place in the file and either its fields or what
 is wrong with it; a broken row never stops the reading. All kinds are streamed, and files that expand beyond reason are
@@ -11,21 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from inverse_instruct.corpus.arrow_rows import read_arrow
 from inverse_instruct.corpus.delimited_rows import DELIMITERS, read_delimited
 from inverse_instruct.corpus.json_rows import RawRecord, read_json
-from inverse_instruct.corpus.unpacking import DAMAGE, refuse_bomb, unpacked_name
+from inverse_instruct.corpus.unpacking import DAMAGE, refuse_bomb
 from inverse_instruct.errors import CorpusError
+from inverse_instruct.source_code.row_paths import is_row_file, unpacked_name
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 _BATCH_ROWS = 128
-_JSON = (".jsonl", ".json")
-
-
-def is_row_file(path: Path) -> bool:
-    """Tell whether the name of a file is one that `read_records` reads."""
-    return unpacked_name(path).endswith((*_JSON, *DELIMITERS)) or path.suffix.lower() == ".parquet"
 
 
 def read_records(path: Path) -> Iterator[RawRecord]:
@@ -39,13 +35,15 @@ def read_records(path: Path) -> Iterator[RawRecord]:
     if not is_row_file(path):
         raise CorpusError(
             f"{path}: is not a corpus file; give a .jsonl, .json, .csv or .tsv file (or .gz, .xz, .zst) or a .parquet "
-            "file, or convert it to one"
+            "or .arrow file, or convert it to one"
         )
     if not path.is_file():
         raise CorpusError(f"{path}: is not a regular file; give a file of rows, or a folder of source code")
     try:
         if path.suffix.lower() == ".parquet":
             yield from _read_parquet(path)
+        elif path.suffix.lower() == ".arrow":
+            yield from read_arrow(path)
         elif unpacked_name(path).endswith(tuple(DELIMITERS)):
             yield from read_delimited(path)
         else:

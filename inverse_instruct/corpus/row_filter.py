@@ -14,7 +14,7 @@ from inverse_instruct.config.sections import PreprocessSection
 from inverse_instruct.corpus.deduplication import ExactDuplicates, NearDuplicates
 from inverse_instruct.corpus.extraction import Code, NotCode
 from inverse_instruct.corpus.looks import Look
-from inverse_instruct.corpus.readers import STAGE
+from inverse_instruct.corpus.rows import STAGE
 from inverse_instruct.records import Reason, Rejection, Snippet, SourceRow, TrainingRow, digest
 
 MAX_USAGE_CHARACTERS = 20_000

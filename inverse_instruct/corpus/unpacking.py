@@ -14,18 +14,12 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from inverse_instruct.errors import CorpusError
+from inverse_instruct.source_code.row_paths import COMPRESSED
 
-COMPRESSED = (".gz", ".xz", ".zst")
 DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError)
 """What reading a damaged file raises; one in zstandard raises an OSError."""
 _MAX_EXPANSION = 200  # text is compressed 3 to 20 times
 _EXPANDED_BYTES = 4 << 20  # what a compressed file may expand to in any case
-
-
-def unpacked_name(path: Path) -> str:
-    """Return the name that a file has when it is unpacked, in lower case."""
-    name = path.name.lower()
-    return name.removesuffix(path.suffix.lower()) if path.suffix.lower() in COMPRESSED else name
 
 
 def open_unpacked(path: Path) -> io.BufferedReader:

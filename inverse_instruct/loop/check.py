@@ -26,7 +26,8 @@ from inverse_instruct.benchmarks.suite_run import frame_problem
 from inverse_instruct.config.config_file import ConfigFile, read_config
 from inverse_instruct.config.examining import SuiteSection
 from inverse_instruct.config.sections import InferenceSection, RunConfig
-from inverse_instruct.corpus.readers import check_rows, check_there, is_on_hub
+from inverse_instruct.corpus.places import check_there, is_on_hub
+from inverse_instruct.corpus.readers import check_rows
 from inverse_instruct.errors import ConfigError, InverseInstructError, ModelError
 from inverse_instruct.inference import requirements as engine
 from inverse_instruct.inference.fleet import describe

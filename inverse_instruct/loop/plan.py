@@ -6,18 +6,20 @@ a model that is not here yet, counts for nothing and makes the plan incomplete; 
 
 from __future__ import annotations
 
-import gzip
 import os
 import re
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from inverse_instruct.config.corpus_source import CorpusSource
 from inverse_instruct.config.sections import RunConfig
+from inverse_instruct.corpus.arrow_rows import count_arrow
+from inverse_instruct.corpus.places import find_files, is_on_hub
+from inverse_instruct.corpus.unpacking import DAMAGE, open_unpacked
 from inverse_instruct.errors import InverseInstructError
 from inverse_instruct.inference.models import resolve_model
 from inverse_instruct.recipes.table import RECIPES
-from inverse_instruct.source_code.source_files import source_paths
+from inverse_instruct.source_code.row_paths import COMPRESSED
 from inverse_instruct.stages.estimate import Estimate
 from inverse_instruct.system.machine import gpu_count
 
@@ -49,7 +51,7 @@ class Plan:
 
 def make_plan(config: RunConfig) -> Plan:
     """Estimate what a run takes."""
-    weights, sizes = _weights(config), [_measured(Path(source.path), source.limit) for source in config.corpus]
+    weights, sizes = _weights(config), [_measured(source) for source in config.corpus]
     rows, size = sum(count for count, _ in filter(None, sizes)), sum(length for _, length in filter(None, sizes))
     gpus = gpu_count()
     parameters = max(1, weights // (2 if gpus else 4))
@@ -115,32 +117,36 @@ def _weights(config: RunConfig) -> int:
     return max(sizes)
 
 
-def _measured(path: Path, limit: int | None) -> tuple[int, int] | None:
-    """Return roughly (rows, bytes) of what is read of a source, or None if that cannot be told."""
+def _measured(source: CorpusSource) -> tuple[int, int] | None:
+    """Return roughly (rows, bytes) of what is read of a source, or None if that cannot be told.
+
+    A `where` may leave out any part, so all of its rows count.
+    """
     try:
-        if not (path.is_file() or path.is_dir()):  # a pipe would be waited for without end
+        files = [] if is_on_hub(source.path) else list(find_files(source))
+        if not all(file.path.is_file() for file in files):  # a pipe would be waited for without end
             return None
-        rows, size = _measure(path)
-    except (InverseInstructError, OSError, EOFError, ValueError, zlib.error):  # pyarrow's errors are ValueErrors
+        sizes = [(5, file.path.stat().st_size) if file.is_code else _measure(file.path) for file in files]
+    except (InverseInstructError, OSError, *DAMAGE, ValueError):  # pyarrow's errors are ValueErrors
         return None
-    share = min(1.0, (limit or rows) / max(1, rows))
-    return round(rows * share), round(size * share)
+    rows, size = sum(count for count, _ in sizes), sum(length for _, length in sizes)
+    share = source.share * min(1.0, (source.limit or rows) / max(1, rows))
+    return (round(rows * share), round(size * share)) if files else None
 
 
 def _measure(path: Path) -> tuple[int, int]:
-    """Return roughly (rows, bytes) of a corpus file or folder, reading at most a few megabytes."""
-    if path.is_dir():
-        sizes = [source.stat().st_size for source, _ in source_paths(path)]
-        return len(sizes) * 5, sum(sizes)
+    """Return roughly (rows, bytes) of a file of rows, reading at most a few megabytes."""
     size = path.stat().st_size
     if path.suffix == ".parquet":
         import pyarrow.parquet as pq
 
         return int(pq.ParquetFile(path).metadata.num_rows), size * 3
+    if path.suffix == ".arrow":
+        return count_arrow(path), size
     sample_bytes = 4 * 2**20
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
+    with open_unpacked(path) as stream:
         sample = stream.read(sample_bytes)
-    size = size * 4 if path.suffix == ".gz" else size
+    size = size * 4 if path.suffix in COMPRESSED else size
     is_array = ".json" in path.suffixes
     rows = (
         len(re.findall(rb'[\[,]\s*\{\s*"', sample)) if is_array else sample.count(b"\n") + (not sample.endswith(b"\n"))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from inverse_instruct.config.sections import CorpusSource, FieldNames
+from inverse_instruct.config.corpus_source import CorpusSource, FieldNames
 from inverse_instruct.corpus.readers import read_source
 from inverse_instruct.errors import CorpusError, ModelError
 from inverse_instruct.inference.model_files import parameter_count

@@ -6,20 +6,29 @@ from pathlib import Path
 
 from inverse_instruct.records import digest
 from inverse_instruct.source_code.repository import head_of
+from inverse_instruct.source_code.row_paths import is_pattern, pattern_folder, pattern_paths, row_paths
 from inverse_instruct.source_code.source_files import source_paths
 from inverse_instruct.store.files import file_digest
 
 
 def fingerprint(path: Path) -> str:
-    """Return what changes when the content of a file or folder of rows changes; "" for a data set on the hub.
+    """Return what changes when the content of a file, or of the files of a folder or a pattern, changes.
+
+    Returns:
+        "" for what names no such file, as a data set on the hub does.
 
     Raises:
         CorpusError: a folder cannot be listed.
     """
     if path.is_file():
         return file_digest(path)
-    states = [(source, source.stat()) for source, _ in source_paths(path)] if path.is_dir() else []
-    return digest(*(f"{source}:{state.st_size}:{state.st_mtime_ns}" for source, state in states)) if states else ""
+    folder, files = path, set[Path]()
+    if path.is_dir():
+        files = {*source_paths(path), *row_paths(path)}
+    elif is_pattern(str(path)):
+        folder, files = pattern_folder(str(path)), set(pattern_paths(str(path)))
+    states = [(file.relative_to(folder).as_posix(), file.stat()) for file in sorted(files)]
+    return digest(*(f"{name}:{state.st_size}:{state.st_mtime_ns}" for name, state in states)) if states else ""
 
 
 def content_of(name: str) -> str:

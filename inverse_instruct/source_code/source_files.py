@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 MAX_FILE_BYTES = 1_000_000
+NOTEBOOK = ".ipynb"
 
 _SKIPPED_FOLDERS = {"node_modules", "__pycache__", "venv", "site-packages", "vendor", "third_party", "build", "dist"}
 
@@ -108,8 +109,13 @@ def definitions(code: str, language: str) -> list[Definition]:
     ]
 
 
-def source_paths(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the source files of a folder and their languages in the order of their names.
+def is_source_file(path: Path) -> bool:
+    """Tell whether the name of a file is one of source code in a language of ours, or of a notebook."""
+    return language_of_file(path) is not None or path.suffix.lower() == NOTEBOOK
+
+
+def source_paths(folder: Path) -> Iterator[Path]:
+    """Yield the source files and notebooks of a folder in the order of their names.
 
     Links, hidden folders, what is neither file nor folder, and folders of dependencies and build results are skipped.
 
@@ -123,8 +129,8 @@ def source_paths(folder: Path) -> Iterator[tuple[Path, str]]:
             continue
         if entry.is_dir(follow_symlinks=False) and entry.name not in _SKIPPED_FOLDERS:
             waiting += _entries(entry)
-        elif entry.is_file(follow_symlinks=False) and (language := language_of_file(Path(entry.name))):
-            yield Path(entry.path), language
+        elif entry.is_file(follow_symlinks=False) and is_source_file(Path(entry.name)):
+            yield Path(entry.path)
 
 
 def _entries(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:

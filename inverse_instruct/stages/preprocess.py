@@ -17,31 +17,32 @@ guaranteed: the same result for another order of the rows, since the first of se
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 from inverse_instruct.benchmarks.kept_out import Texts, kept_out_digests, read_kept_out
 from inverse_instruct.corpus.executors import Seen, look_at
 from inverse_instruct.corpus.extraction import Code
 from inverse_instruct.corpus.looks import Look, code_of
-from inverse_instruct.corpus.readers import STAGE, check_there, read_source
+from inverse_instruct.corpus.places import check_there
+from inverse_instruct.corpus.readers import read_source
 from inverse_instruct.corpus.row_filter import RowFilter
+from inverse_instruct.corpus.rows import STAGE
 from inverse_instruct.errors import StageError
 from inverse_instruct.records import Reason, Rejection, Snippet, SourceRow, TrainingRow
 from inverse_instruct.stages.estimate import Cost, Estimate
 from inverse_instruct.stages.stage import Rows, Stage
 from inverse_instruct.stages.tasks.embedding import embedding_digests, embedding_problems
 from inverse_instruct.stages.tasks.neighbors import Neighbor, open_neighbors
+from inverse_instruct.store.progress import open_bar
 from inverse_instruct.store.rows import write_rows
 
 if TYPE_CHECKING:
-    from inverse_instruct.config.sections import CorpusSource, PreprocessSection, RunConfig
+    from inverse_instruct.config.corpus_source import CorpusSource
+    from inverse_instruct.config.sections import PreprocessSection, RunConfig
     from inverse_instruct.stages.room import Room
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,14 @@ _ROWS_TO_EMBED = 64  # at once
 _ROWS_TO_TRY = 200  # of each source
 _WITHOUT_CODE = {
     reason.value
-    for reason in (Reason.EMPTY, Reason.MALFORMED, Reason.NO_CODE, Reason.SYNTAX_ERROR, Reason.UNSUPPORTED_LANGUAGE)
+    for reason in (
+        Reason.EMPTY,
+        Reason.LEFT_OUT,
+        Reason.MALFORMED,
+        Reason.NO_CODE,
+        Reason.SYNTAX_ERROR,
+        Reason.UNSUPPORTED_LANGUAGE,
+    )
 }
 
 
@@ -73,10 +81,11 @@ def preprocess(room: Room) -> None:
     row_filter = RowFilter(section)
     near: list[dict[str, Any]] = []
     languages: Counter[str] = Counter()
+    unread: Counter[str] = Counter()
     original = room.writer(ORIGINAL, TrainingRow)
     for source in sources:
         check_there(source)
-    rows = look_at(_drawn(room, sources), section, benchmarks)
+    rows = look_at(_drawn(room, sources, unread), section, benchmarks)
     for row, look, neighbor in _with_neighbors(rows, section, benchmarks):
         result: Snippet | Rejection
         training_row: TrainingRow | None = None
@@ -106,6 +115,9 @@ def preprocess(room: Room) -> None:
                 len(near),
                 room.place.folder / NEAR,
             )
+    if said := _left_unread(unread):
+        logger.warning("%s", said)
+        room.metrics["unread"] = dict(+unread)
     count = room.rows_out + room.rejected.total()
     room.metrics |= {
         "original_rows": original.count,
@@ -116,35 +128,44 @@ def preprocess(room: Room) -> None:
 
 
 def check_yield(sources: Sequence[CorpusSource], config: PreprocessSection) -> list[str]:
-    """See that one of the first rows of a corpus gives a snippet; return a note if none does, but others might.
+    """See that one of the first rows of a corpus gives a snippet.
+
+    Returns:
+        Notes: that none does, where others might; and what of conversations is left out.
 
     Raises:
         StageError: there are no others, and none of the rows holds code in a language to keep.
     """
     rejected: Counter[str] = Counter()
-    all_read = True
+    unread: Counter[str] = Counter()
+    is_good, all_read = False, True
     for source in sources:
-        rows = read_source(source)
+        rows = read_source(source, unread)
         for row in islice(rows, _ROWS_TO_TRY):
+            if is_good:
+                continue  # the rest is read for what of conversations is left out
             found = row if isinstance(row, Rejection) else code_of(row, config)
-            if isinstance(found, Code) and len(found.text) >= config.min_characters:
-                return []
+            is_good = isinstance(found, Code) and len(found.text) >= config.min_characters
             rejected[Reason.TOO_SHORT.value if isinstance(found, Code) else found.reason.value] += 1
         all_read &= next(rows, None) is None
-    said = _nothing_left(rejected.total(), rejected)
-    if all_read and rejected.keys() <= _WITHOUT_CODE:
-        raise StageError(said)
-    return [f"corpus: {'' if all_read else 'of the first rows, '}{said}"]
+    said = [] if is_good else [_nothing_left(rejected.total(), rejected)]
+    if said and all_read and rejected.keys() <= _WITHOUT_CODE:
+        raise StageError(said[0])
+    said += filter(None, [_left_unread(unread)])
+    return [f"corpus: {'' if all_read else 'of the first rows, '}{note}" for note in said]
 
 
-def _drawn(room: Room, sources: Sequence[CorpusSource]) -> Iterator[SourceRow | Rejection]:
-    """Yield the rows, those that are not drawn as rejections."""
-    share = room.section().share
-    for row in _with_progress(sources):
-        if isinstance(row, SourceRow) and room.seed("share", row.id) >= share * 2**31:
-            yield Rejection(row.id, STAGE, Reason.NOT_DRAWN)
-        else:
-            yield row
+def _drawn(room: Room, sources: Sequence[CorpusSource], unread: Counter[str]) -> Iterator[SourceRow | Rejection]:
+    """Yield the rows, those that are not drawn as rejections; tell `unread` what of conversations is left out."""
+    with open_bar(STAGE, "row") as bar:
+        for source in sources:
+            share = source.share * room.section().share
+            for row in read_source(source, unread):
+                bar.update()
+                if isinstance(row, SourceRow) and room.seed("share", row.id) >= share * 2**31:
+                    yield Rejection(row.id, STAGE, Reason.NOT_DRAWN)
+                else:
+                    yield row
 
 
 def _with_neighbors(
@@ -170,9 +191,14 @@ def _listed(row: SourceRow, neighbor: Neighbor) -> dict[str, Any]:
     }
 
 
-def _with_progress(sources: Sequence[CorpusSource]) -> Iterator[SourceRow | Rejection]:
-    rows = (row for source in sources for row in read_source(source))
-    return iter(tqdm(rows, desc=STAGE, unit=" rows", file=sys.stderr, mininterval=1.0))
+def _left_unread(unread: Counter[str]) -> str:
+    """Say what of conversations is left out, and how it would be read; "" for nothing."""
+    remedies = {
+        "answers": "answers behind the first of their conversation (`answers: each` of a source reads them)",
+        "system_prompts": "system prompts (`system_prompts: keep` puts them in front of the instruction)",
+    }
+    said = [f"{unread[name]} {remedy}" for name, remedy in remedies.items() if unread[name]]
+    return f"left out: {', and '.join(said)}" if said else ""
 
 
 def _nothing_left(rows: int, rejected: Counter[str]) -> str:

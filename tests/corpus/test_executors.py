@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from evaluation.texts import TaskTexts
-from inverse_instruct.config.sections import CorpusSource, PreprocessSection
+from inverse_instruct.config.corpus_source import CorpusSource
+from inverse_instruct.config.sections import PreprocessSection
 from inverse_instruct.corpus import executors
 from inverse_instruct.corpus.executors import Row, look_at
 from inverse_instruct.corpus.looks import Look

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from inverse_instruct.corpus.layouts import read_parts
+from inverse_instruct.corpus.layouts import Chats, Parts, read_parts
 
 PLACEHOLDERS = [
     "",
@@ -54,22 +54,26 @@ INPUTS = [
 ]
 
 
+def first(fields: dict[str, Any], layout: str) -> Parts:
+    return next(read_parts(fields, layout, Chats()))
+
+
 @pytest.mark.parametrize("extra", PLACEHOLDERS)
 def test_a_placeholder_is_not_appended(extra: str) -> None:
-    parts = read_parts({"instruction": "Do", "input": extra, "output": "done"}, "alpaca")
+    parts = first({"instruction": "Do", "input": extra, "output": "done"}, "alpaca")
     assert (parts.instruction, parts.response) == ("Do", "done")
-    assert read_parts({"prompt": "Do", "input": extra, "response": "done"}, "instruction_response").instruction == "Do"
+    assert first({"prompt": "Do", "input": extra, "response": "done"}, "instruction_response").instruction == "Do"
 
 
 @pytest.mark.parametrize("extra", INPUTS)
 def test_an_input_is_appended(extra: str) -> None:
-    assert read_parts({"instruction": "Do", "input": extra, "output": "d"}, "alpaca").instruction == f"Do\n\n{extra}"
+    assert first({"instruction": "Do", "input": extra, "output": "d"}, "alpaca").instruction == f"Do\n\n{extra}"
 
 
 def test_placeholders_of_seed_tasks_and_nulls() -> None:
     row = {"instruction": "Do", "instances": [{"input": "<noinput>", "output": "done"}]}
-    assert read_parts(row, "alpaca").instruction == "Do"
-    assert read_parts({"instruction": "Do", "input": None, "output": "done"}, "alpaca").instruction == "Do"
+    assert first(row, "alpaca").instruction == "Do"
+    assert first({"instruction": "Do", "input": None, "output": "done"}, "alpaca").instruction == "Do"
 
 
 def talk(*turns: tuple[Any, Any], **more: Any) -> dict[str, Any]:
@@ -122,7 +126,7 @@ KEPT = {
 @pytest.mark.parametrize("name", KEPT)
 def test_turns_that_make_an_exchange(name: str) -> None:
     row, expected = KEPT[name]
-    parts = read_parts(row, "sharegpt")
+    parts = first(row, "sharegpt")
     assert (parts.instruction, parts.response) == expected
 
 
@@ -175,5 +179,5 @@ REFUSED = {
 def test_turns_that_make_none_are_refused_with_the_reason(name: str) -> None:
     row, reason = REFUSED[name]
     with pytest.raises(ValueError, match=reason) as caught:
-        read_parts(row, "sharegpt")
+        first(row, "sharegpt")
     assert "conversations" in str(caught.value)

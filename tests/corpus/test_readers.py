@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inverse_instruct.config.sections import CorpusSource
+from inverse_instruct.config.corpus_source import CorpusSource
 from inverse_instruct.corpus import delimited_rows
 from inverse_instruct.corpus.readers import read_source
 from inverse_instruct.errors import CorpusError
@@ -428,6 +428,6 @@ def test_every_line_is_a_row_or_a_rejection(tmp_path: Path, lines: list[bytes], 
     try:
         rows = read(path, format=layout)
     except CorpusError:
-        assert layout == "auto"
+        assert layout == "auto" or not written
         return
     assert len(rows) == written

@@ -74,7 +74,8 @@ def _work(
     connection: Connection, paths: list[Path], out: Path, layout: str, max_characters: int, unprivileged: bool
 ) -> None:
     from inverse_instruct.benchmarks.kept_out import read_kept_out
-    from inverse_instruct.config.sections import CorpusSource, KeptOut, PreprocessSection
+    from inverse_instruct.config.corpus_source import CorpusSource
+    from inverse_instruct.config.sections import KeptOut, PreprocessSection
     from inverse_instruct.corpus.decontamination import BenchmarkIndex
     from inverse_instruct.errors import InverseInstructError
     from inverse_instruct.source_code.parser_process import parses

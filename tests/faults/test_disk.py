@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from inverse_instruct.config.sections import CorpusSource, PreprocessSection
+from inverse_instruct.config.corpus_source import CorpusSource
+from inverse_instruct.config.sections import PreprocessSection
 from inverse_instruct.errors import RunDirError
 from inverse_instruct.records import Rejection
 from inverse_instruct.store.files import write_json

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 from inverse_instruct.commands.stage_inputs import read_pairs, read_snippets
 from inverse_instruct.config.config_file import load_config
-from inverse_instruct.config.sections import CorpusSource
+from inverse_instruct.config.corpus_source import CorpusSource
 from inverse_instruct.corpus.extraction import Code, NotCode, extract, extract_plain
 from inverse_instruct.corpus.json_rows import MAX_ROW_BYTES
-from inverse_instruct.corpus.layouts import detect_layout, read_parts
+from inverse_instruct.corpus.layouts import Chats, detect_layout, read_parts
 from inverse_instruct.corpus.readers import read_source
 from inverse_instruct.errors import ConfigError, CorpusError
 from inverse_instruct.inference.prompts import PromptFormatter
@@ -157,16 +157,15 @@ def test_array_is_read_like_the_json_module_reads_it(tmp_path: Path, times: int)
 @pytest.mark.parametrize("times", DIFFICULTY)
 def test_layouts(times: int) -> None:
     @fuzz(200 * times)
-    @given(RECORDS, st.sampled_from(LAYOUTS))
-    def check(fields: dict[str, Any], layout: str) -> None:
+    @given(RECORDS, st.sampled_from(LAYOUTS), st.booleans(), st.booleans())
+    def check(fields: dict[str, Any], layout: str, each: bool, keep_system: bool) -> None:
         assert detect_layout(fields) in (None, *LAYOUTS)
         try:
-            parts = read_parts(fields, layout)
+            for parts in read_parts(fields, layout, Chats(each, keep_system)):
+                (parts.instruction + parts.response).encode()
+                assert "\0" not in parts.instruction + parts.response
         except ValueError as error:
             assert str(error)
-        else:
-            (parts.instruction + parts.response).encode()
-            assert "\0" not in parts.instruction + parts.response
 
     check()
 

@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 
 from inverse_instruct.cli import parser_of
 from inverse_instruct.commands.checkpoints import run_command
-from inverse_instruct.config.sections import CorpusSource
+from inverse_instruct.config.corpus_source import CorpusSource
 from inverse_instruct.corpus.readers import read_source
 from inverse_instruct.errors import ModelError, RunDirError
 from inverse_instruct.records import SourceRow

@@ -85,13 +85,13 @@ def test_a_broken_definition_is_left_out() -> None:
 
 
 def test_folders_of_others_are_skipped(tmp_path: Path) -> None:
-    for name in ("b.py", "a/x.go", "node_modules/n.js", ".git/h.py", "readme.md", "a/deep/y.rs"):
+    for name in ("b.py", "a/x.go", "a/n.ipynb", "node_modules/n.js", ".git/h.py", "readme.md", "a/deep/y.rs"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
     (tmp_path / "link.py").symlink_to(tmp_path / "b.py")
     (tmp_path / "loop").symlink_to(tmp_path)
-    found = [(path.relative_to(tmp_path).as_posix(), language) for path, language in source_paths(tmp_path)]
-    assert found == [("a/deep/y.rs", "rust"), ("a/x.go", "go"), ("b.py", "python")]
+    found = [path.relative_to(tmp_path).as_posix() for path in source_paths(tmp_path)]
+    assert found == ["a/deep/y.rs", "a/n.ipynb", "a/x.go", "b.py"]
 
 
 @pytest.mark.parametrize("letter", "é€漢😀")

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from inverse_instruct.config.sections import CorpusSource, PreprocessSection
+from inverse_instruct.config.corpus_source import CorpusSource
+from inverse_instruct.config.sections import PreprocessSection
 from inverse_instruct.errors import CorpusError, StageError
 from inverse_instruct.records import Reason
 from inverse_instruct.store.manifest import Manifest, read_manifest

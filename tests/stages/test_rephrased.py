@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from evaluation.texts import TaskTexts
-from inverse_instruct.config.sections import CorpusSource, PreprocessSection, RunConfig
+from inverse_instruct.config.corpus_source import CorpusSource
+from inverse_instruct.config.sections import PreprocessSection, RunConfig
 from inverse_instruct.stages.preprocess import PREPROCESS
 from inverse_instruct.stages.tasks import embedding, neighbors
 from inverse_instruct.stages.tasks.neighbors import Neighbor, find_neighbors

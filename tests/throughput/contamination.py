@@ -26,7 +26,7 @@ from typing import Any
 
 from evaluation.rows import read_file
 from evaluation.texts import read_texts, texts_of
-from inverse_instruct.config.sections import CorpusSource
+from inverse_instruct.config.corpus_source import CorpusSource
 from inverse_instruct.corpus.code_tokens import KEYWORDS
 from inverse_instruct.corpus.decontamination import BenchmarkIndex
 from inverse_instruct.corpus.readers import read_source

@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import pairwise_distances
 
-from inverse_instruct.config.sections import CorpusSource, PreprocessSection
+from inverse_instruct.config.corpus_source import CorpusSource
+from inverse_instruct.config.sections import PreprocessSection
 from inverse_instruct.corpus.k_center import Points, coverage, k_center_greedy
 from inverse_instruct.corpus.tf_idf import TfIdf
 from inverse_instruct.inference.embedding.process import SentenceModel

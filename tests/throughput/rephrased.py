@@ -17,7 +17,7 @@ from pathlib import Path
 
 from evaluation.rows import read_file
 from evaluation.texts import read_texts
-from inverse_instruct.config.sections import CorpusSource
+from inverse_instruct.config.corpus_source import CorpusSource
 from inverse_instruct.corpus.readers import read_source
 from inverse_instruct.records import SourceRow
 from inverse_instruct.stages.tasks.neighbors import Neighbor, open_neighbors

@@ -47,9 +47,10 @@ def add_stage_commands(commands: Any) -> None:
         else:
             parser.add_argument(
                 "--input",
-                action="append",
+                nargs="+",
+                action="extend",
                 required=True,
-                help="file, folder or hub data set; may be given several times where that makes sense",
+                help="one or several: files, folders, patterns in quotes, or hub data sets, where that makes sense",
             )
         if name in ("summarize", "score", "train"):
             parser.add_argument("--model", required=True, help="model folder, a name of fetch-model, or a hub name")
