@@ -25,8 +25,9 @@ _PAIRS = (
     ("problem", "solution"),
     ("query", "answer"),
     ("query", "response"),
+    ("input", "output"),
 )
-_CODE = ("code", "content", "whole_func_string", "original_string", "func_code_string")
+_CODE = ("code", "content", "whole_func_string", "original_string", "func_code_string", "text")
 _LANGUAGE = ("language", "lang", "programming_language")
 _TURNS = {"sharegpt": "conversations", "messages": "messages"}
 _DAMAGE = re.compile("[\0\ud800-\udfff]")
@@ -79,7 +80,7 @@ def detect_layout(fields: Fields) -> str | None:
             return layout
     if "instruction" in fields and ("output" in fields or isinstance(fields.get("instances"), list)):
         return "alpaca"
-    if any(asked in fields and answered in fields for asked, answered in _PAIRS):
+    if _pair(fields):
         return "instruction_response"
     return "code" if any(name in fields for name in _CODE) else None
 
@@ -107,10 +108,17 @@ def _alpaca(fields: Fields) -> tuple[str, str]:
 
 
 def _instruction_response(fields: Fields) -> tuple[str, str]:
-    for asked, answered in _PAIRS:
-        if asked in fields and answered in fields:
-            return _with_input(fields, asked), _text(fields, answered)
-    raise ValueError(f"has no instruction and response; its fields are {_names(fields)}")
+    pair = _pair(fields)
+    if pair is None:
+        raise ValueError(f"has no instruction and response; its fields are {_names(fields)}")
+    asked, answered = pair
+    return _text(fields, asked) if asked == "input" else _with_input(fields, asked), _text(fields, answered)
+
+
+def _pair(fields: Fields) -> tuple[str, str] | None:
+    """Return the fields of the instruction and the response; an input is the instruction where there is no other."""
+    found = [pair for pair in _PAIRS if all(name in fields for name in pair)]
+    return next((pair for pair in found if pair[0] != "input" or "instruction" not in fields), None)
 
 
 def _exchanges(fields: Fields, name: str, chats: Chats) -> Iterator[tuple[str, str]]:
