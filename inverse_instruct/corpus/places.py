@@ -74,18 +74,17 @@ def find_files(source: CorpusSource) -> Iterator[CorpusFile]:
         folder, found = pattern_folder(source.path), pattern_paths(source.path)
         if not found:
             raise CorpusError(f"{path}: no file matches; check the pattern, which is relative to the config's folder")
-        code, rows = iter([*filter(is_source_file, found)]), [*filter(is_row_file, found)]
+        code, rows = (iter([*filter(kind, found)]) for kind in (is_source_file, is_row_file))
     elif path.is_dir():
         if is_saved(path):
             return (CorpusFile(file, _name(file, path), False) for file in saved_files(path, source.split))
         folder, code, rows = path, source_paths(path), row_paths(path)
     else:
         return iter([CorpusFile(path, path.name, may_be_code and path.is_file() and is_source_file(path))])
-    first = next(code, None) if may_be_code else None
-    if first is not None:
-        return (CorpusFile(file, _name(file, folder), True) for file in chain([first], code))
-    if rows:
-        return (CorpusFile(file, _name(file, folder), False) for file in rows)
+    for paths, is_code in ((code, True), (rows, False)):
+        first = next(paths, None) if may_be_code or not is_code else None
+        if first is not None:
+            return (CorpusFile(file, _name(file, folder), is_code) for file in chain([first], paths))
     if may_be_code:
         raise CorpusError(
             f"{path}: holds no source file of a language that we know, and no file of rows; give a folder of "

@@ -57,9 +57,7 @@ def preview_config(config: RunConfig, rows: int) -> RunConfig:
         return most if limit is None else min(limit, most)
 
     each = -(-rows // max(1, len(config.corpus)))
-    corpus = [
-        source.model_copy(update={"limit": least(source.limit, each), "share": 1.0}) for source in config.corpus
-    ]
+    corpus = [source.model_copy(update={"limit": least(source.limit, each), "share": 1.0}) for source in config.corpus]
     suites = [suite.model_copy(update={"limit": least(suite.limit, TASKS)}) for suite in config.evaluate.suites]
     coreset = {"size": least(config.coreset.size, rows)}
     bootstrap = {"instructions": min(config.bootstrap.instructions, rows)}

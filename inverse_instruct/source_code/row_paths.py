@@ -8,8 +8,11 @@ pattern begins with. Not guaranteed: that a file holds what its name says.
 from __future__ import annotations
 
 import glob
+from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
+
+from inverse_instruct.source_code.folders import files_in
 
 COMPRESSED = (".gz", ".xz", ".zst")
 _TEXT = (".jsonl", ".json", ".csv", ".tsv")  # these may be compressed
@@ -28,17 +31,13 @@ def is_row_file(path: Path) -> bool:
     return unpacked_name(path).endswith(_TEXT) or path.suffix.lower() in _COLUMNS
 
 
-def row_paths(folder: Path) -> list[Path]:
-    """Return the files of rows in a folder; what a data set keeps about itself is not of them, nor hidden files."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file()
-        and not path.is_symlink()
-        and is_row_file(path)
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.name not in _ABOUT_DATA_SETS
-    )
+def row_paths(folder: Path) -> Iterator[Path]:
+    """Yield the files of rows in a folder; what a data set keeps about itself is not of them, nor are hidden files.
+
+    Raises:
+        CorpusError: a folder cannot be listed.
+    """
+    return (path for path in files_in(folder) if is_row_file(path) and path.name not in _ABOUT_DATA_SETS)
 
 
 def is_pattern(name: str) -> bool:

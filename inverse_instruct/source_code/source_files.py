@@ -8,7 +8,6 @@ alone; other definitions of its file are not brought along.
 
 from __future__ import annotations
 
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inverse_instruct.errors import CorpusError
+from inverse_instruct.source_code.folders import files_in
 from inverse_instruct.source_code.languages import language_of_file, parse
 
 if TYPE_CHECKING:
@@ -122,25 +121,7 @@ def source_paths(folder: Path) -> Iterator[Path]:
     Raises:
         CorpusError: a folder cannot be listed.
     """
-    waiting = _entries(folder)
-    while waiting:
-        entry = waiting.pop()
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir(follow_symlinks=False) and entry.name not in _SKIPPED_FOLDERS:
-            waiting += _entries(entry)
-        elif entry.is_file(follow_symlinks=False) and is_source_file(Path(entry.name)):
-            yield Path(entry.path)
-
-
-def _entries(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name, reverse=True)
-    except OSError as error:
-        raise CorpusError(
-            f"{os.fspath(folder)}: cannot be listed ({error.strerror}); make it readable, or move it away"
-        ) from error
+    return filter(is_source_file, files_in(folder, _SKIPPED_FOLDERS))
 
 
 def _outermost(root: Node, language: str) -> Iterator[tuple[list[Node], int]]:
