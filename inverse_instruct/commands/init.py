@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from inverse_instruct.config.corpus_source import FieldNames
@@ -12,6 +13,7 @@ from inverse_instruct.errors import ConfigError, CorpusError
 from inverse_instruct.loop.check import check_file
 from inverse_instruct.loop.plan import print_plan
 from inverse_instruct.loop.proposal import look_at_corpus, look_at_device, look_at_model, name_for, propose
+from inverse_instruct.source_code.row_paths import is_pattern
 
 
 def run_init(arguments: argparse.Namespace) -> None:
@@ -35,20 +37,20 @@ def run_init(arguments: argparse.Namespace) -> None:
     print(f"model:  {model.name}: {found}, {model.context} tokens of context")
     print(f"corpus: {corpus.path}: {corpus.rows:,} rows {kind}{broken}")
     print(f"device: {f'{device.gpus} GPUs' if device.gpus else f'CPU, {len(os.sched_getaffinity(0))} cores'}")
-    text = propose(arguments.name or name_for(corpus_path), model, corpus, device)
+    seen = replace(corpus, path=_seen_from(path, corpus_path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_relative(text, corpus_path, path), encoding="utf-8")
+    text = propose(arguments.name or name_for(corpus_path), model, seen, device)
+    path.write_text(text, encoding="utf-8")
     print(f"wrote {path}\n")
     print_plan(*check_file(path, [], None))
     print(f"\nnext: inverse-instruct run {path} --preview 20")
 
 
-def _relative(text: str, corpus: str, path: Path) -> str:
-    """Return the text with the corpus as it is seen from the folder of the config."""
-    if not Path(corpus).exists() or Path(corpus).is_absolute():
-        return text
-    seen = os.path.relpath(Path(corpus).resolve(), path.resolve().parent)
-    return text.replace(f"- path: {corpus}\n", f"- path: {seen}\n")
+def _seen_from(path: Path, corpus: str) -> str:
+    """Return a corpus as it is seen from the folder of the config."""
+    if Path(corpus).is_absolute() or not (Path(corpus).exists() or is_pattern(corpus)):
+        return corpus
+    return os.path.relpath(Path(corpus).resolve(), path.resolve().parent)
 
 
 def _fields(arguments: argparse.Namespace) -> FieldNames | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from inverse_instruct.corpus.json_rows import MAX_ROW_BYTES
 from inverse_instruct.corpus.notebooks import read_notebook
-from inverse_instruct.corpus.rows import rejected, source_row
+from inverse_instruct.corpus.rows import refuse_damage, rejected, source_row
 from inverse_instruct.records import Reason, Rejection, SourceRow
 from inverse_instruct.source_code.languages import LANGUAGES, language_of_file
 from inverse_instruct.source_code.parser_process import ParserFailed, definitions
@@ -67,6 +67,5 @@ def _read_text(path: Path, most: int) -> str | None:
         raise ValueError(f"cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"is not valid UTF-8 ({error.reason} at byte {error.start})") from error
-    if text and "\0" in text:
-        raise ValueError("holds a NUL character")
+    refuse_damage(text or "")
     return text.replace("\r\n", "\n").replace("\r", "\n") if text is not None else None

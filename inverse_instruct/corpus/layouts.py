@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inverse_instruct.corpus.conversations import Exchange, exchanges, with_history
+from inverse_instruct.corpus.rows import refuse_damage
 
 Fields = Mapping[str, Any]
 
@@ -30,7 +31,6 @@ _PAIRS = (
 _CODE = ("code", "content", "whole_func_string", "original_string", "func_code_string", "text")
 _LANGUAGE = ("language", "lang", "programming_language")
 _TURNS = {"sharegpt": "conversations", "messages": "messages"}
-_DAMAGE = re.compile("[\0\ud800-\udfff]")
 _FRAMES = {"<>", "[]", "()", "{}", '""', "''", "``", "**"}
 _LONGEST_PLACEHOLDER = 60  # characters
 _NOTHING = {
@@ -95,8 +95,7 @@ def read_parts(fields: Fields, layout: str, chats: Chats) -> Iterator[Parts]:
     turns = _TURNS.get(layout)
     for instruction, response in _exchanges(fields, turns, chats) if turns else [_READERS[layout](fields)]:
         for text in (instruction, response):
-            if damage := _DAMAGE.search(text):
-                raise ValueError(f"holds {'a NUL character' if damage[0] == chr(0) else 'half a surrogate pair'}")
+            refuse_damage(text)
         yield Parts(instruction, response, language)
 
 

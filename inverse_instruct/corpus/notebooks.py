@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 from evaluation.syntax import NO_PROGRAM, read_tree
+from inverse_instruct.corpus.rows import refuse_damage
 from inverse_instruct.source_code.fence_labels import fence_language
 
 _PYTHON_CELL = re.compile(r"%%(?:time|timeit|capture|prun)\b")  # what stands below it is Python
@@ -42,7 +43,9 @@ def read_notebook(text: str) -> tuple[str, str]:
     language = _language(notebook.get("metadata"))
     codes = [_source(cell) for cell in cells if isinstance(cell, dict) and cell.get("cell_type") == "code"]
     codes = [_plain_python(code) for code in codes] if language == "python" else codes
-    return "\n\n\n".join(filter(str.strip, codes)), language
+    code = "\n\n\n".join(filter(str.strip, codes))
+    refuse_damage(code)
+    return code, language
 
 
 def _language(metadata: Any) -> str:

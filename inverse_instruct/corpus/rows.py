@@ -1,10 +1,23 @@
-"""How a row of a corpus, and one that cannot be used, are named."""
+"""What a row of a corpus and one that cannot be used are called, and which texts are damaged."""
 
 from __future__ import annotations
+
+import re
 
 from inverse_instruct.records import Reason, Rejection, SourceRow, digest
 
 STAGE = "preprocess"
+_DAMAGE = re.compile("[\0\ud800-\udfff]")
+
+
+def refuse_damage(text: str) -> None:
+    """Return if a text holds nothing that no file of text should.
+
+    Raises:
+        ValueError: it holds a NUL character, or half a surrogate pair.
+    """
+    if damage := _DAMAGE.search(text):
+        raise ValueError(f"holds {'a NUL character' if damage[0] == chr(0) else 'half a surrogate pair'}")
 
 
 def source_row(name: str, line: int, instruction: str, response: str, language: str | None) -> SourceRow:

@@ -44,6 +44,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("corpus", "options", "phases"),
     [
         ("rows.jsonl", [], ["selected", "original"]),
+        ("*ows.jsonl", [], ["selected", "original"]),
         ("odd.csv", ["--instruction", "q", "--response", "a"], ["selected", "original"]),
         ("code", [], ["selected"]),
     ],
