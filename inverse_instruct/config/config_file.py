@@ -18,7 +18,7 @@ from inverse_instruct.config.outside import change_outside
 from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.config.yaml_file import Key, read_yaml
 from inverse_instruct.errors import ConfigError
-from inverse_instruct.source_code.row_paths import is_pattern, pattern_paths
+from inverse_instruct.source_code.row_paths import is_pattern
 
 MAX_PROBLEMS = 100  # that are put in words; to look for what was meant takes a millisecond each
 
@@ -193,14 +193,13 @@ def _known_keys(model: Any, location: Key) -> list[str]:
 
 
 def _with_absolute_paths(config: RunConfig, folder: Path) -> RunConfig:
-    """Turn what names existing files or a folder beside the config into an absolute path."""
+    """Turn what names an existing file or folder beside the config, and any pattern, into an absolute path."""
 
     def absolute(value: str) -> str:
         try:
             if value and (folder / value).exists():
                 return str(folder / value)
-            pattern = str(Path(glob.escape(str(folder)), value))
-            return pattern if is_pattern(value) and pattern_paths(pattern) else value
+            return str(Path(glob.escape(str(folder)), value)) if is_pattern(value) else value
         except OSError:  # a name that no file system takes
             return value
 

@@ -73,7 +73,7 @@ def find_files(source: CorpusSource) -> Iterator[CorpusFile]:
     if is_pattern(source.path):
         folder, found = pattern_folder(source.path), pattern_paths(source.path)
         if not found:
-            raise CorpusError(f"{path}: no file matches; check the pattern, which is relative to the config's folder")
+            raise CorpusError(f"{path}: no file matches; check the pattern")
         code, rows = (iter([*filter(kind, found)]) for kind in (is_source_file, is_row_file))
     elif path.is_dir():
         if is_saved(path):

@@ -75,6 +75,19 @@ def parquet(*, change: Callable[[bytes], bytes] = bytes, **columns: Any) -> Call
     return make
 
 
+def arrow(change: Callable[[bytes], bytes], more: str = "") -> Callable[[Path], object]:
+    """Return what writes an Arrow stream, compressed if it holds more than a few rows, and then changes its bytes."""
+
+    def make(path: Path) -> None:
+        table = pa.table(alpaca_table() | ({"more": [more, ""]} if more else {}))
+        options = pa.ipc.IpcWriteOptions(compression="zstd" if more else None)
+        with pa.ipc.new_stream(str(path), table.schema, options=options) as writer:
+            writer.write_table(table)
+        path.write_bytes(change(path.read_bytes()))
+
+    return make
+
+
 def alpaca_table(count: int = 2) -> dict[str, Any]:
     return {"instruction": [f"Do {n}" for n in range(count)], "output": [fenced(code(n)) for n in range(count)]}
 
@@ -236,6 +249,22 @@ HUGE_IMPORT = f"from m import ({','.join(f'n{n}' for n in range(40_000))})\n" + 
 )
 
 FOLDERS = [
+    Awkward("cut_off.arrow", arrow(lambda data: data[:-300]), error="not a readable Arrow"),
+    Awkward("flipped_lengths.arrow", arrow(lambda data: flipped(data, 500)), error="not a readable Arrow"),
+    Awkward("text_instead.arrow", content("ARROW1 is what I am"), error="not a readable Arrow"),
+    Awkward("no_bytes.arrow", content(b""), error="holds no rows"),
+    Awkward("compressed_zeros.arrow", arrow(bytes, "\0" * (64 << 20)), error="expands to more than"),
+    Awkward(
+        "notebooks",
+        folder(
+            good__ipynb=json.dumps({"cells": [{"cell_type": "code", "source": ["%pylab\n", code(4)]}]}),
+            deep__ipynb='{"cells": ' + "[" * 100_000,
+            none__ipynb='{"cells": {}}',
+            words__ipynb='{"cells": [{"cell_type": "markdown", "source": "x"}, 3]}',
+        ),
+        kept=1,
+        rejected={"malformed": 2, "no_code": 1},
+    ),
     Awkward("folder_without_source", folder(readme__md="x"), error="holds no source file"),
     Awkward("folder_as_alpaca", with_good(), format="alpaca", error="no file of rows"),
     Awkward(

@@ -61,6 +61,10 @@ OUTSIDE = [
     "{0}-too",
     "{0}/..",
     "{0}/nothing/../../secret",
+    "{0}/*/../../secret",
+    "{0}/link/*",
+    "/etc/*",
+    "*",
     "{0}/corpus.jsonl\0",
     "/",
     "/etc/passwd",
@@ -89,6 +93,7 @@ INSIDE = [
     "{0}/inner",
     "{0}/deep/../corpus.jsonl",
     "{0}/nothing",
+    "{0}/deep/**/*.jsonl",
     "{0}/up/allowed/corpus.jsonl",
     "{0}/./deep//",
 ]
