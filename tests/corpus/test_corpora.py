@@ -154,7 +154,7 @@ class World:
         self.folder, self.options = folder, {"path": path, **options}
         self.config_file = folder / "run.yaml"
         values = {"name": "x", "model": {"base": "b"}, "corpus": [self.options]}
-        self.config_file.write_text(yaml.safe_dump({**values, "preprocess": {"processes": 1}}))
+        self.config_file.write_text(yaml.safe_dump({**values, "preprocess": {"benchmarks": []}}))
 
     def check(self) -> list[str]:
         """Return the problems that `check` has with the corpus."""
@@ -166,7 +166,16 @@ class World:
         options = {name: value for name, value in self.options.items() if name != "path"}
         sets = [part for name, value in options.items() for part in ("--set", f"corpus.0.{name}={json.dumps(value)}")]
         output = str(self.folder / "out")
-        words = ["preprocess", "--input", self.options["path"], "--output", output, *sets]
+        words = [
+            "preprocess",
+            "--input",
+            self.options["path"],
+            "--output",
+            output,
+            *sets,
+            "--set",
+            "preprocess.benchmarks=[]",
+        ]
         monkeypatch.setattr("sys.argv", ["inverse-instruct", *words])
         monkeypatch.chdir(self.folder)
         try:
