@@ -36,9 +36,8 @@ def saved_files(folder: Path, split: str | None) -> list[Path]:
     """
     if not (folder / _SPLITS).is_file():
         state = _read(folder / _SPLIT)
-        own = state.get("_split")
-        if split not in (None, own):
-            raise CorpusError(f"{folder}: is the split {own!r} alone, not {split!r}; leave out `split`")
+        if split not in (None, state.get("_split")):
+            raise CorpusError(f"{folder}: is one split by itself, and not {split!r}; leave out `split`")
         return _files(folder, state)
     there = _read(folder / _SPLITS).get("splits")
     if not isinstance(there, list) or not there or not all(map(_is_plain, there)):

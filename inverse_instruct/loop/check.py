@@ -161,7 +161,7 @@ def _corpus_problems(config: RunConfig, notes: list[str]) -> list[str]:
         else:
             notes.append(f"corpus: the size of {source.path} is not known before it is read")
     if config.corpus and not problems and not any(is_on_hub(source.path) for source in config.corpus):
-        problems += _found("corpus", lambda: notes.extend(check_yield(config.corpus, config.preprocess)))
+        problems += _found("corpus", lambda: notes.extend(check_yield(config)))
     return problems
 
 

@@ -19,8 +19,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from inverse_instruct.benchmarks.kept_out import Texts, kept_out_digests, read_kept_out
@@ -39,6 +40,7 @@ from inverse_instruct.stages.tasks.embedding import embedding_digests, embedding
 from inverse_instruct.stages.tasks.neighbors import Neighbor, open_neighbors
 from inverse_instruct.store.progress import open_bar
 from inverse_instruct.store.rows import write_rows
+from inverse_instruct.store.seeds import sampling_seed
 
 if TYPE_CHECKING:
     from inverse_instruct.config.corpus_source import CorpusSource
@@ -54,13 +56,14 @@ ROWS_PER_SECOND = 2000  # nominal
 NEAR = "near_benchmarks.jsonl"
 _ROWS_TO_EMBED = 64  # at once
 _ROWS_TO_TRY = 200  # of each source
-_WITHOUT_CODE = {
+_NO_SNIPPET = {
     reason.value
     for reason in (
         Reason.EMPTY,
         Reason.LEFT_OUT,
         Reason.MALFORMED,
         Reason.NO_CODE,
+        Reason.NOT_DRAWN,
         Reason.SYNTAX_ERROR,
         Reason.UNSUPPORTED_LANGUAGE,
     )
@@ -85,7 +88,8 @@ def preprocess(room: Room) -> None:
     original = room.writer(ORIGINAL, TrainingRow)
     for source in sources:
         check_there(source)
-    rows = look_at(_drawn(room, sources, unread), section, benchmarks)
+    read = chain.from_iterable(_drawn(source, section, unread, room.seed) for source in sources)
+    rows = look_at(_with_progress(read), section, benchmarks)
     for row, look, neighbor in _with_neighbors(rows, section, benchmarks):
         result: Snippet | Rejection
         training_row: TrainingRow | None = None
@@ -127,45 +131,59 @@ def preprocess(room: Room) -> None:
     }
 
 
-def check_yield(sources: Sequence[CorpusSource], config: PreprocessSection) -> list[str]:
-    """See that one of the first rows of a corpus gives a snippet.
+def check_yield(config: RunConfig) -> list[str]:
+    """See that one of the first rows of a run's corpus gives a snippet.
 
     Returns:
         Notes: that none does, where others might; and what of conversations is left out.
 
     Raises:
-        StageError: there are no others, and none of the rows holds code in a language to keep.
+        StageError: there are no others, and none of the rows is drawn and holds code in a language to keep.
     """
+    section = config.preprocess
     rejected: Counter[str] = Counter()
     unread: Counter[str] = Counter()
     is_good, all_read = False, True
-    for source in sources:
-        rows = read_source(source, unread)
+    for source in config.corpus:
+        rows = _drawn(source, section, unread, partial(sampling_seed, config.seed, 0))
         for row in islice(rows, _ROWS_TO_TRY):
             if is_good:
                 continue  # the rest is read for what of conversations is left out
-            found = row if isinstance(row, Rejection) else code_of(row, config)
-            is_good = isinstance(found, Code) and len(found.text) >= config.min_characters
+            found = row if isinstance(row, Rejection) else code_of(row, section)
+            is_good = isinstance(found, Code) and len(found.text) >= section.min_characters
             rejected[Reason.TOO_SHORT.value if isinstance(found, Code) else found.reason.value] += 1
         all_read &= next(rows, None) is None
     said = [] if is_good else [_nothing_left(rejected.total(), rejected)]
-    if said and all_read and rejected.keys() <= _WITHOUT_CODE:
+    if said and all_read and rejected.keys() <= _NO_SNIPPET:
         raise StageError(said[0])
     said += filter(None, [_left_unread(unread)])
     return [f"corpus: {'' if all_read else 'of the first rows, '}{note}" for note in said]
 
 
-def _drawn(room: Room, sources: Sequence[CorpusSource], unread: Counter[str]) -> Iterator[SourceRow | Rejection]:
-    """Yield the rows, those that are not drawn as rejections; tell `unread` what of conversations is left out."""
+def _drawn(
+    source: CorpusSource, section: PreprocessSection, unread: Counter[str], seed: Callable[..., int]
+) -> Iterator[SourceRow | Rejection]:
+    """Yield the rows of a source, those that are not drawn as rejections.
+
+    Args:
+        source: with its share.
+        section: with that of the whole corpus.
+        unread: is told what of conversations is left out.
+        seed: that of what is drawn, in [0, 2**31).
+    """
+    share = source.share * section.share
+    for row in read_source(source, unread):
+        if isinstance(row, SourceRow) and seed("share", row.id) >= share * 2**31:
+            yield Rejection(row.id, STAGE, Reason.NOT_DRAWN)
+        else:
+            yield row
+
+
+def _with_progress(rows: Iterator[SourceRow | Rejection]) -> Iterator[SourceRow | Rejection]:
     with open_bar(STAGE, "row") as bar:
-        for source in sources:
-            share = source.share * room.section().share
-            for row in read_source(source, unread):
-                bar.update()
-                if isinstance(row, SourceRow) and room.seed("share", row.id) >= share * 2**31:
-                    yield Rejection(row.id, STAGE, Reason.NOT_DRAWN)
-                else:
-                    yield row
+        for row in rows:
+            bar.update()
+            yield row
 
 
 def _with_neighbors(

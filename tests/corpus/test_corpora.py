@@ -269,7 +269,7 @@ REFUSED: dict[str, tuple[Make, dict[str, Any], str]] = {
     "a saved data set without rows": (saved_without_rows, {}, "holds no rows"),
     "two splits": (saved_dict("train", "test"), {}, "has the splits train, test; name one with `split`"),
     "no such split": (saved_dict("train", "test"), {"split": "dev"}, "has no split 'dev', but train, test"),
-    "a split of one": (saved, {"split": "dev"}, "alone, not 'dev'; leave out `split`"),
+    "a split of one": (saved, {"split": "dev"}, "is one split by itself, and not 'dev'; leave out `split`"),
     "a shard lost": (
         damaged(saved, "saved/data-00001*", lambda _: None),
         {},
@@ -298,6 +298,7 @@ REFUSED: dict[str, tuple[Make, dict[str, Any], str]] = {
         {"where": {"language": ["python"]}},
         "holds no file of rows, which the source asks for",
     ),
+    "a share of none": (in_file("rows.jsonl"), {"share": 0.001}, "none of 2 rows gives a snippet (not_drawn 2)"),
     "a filter that leaves out all": (
         in_file("rows.jsonl"),
         {"where": {"instruction": ["Sing."]}},
