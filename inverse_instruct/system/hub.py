@@ -14,7 +14,9 @@ from typing import Literal
 SECONDS = 5.0
 """How long the hub may take to answer."""
 _NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
-_ENDINGS_OF_FILES = (".json", ".jsonl", ".gz", ".parquet", ".txt", ".csv", ".tsv", ".yaml", ".safetensors", ".zip")
+_ENDINGS_OF_FILES = tuple(
+    ".json .jsonl .csv .tsv .gz .xz .zst .parquet .arrow .ipynb .txt .yaml .safetensors .zip".split()
+)
 
 
 def is_hub_name(name: str) -> bool:

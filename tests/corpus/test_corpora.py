@@ -260,6 +260,9 @@ REFUSED: dict[str, tuple[Make, dict[str, Any], str]] = {
     "a pattern that matches nothing": (lambda *_: "rows/*.jsonl", {}, "no file matches; check the pattern"),
     "a pattern of other files": (lambda *_: "run.y*", {}, "holds no source file of a language"),
     "a file that is not there": (lambda *_: "rows.jsonl", {}, "rows.jsonl does not exist"),
+    "an Arrow file that is not there": (lambda *_: "rows.arrow", {}, "rows.arrow does not exist"),
+    "a notebook that is not there": (lambda *_: "n.ipynb", {}, "n.ipynb does not exist"),
+    "a packed file that is not there": (lambda *_: "rows.csv.zst", {}, "rows.csv.zst does not exist"),
     "a file cut off": (
         damaged(in_file("rows.jsonl.gz", gzip.compress), "rows*", lambda data: data[:-20]),
         {},
