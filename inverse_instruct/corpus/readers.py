@@ -151,19 +151,21 @@ def _of_record(record: RawRecord, name: str, layout: str, chats: Chats) -> Itera
         yield rejected(name, record.line, record.problem, record.reason)
         return
     usage = record.fields.get("usage")
-    count = 0
+    count = size = 0
+    rest = ", so no answer behind that is read"
     try:
         for parts in read_parts(record.fields, layout, chats):
-            count += 1
-            size = len(parts.instruction) + len(parts.response)
+            size += len(parts.instruction) + len(parts.response)  # of all answers: histories grow with their square
             if size > MAX_ROW_BYTES:
-                yield rejected(name, record.line, f"has {size} characters", Reason.TOO_LONG)
+                said = f"has {size} characters{' with its histories' + rest if count else ''}"
+                yield rejected(name, record.line, said, Reason.TOO_LONG)
                 return
+            count += 1
             language = language_of_name(parts.language)
             row = source_row(name, record.line, parts.instruction, parts.response, language)
             yield replace(row, usage=usage) if isinstance(usage, str) else row
     except ValueError as error:
-        yield rejected(name, record.line, f"{error}{', so no answer behind that is read' if count else ''}")
+        yield rejected(name, record.line, f"{error}{rest if count else ''}")
 
 
 def _read_hub(name: str, split: str) -> Iterator[RawRecord]:

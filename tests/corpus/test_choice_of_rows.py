@@ -16,10 +16,12 @@ from inverse_instruct import cli
 from inverse_instruct.config.config_file import load_config
 from inverse_instruct.config.corpus_source import CorpusSource
 from inverse_instruct.config.identity import identity
-from inverse_instruct.config.sections import PreprocessSection
+from inverse_instruct.config.sections import PreprocessSection, RunConfig
+from inverse_instruct.corpus import readers
 from inverse_instruct.errors import CorpusError
 from inverse_instruct.loop import check
 from inverse_instruct.loop.plan import make_plan
+from inverse_instruct.loop.preview import preview_config
 from inverse_instruct.records import Reason, Rejection, SourceRow
 from inverse_instruct.stages.preprocess import PREPROCESS
 from inverse_instruct.store.manifest import read_manifest
@@ -195,6 +197,13 @@ def test_the_plan_counts_shards_and_shares(tmp_path: Path) -> None:
     assert steps["preprocess (once)"] == 40
 
 
+def test_a_preview_reads_the_first_rows_that_a_filter_lets_through(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "c.jsonl", *[row(number, x=number % 5) for number in range(100)])
+    values = {"name": "x", "model": {"base": "b"}, "corpus": [{"path": str(path), "where": {"x": [4]}, "share": 0.1}]}
+    [source] = preview_config(RunConfig(**values), 10).corpus
+    assert source.share == 1.0 and len(kept(list(readers.read_source(source)))) == 10
+
+
 # -- conversations ---------------------------------------------------------------------------------------------------
 
 
@@ -234,6 +243,19 @@ def test_a_conversation_that_breaks_gives_what_comes_before_and_says_so(tmp_path
     assert isinstance(broken, Rejection) and broken.reason is Reason.MALFORMED
     assert broken.detail == "c.jsonl:1: field 'messages': turn 5 is a call of a tool, so no answer behind that is read"
     assert pairs(read(path)) == [("Add.", "a + b")], "which is all that is wanted"
+
+
+def test_the_histories_of_a_conversation_may_be_so_long_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "MAX_ROW_BYTES", 1000)
+    path = jsonl(tmp_path / "c.jsonl", {"messages": TALK[1:3] * 100}, {"messages": [turn("user", "x" * 2000), TALK[2]]})
+    *found, rest, long = read(path, answers="each")
+    assert 5 < len(pairs(found)) < 20 and sum(map(len, sum(pairs(found), ()))) <= 1000
+    assert isinstance(rest, Rejection) and isinstance(long, Rejection)
+    assert (rest.reason, long.reason) == (Reason.TOO_LONG, Reason.TOO_LONG)
+    assert rest.detail.endswith("characters with its histories, so no answer behind that is read")
+    assert long.detail == "c.jsonl:2: has 2005 characters"
 
 
 def test_an_answer_to_nothing_is_no_part_of_a_history(tmp_path: Path) -> None:
