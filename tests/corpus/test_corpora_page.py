@@ -63,10 +63,9 @@ def test_each_config_reads_what_it_names(folder: Path, corpus: str, count: int) 
     assert len(rows_of(folder, corpus)) == count
 
 
-def test_each_command_is_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_on_several_paths_reads_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    [command] = COMMANDS
-    monkeypatch.setattr("sys.argv", shlex.split(command))
+    monkeypatch.setattr("sys.argv", shlex.split(COMMANDS[0]))
     cli.main()
     manifest = read_manifest(folder / "out/preprocess")
     assert manifest and manifest.rows_in == 2
