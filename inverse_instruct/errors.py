@@ -84,3 +84,13 @@ class DamagedFileError(InverseInstructError):
 
 class StageError(InverseInstructError):
     """A stage cannot give a usable result, such as a corpus with no usable row."""
+
+
+class BudgetSpent(InverseInstructError):
+    """A start has taken what it may take; the same command goes on. Exit code 3."""
+
+    exit_code = 3
+
+    def __init__(self, spent: str) -> None:
+        """Take what is spent."""
+        super().__init__(f"{spent}, so the run stops here; the same command goes on, with a budget of its own")

@@ -341,6 +341,15 @@ class TrainSection(Section):
     """Minutes between them instead: those of a 7B take 70 to 95 GB; null: by steps."""
 
 
+class BudgetSection(Section):
+    """What one start of a run may take, after which it stops cleanly with exit code 3; the same command goes on."""
+
+    hours: float | None = Field(None, gt=0)
+    """Hours; null: any time."""
+    tokens: int | None = Field(None, ge=1)
+    """Tokens that are read, written and trained on; null: any number."""
+
+
 class CardSection(Section):
     """What the cards of an exported checkpoint say that a run cannot know."""
 
@@ -477,6 +486,8 @@ class RunConfig(Section):
     """Checkpoint to measures."""
     promote: PromoteSection = PromoteSection()
     """Measures to a decision."""
+    budget: Annotated[BudgetSection, HOW] = BudgetSection()
+    """What a start may take."""
     card: Annotated[CardSection, HOW] = CardSection()
     """What an export says about itself."""
     serve: Annotated[ServeSection, HOW] = ServeSection()

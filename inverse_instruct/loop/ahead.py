@@ -13,32 +13,25 @@ import asyncio
 import logging
 import math
 import os
-import sys
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from evaluation.limited_process import end_with_parent
-from inverse_instruct.config.sections import InferenceSection, RunConfig
-from inverse_instruct.errors import InverseInstructError, ServerError
-from inverse_instruct.inference.client import InferenceClient, Reach
-from inverse_instruct.inference.prompts import PromptFormatter
-from inverse_instruct.recipes.table import RECIPES
-from inverse_instruct.stages.play import Ready, ask_part, at_once
-from inverse_instruct.stages.questions import Asked
-from inverse_instruct.stages.room import Place, Room, Source
+from inverse_instruct.config.sections import InferenceSection
+from inverse_instruct.inference.client import InferenceClient
+from inverse_instruct.loop.ahead_process import News, Share, ask
+from inverse_instruct.stages.play import Ready, at_once
+from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Groups
 
 ENGINES_EACH = 2
 STARTS = 3  # of one process, before its part is left to the stage
-NEWS_SECONDS = 0.2  # between two messages of a process
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +61,7 @@ async def ask_ahead(rooms: Sequence[Room], model: Path, client: InferenceClient)
         room.parts = count
     for part in range(1, count + 1):
         stages = {room.stage.name: (room.place, room.inputs) for room in rooms}
-        shares.append(_Share(config, stages, model, asked.digest, client.reach, part, count))
+        shares.append(Share(config, stages, model, asked.digest, client.reach, part, count))
     logger.info("%d processes ask %d engines", count, len(client.reach.urls))
     ahead = _Ahead(rooms, client, shares)
     try:
@@ -77,32 +70,10 @@ async def ask_ahead(rooms: Sequence[Room], model: Path, client: InferenceClient)
         ahead.stop()
 
 
-@dataclass(frozen=True)
-class _Share:
-    """What one process does."""
-
-    config: RunConfig
-    stages: Mapping[str, tuple[Place, Mapping[str, Source]]]
-    model: Path
-    digest: str  # of the model
-    reach: Reach
-    part: int
-    parts: int
-
-
-@dataclass(frozen=True)
-class _News:
-    """How far a process is."""
-
-    groups: float  # of its own, that are known
-    tokens: tuple[Mapping[str, int], ...]  # asked for since it started, by stage
-    is_done: bool = False
-
-
 class _Ahead:
     """The processes, as the stage sees them."""
 
-    def __init__(self, rooms: Sequence[Room], client: InferenceClient, shares: Sequence[_Share]) -> None:
+    def __init__(self, rooms: Sequence[Room], client: InferenceClient, shares: Sequence[Share]) -> None:
         self._rooms, self._client = rooms, client
         self._parts = [_Part(share) for share in shares]
         self._changed = asyncio.Condition()
@@ -130,7 +101,7 @@ class _Ahead:
         finally:
             await self._take(part, replace(part.last, groups=math.inf))
 
-    async def _take(self, part: _Part, news: _News) -> None:
+    async def _take(self, part: _Part, news: News) -> None:
         for room, now, before in zip(self._rooms, news.tokens, part.last.tokens, strict=True):
             room.refresh()
             room.tokens.update(Counter(now) - Counter(before))
@@ -150,7 +121,7 @@ class _Ahead:
 class _Part:
     """One process."""
 
-    def __init__(self, share: _Share) -> None:
+    def __init__(self, share: Share) -> None:
         self._share = share
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
@@ -160,29 +131,29 @@ class _Part:
         self.is_done = False
 
     @property
-    def _nothing(self) -> _News:
-        return _News(0, tuple({} for _ in self._share.stages))
+    def _nothing(self) -> News:
+        return News(0, tuple({} for _ in self._share.stages))
 
     def start(self) -> None:
         """Start it; it goes through its groups from the first, and asks what is not known."""
         context = get_context("spawn")
         self._pipe, other = context.Pipe(duplex=False)
-        self._process = context.Process(target=_ask, args=(self._share, other), daemon=True)
+        self._process = context.Process(target=ask, args=(self._share, other), daemon=True)
         self._process.start()
         other.close()
         self.starts += 1
         self.last = self._nothing
 
-    def news(self) -> _News | None:
+    def news(self) -> News | None:
         """Wait for what it tells next; None: it has ended."""
         assert self._pipe is not None
         try:
-            news: _News = self._pipe.recv()
+            news: News = self._pipe.recv()
         except (EOFError, OSError):
             return None
         return news
 
-    def take(self, news: _News) -> None:
+    def take(self, news: News) -> None:
         """Note what it has told; started again, it passes what is known already."""
         self.groups, self.last, self.is_done = max(self.groups, news.groups), news, news.is_done
 
@@ -191,64 +162,3 @@ class _Part:
         if self._process is not None:
             self._process.kill()
             self._process.join()
-
-
-# -- in the process itself -------------------------------------------------------------------------------------------
-
-
-class _LeftToTheStage:
-    """What stands behind the endpoints: whoever plays the stage."""
-
-    starts = 0
-
-    async def revive(self, *, counted: bool = True) -> None:
-        """Give up.
-
-        Raises:
-            ServerError: always.
-        """
-        raise ServerError("a server is in trouble")
-
-    def uncount_restart(self, start: int) -> None:
-        """Nothing is counted."""
-
-
-def _ask(share: _Share, pipe: Connection) -> None:
-    end_with_parent()
-    try:
-        asyncio.run(_ask_share(share, pipe))
-    except InverseInstructError as error:
-        sys.exit(f"process {share.part} of {share.parts} that ask ahead gives up: {error}")
-
-
-async def _ask_share(share: _Share, pipe: Connection) -> None:
-    config, section, told = share.config, share.config.inference, time.monotonic()
-    stages = {stage.name: stage for stage in RECIPES[config.recipe].stages}
-    formatter = PromptFormatter(share.model, config.model.prompt_format, config.model.template_date)
-    groups = 0
-    async with InferenceClient(
-        dict.fromkeys(share.reach.urls, _LeftToTheStage()),
-        share.reach.model,
-        concurrency=math.ceil(section.concurrency / share.parts),
-        timeout_seconds=section.request_timeout_seconds,
-        max_failed_share=section.max_failed_share,
-        key=share.reach.key,
-    ) as client:
-        asked = Asked(client, formatter, share.digest, config.model.max_model_len)
-        rooms = [
-            Room(stages[name], config, place, inputs, asked, part=share.part, parts=share.parts)
-            for name, (place, inputs) in share.stages.items()
-        ]
-
-        def tell(*, is_done: bool = False) -> None:
-            pipe.send(_News(groups, tuple(dict(room.tokens) for room in rooms), is_done))
-
-        def on_group() -> None:
-            nonlocal groups, told
-            groups += 1
-            if time.monotonic() - told > NEWS_SECONDS:
-                told = time.monotonic()
-                tell()
-
-        await ask_part(rooms, on_group)
-        tell(is_done=True)

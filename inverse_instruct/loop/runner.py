@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from inverse_instruct.config.sections import RunConfig
@@ -20,6 +19,7 @@ from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.models import model_digest
 from inverse_instruct.inference.prompts import PromptFormatter
 from inverse_instruct.loop.ahead import ask_ahead
+from inverse_instruct.loop.budget import Budget
 from inverse_instruct.loop.engines import Engines
 from inverse_instruct.loop.shared_stages import take_over
 from inverse_instruct.recipes.recipe import Step
@@ -68,6 +68,7 @@ class Runner:
         """
         self._config, self._run_dir, self._ledger, self._engines = config, run_dir, ledger, engines
         self._others = others
+        self._budget = Budget(config.budget)
 
     def run(self, step: Step, at: Standing) -> Manifest:
         """Run a step unless it is done; return the manifest of its last stage.
@@ -160,7 +161,7 @@ class Runner:
 
     def _play(self, stage: Stage, at: Standing, wanted: Work) -> Manifest:
         room = self._room(stage, at, wanted)
-        with self._progress(room):
+        with self._progress([room]):
             if stage.model not in SERVED:
                 return play(room)
             with leaving([room]):
@@ -171,7 +172,7 @@ class Runner:
 
     def _play_together(self, step: Together, at: Standing) -> Manifest:
         rooms = [self._room(stage, at, Work()) for stage in (step.first, step.second)]
-        with self._progress(rooms[0]), leaving(rooms):
+        with self._progress(rooms), leaving(rooms):
             self._ledger.start_stage(at.round, step.second.name)
             rooms[1].metrics["together_with"] = step.first.name
             self._ask(rooms, at)
@@ -201,14 +202,20 @@ class Runner:
         )
         return Room(stage, self._config, place, paths)
 
-    def _progress(self, room: Room) -> Progress:
+    def _progress(self, rooms: Sequence[Room]) -> Progress:
+        """Return the progress of rooms that work together, which ends with the budget."""
+        room = rooms[0]
         place = room.place.round, room.stage.name
         self._ledger.start_stage(*place)
+        self._budget.watch(rooms)
+        self._budget.check()
+
+        def record(done: int, total: int | None) -> None:
+            self._ledger.advance(*place, done, total)
+            self._budget.check()
+
         room.progress = Progress(
-            "round {} {}".format(*place),
-            room.stage.unit,
-            partial(self._ledger.advance, *place),
-            shown=room.stage.model in SERVED,
+            "round {} {}".format(*place), room.stage.unit, record, shown=room.stage.model in SERVED
         )
         return room.progress
 

@@ -24,6 +24,7 @@ OTHER: dict[str, Any] = {
     "serve.port": 4001, "serve.mode": "in_place", "card.title": "A model", "card.authors": ["me"],
     "coreset.embedding": "an-encoder", "preprocess.embedding": "an-encoder",
     "promote.patience": 2, "writer.concurrency": 3, "preprocess.executor": "ray", "preprocess.processes": 3,
+    "budget.hours": 2, "budget.tokens": 9,
 }  # fmt: skip
 
 

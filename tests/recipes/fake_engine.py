@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from inverse_instruct.config.sections import RunConfig
+from inverse_instruct.inference.client import Reach
 from inverse_instruct.inference.replies import Completion
 from inverse_instruct.loop import rounds
 from inverse_instruct.recipes.recipe import Recipe
@@ -42,6 +43,7 @@ class FakeClient:
 
     concurrency = 64
     together = nullcontext
+    reach = Reach(("fake",), "fake", None)
 
     def __init__(self, lives: int | None) -> None:
         self.lives, self.replies = lives, 0
