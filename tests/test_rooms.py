@@ -28,7 +28,7 @@ BELOW = {  # room -> the rooms that it may use, beside itself, the ground and `e
     "benchmarks": {"config", "inference", "store", "system"},
     "registry": {"benchmarks", "config", "inference", "recipes", "store", "training"},
     "analysis": {"config", "corpus", "source_code", "store", "system"},
-    "dashboard": {"store", "training", "web"},
+    "dashboard": {"benchmarks", "config", "store", "training", "web"},
     "trackers": {"store"},
     "stages": {"benchmarks", "config", "corpus", "inference", "source_code", "store", "system", "training"},
     "recipes": {"stages"},

@@ -70,6 +70,14 @@ class EvalPlusSuite:
         ends = FUNCTION_ENDS if f"def {problem.entry_point}" in problem.prompt else PROGRAM_ENDS
         return Prompt("", f"{problem.prompt.strip()}\n", ends)
 
+    def call(self, task_id: str, number: int) -> str:
+        """Return the call that an input stands for, numbered from 0 as verdicts tell it; "" where there is none."""
+        problem = self.problems[task_id]
+        inputs = (*problem.base_input, *problem.plus_input)
+        if number >= len(inputs):
+            return ""
+        return f"{problem.entry_point}({', '.join(map(repr, inputs[number]))})"
+
     def beginning(self, task_id: str) -> str:
         """Return how a program for the task begins, in its code block."""
         problem = self.problems[task_id]

@@ -112,7 +112,8 @@ def serve(path: Path, overrides: Sequence[str], loop: LoopService | None = None)
     keys = read_keys(Path(config.serve.api_keys)) if config.serve.api_keys else None
     listener = listen(config)
     service = Service(config, run_dir)
-    routes = [Mount("/dashboard", routes=dashboard_routes(lambda request: path)), *(api_routes(loop) if loop else [])]
+    pages = dashboard_routes(lambda request: path, others=loop is not None)  # whoever may list runs may compare them
+    routes = [Mount("/dashboard", routes=pages), *(api_routes(loop) if loop else [])]
     background = loop.play(service.pause_engines, service.resume_engines) if loop else None
     logger.info("listening on http://%s:%d", *listener.getsockname()[:2])
     try:

@@ -1,6 +1,6 @@
 """The live dashboard: routes that anything can mount, and a server of its own.
 
-Enters: GET requests. Leaves: the page, its scripts, what it shows as JSON, pages of rows. All links are relative, so
+Enters: GET requests. Leaves: the pages, their scripts, what they show as JSON. All links are relative, so
 the routes work at any place of another server. Nothing is written. Not guaranteed: who may look; that is the business
 of whoever binds it to more than 127.0.0.1.
 """
@@ -12,6 +12,7 @@ import hashlib
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -19,7 +20,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from inverse_instruct.dashboard.comparison import compare_runs
 from inverse_instruct.dashboard.page import LIVE_POLICY, asset, live_page, to_json
+from inverse_instruct.dashboard.problems import ProblemQuery, list_problems, read_problem
 from inverse_instruct.dashboard.rows import RowQuery, read_page
 from inverse_instruct.dashboard.run_data import collect_run
 from inverse_instruct.errors import InverseInstructError, NoRunError, NotFoundError, RequestError, ServerError
@@ -31,33 +34,48 @@ STATUSES = {RequestError: 400, NoRunError: 404, NotFoundError: 404}
 YEAR_SECONDS = 31_536_000
 
 
-def routes(find_run: FindRun) -> list[Route]:
+def routes(find_run: FindRun, *, others: bool) -> list[Route]:
     """Return the routes of the dashboard.
 
     Args:
         find_run: tells the run directory that a request is about; may raise an `InverseInstructError`.
+        others: whether who asks may also see the runs beside that one, to compare them.
     """
 
-    def page(request: Request) -> Response:
-        return _reply(live_page(find_run(request).resolve().name), "text/html")
+    def page(name: str) -> Callable[[Request], Response]:
+        return lambda request: _reply(live_page(name, find_run(request).resolve().name, others=others), "text/html")
 
     def data(request: Request) -> Response:
         return _revalidated(request, to_json(collect_run(find_run(request))))
 
     def rows(request: Request) -> Response:
-        return _reply(to_json(read_page(find_run(request), _query(request))), "application/json")
+        return _json(read_page(find_run(request), _query(request)))
 
+    def problems(request: Request) -> Response:
+        return _json(list_problems(find_run(request), _problem_query(request)))
+
+    def problem(request: Request) -> Response:
+        given = request.query_params
+        rounds = [_number(text, "round") for text in given.getlist("round")]
+        return _json(read_problem(find_run(request), given.get("suite", ""), given.get("task", ""), rounds))
+
+    def comparison(request: Request) -> Response:
+        return _json(compare_runs(find_run(request), request.query_params.getlist("run")))
+
+    found = {"/data.json": data, "/rows": rows, "/problems.json": problems, "/problem.json": problem}
+    pages = {"/": page("run"), "/problems": page("problems")}
+    if others:
+        found["/compare.json"] = comparison
+        pages["/compare"] = page("compare")
     return [
-        Route("/", _guarded(page)),
-        Route("/data.json", _guarded(data)),
-        Route("/rows", _guarded(rows)),
+        *(Route(path, _guarded(endpoint)) for path, endpoint in (pages | found).items()),
         Route("/static/{name}", _static),
     ]
 
 
 def create_app(path: Path, host: str) -> Starlette:
     """Return the application of one run's dashboard that listens on `host`."""
-    return Starlette(routes=routes(lambda request: path), middleware=[Middleware(OriginCheck, host)])
+    return Starlette(routes=routes(lambda request: path, others=True), middleware=[Middleware(OriginCheck, host)])
 
 
 def serve(path: Path, host: str, port: int) -> None:
@@ -104,16 +122,27 @@ def _static(request: Request) -> Response:
 
 def _query(request: Request) -> RowQuery:
     given = request.query_params
+    return RowQuery(
+        _number(given.get("round", "0"), "round"),
+        _number(given.get("page", "1"), "page"),
+        given.get("q", ""),
+        given.get("outcome", ""),
+        given.get("order", "corpus"),
+        given.get("row", ""),
+    )
+
+
+def _problem_query(request: Request) -> ProblemQuery:
+    given = request.query_params
+    page = _number(given.get("page", "1"), "page")
+    return ProblemQuery(given.get("suite", ""), page, given.get("q", ""), given.get("show", ""))
+
+
+def _number(text: str, name: str) -> int:
     try:
-        return RowQuery(
-            int(given.get("round", 0)),
-            int(given.get("page", 1)),
-            given.get("q", ""),
-            given.get("outcome", ""),
-            given.get("order", "corpus"),
-        )
+        return int(text)
     except ValueError as error:
-        raise RequestError(f"round and page are numbers ({error})") from error
+        raise RequestError(f"{name} is a number, and not {text[:80]!r}") from error
 
 
 def _revalidated(request: Request, body: str) -> Response:
@@ -123,6 +152,10 @@ def _revalidated(request: Request, body: str) -> Response:
     response = _reply("" if known else body, "application/json", 304 if known else 200)
     response.headers["etag"] = tag
     return response
+
+
+def _json(value: Any) -> Response:
+    return _reply(to_json(value), "application/json")
 
 
 def _reply(body: str, kind: str, status: int = 200, cache: str = "no-cache") -> Response:

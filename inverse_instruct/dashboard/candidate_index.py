@@ -61,6 +61,8 @@ class CandidateIndex:
                 _texts(rejected["reason"]),
             ]
         )
+        before = [file for file in files if file.kept and file.round < number]
+        self._earlier = _numbers(candidates["id"], rows_of(before, Candidate).columns("id")["id"]) >= 0
         self._score = np.concatenate(
             [_scores(candidates["id"], rows_of(own, ScoredPair)), np.full(len(rejected), np.nan)]
         )
@@ -81,6 +83,15 @@ class CandidateIndex:
         """Tell for each snippet whether a candidate of it has the outcome."""
         mask = np.zeros(self.total, bool)
         mask[self._snippet[self._outcome == outcome]] = True
+        return mask
+
+    def named(self, name: str) -> Mask:
+        """Tell for each snippet whether it, or one of its candidates, has the id."""
+        mask = np.zeros(self.total, bool)
+        mask[_hits(self._snippets, "id", name)] = True
+        for file, column in enumerate(("id", "row_id")):
+            rows = _hits(self._files[file], column, name)
+            mask[self._snippet[(self._file == file) & np.isin(self._row, rows)]] = True
         return mask
 
     def _holding(self, text: str) -> Mask:
@@ -105,7 +116,7 @@ class CandidateIndex:
             | {
                 "candidates": sorted(
                     (self._candidate(int(entry), texts) for entry in entries[number]),
-                    key=lambda candidate: candidate["k"],
+                    key=lambda candidate: (candidate["earlier"], candidate["k"]),
                 )
             }
             for number in numbers
@@ -117,7 +128,9 @@ class CandidateIndex:
         if self._file[entry] == 1:
             snippet_id, _, k = row["row_id"].rpartition("/")
             return {
+                "id": row["row_id"],
                 "k": int(k),
+                "earlier": False,
                 "stage": row["stage"],
                 "outcome": outcome,
                 "score": None,
@@ -130,7 +143,9 @@ class CandidateIndex:
         if verdict >= 0 and not detail:
             detail = f"{self._verdicts['state'][verdict]}: {self._verdicts['detail'][verdict]}"
         return {
+            "id": row["id"],
             "k": row["k"],
+            "earlier": bool(self._earlier[self._row[entry]]),
             "outcome": outcome,
             "score": None if np.isnan(score) else score,
             "text": row["instruction"],
@@ -143,6 +158,11 @@ class CandidateIndex:
 def rows_of(files: Sequence[WrittenFile], record: type[Record]) -> RowFile:
     """Return the last file of such rows; one without rows where there is none yet."""
     return RowFile(next((file.path for file in reversed(files) if file.record is record), None))
+
+
+def _hits(file: RowFile, column: str, name: str) -> Numbers:
+    """Return the numbers of the rows that have an id."""
+    return np.flatnonzero(pc.equal(file.columns(column)[column], name))
 
 
 def _decisions(selected: RowFile, rejections: list[RowFile]) -> pa.Table:

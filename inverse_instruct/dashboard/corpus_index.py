@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from inverse_instruct.store.row_file import Floats, Mask, RowFile
 
@@ -30,6 +31,13 @@ class CorpusIndex:
     def having(self, outcome: str) -> Mask:
         """Tell for each row whether it has the outcome."""
         return np.asarray(self._outcomes == outcome)
+
+    def named(self, name: str) -> Mask:
+        """Tell for each row whether it has the id: the snippet's, or that of the row of the corpus."""
+        kept = self._snippets.columns("id", "row_id")
+        rejected = self._rejections.columns("row_id")["row_id"]
+        hits = pc.or_(pc.equal(kept["id"], name), pc.equal(kept["row_id"], name))
+        return np.asarray(np.concatenate([hits, pc.equal(rejected, name)]), bool)
 
     def _holding(self, text: str) -> Mask:
         mask = np.zeros(self.total, bool)

@@ -80,6 +80,10 @@ class DraftIndex:
         """Tell for each row whether it has the outcome."""
         return np.asarray(self._outcomes == outcome)
 
+    def named(self, name: str) -> Mask:
+        """Tell for each row whether it has the id."""
+        return np.asarray(np.array(self._ids, np.str_) == name)
+
     def _holding(self, text: str) -> Mask:
         rows = [set(file.rows.matches(text, *TEXTS[file.record]).tolist()) for file in self._kept]
         said = [set(file.matches(text, "detail", "row_id").tolist()) for file in self._rejections]

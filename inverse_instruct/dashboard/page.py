@@ -1,7 +1,7 @@
-"""The one page, a skeleton that its scripts fill.
+"""The pages, skeletons that their scripts fill.
 
-Enters: a name and, for the report, data. Leaves: HTML, with links for the live dashboard, with everything inside it for
-the report. Not guaranteed: anything in a browser without JavaScript but a sentence that says so.
+Enters: the name of a run and, for the report, data. Leaves: HTML, with links for the live dashboard, with everything
+inside it for the report. Not guaranteed: anything in a browser without JavaScript but a sentence that says so.
 """
 
 from __future__ import annotations
@@ -19,7 +19,14 @@ from markupsafe import Markup
 
 from inverse_instruct import __version__
 
-SCRIPTS = ("plotly.js", "text.js", "charts.js", "sections.js", "rows.js", "main.js")
+_SHARED = ("text.js", "page.js")
+_CHARTS = ("plotly.js", *_SHARED, "charts.js", "rounds.js")
+SCRIPTS = {  # page -> what it runs, in order
+    "run": (*_CHARTS, "sections.js", "row.js", "rows.js", "main.js"),
+    "problems": (*_SHARED, "problems.js"),
+    "compare": (*_CHARTS, "compare.js"),
+}
+LINKS = {"run": ("./", "Run"), "problems": ("problems", "Problems"), "compare": ("compare", "Compare runs")}
 STYLES = "dashboard.css"
 LIVE_POLICY = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; "
@@ -27,7 +34,7 @@ LIVE_POLICY = (
 )  # Plotly sets styles in the page
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)
 def asset(name: str) -> str:
     """Return the text of a script or of the styles.
 
@@ -38,12 +45,12 @@ def asset(name: str) -> str:
         from plotly.offline import get_plotlyjs
 
         return str(get_plotlyjs())
-    if name not in (*SCRIPTS, STYLES):
+    if name != STYLES and not any(name in scripts for scripts in SCRIPTS.values()):
         raise KeyError(name)
     return resources.files(__package__).joinpath("static", name).read_text(encoding="utf-8")
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)
 def asset_digest(name: str) -> str:
     """Return what changes when the asset does."""
     return hashlib.sha256(asset(name).encode()).hexdigest()[:12]
@@ -55,24 +62,38 @@ def to_json(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def live_page(name: str) -> str:
-    """Return the page of the live dashboard; all its links are relative."""
-    return template("page.html.jinja").render(
-        name=name, version=__version__, live=True, scripts=SCRIPTS, styles=STYLES, digest=asset_digest
+def live_page(page: str, name: str, *, others: bool) -> str:
+    """Return a page of the live dashboard; all its links are relative.
+
+    Args:
+        page: one of `SCRIPTS`.
+        name: of the run.
+        others: whether there is a page that compares it with others.
+    """
+    return template(f"{page}.html.jinja").render(
+        name=name,
+        version=__version__,
+        live=True,
+        here=LINKS[page][0],
+        pages=[link for known, link in LINKS.items() if others or known != "compare"],
+        scripts=SCRIPTS[page],
+        styles=STYLES,
+        digest=asset_digest,
     )
 
 
 def report_page(name: str, data: dict[str, Any]) -> str:
     """Return a page that needs nothing but itself; its policy allows the scripts in it and no connection."""
-    hashes = " ".join(f"'sha256-{_hash(asset(script))}'" for script in SCRIPTS)
+    scripts = [asset(script) for script in SCRIPTS["run"]]
+    hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
     policy = f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
-    return template("page.html.jinja").render(
+    return template("run.html.jinja").render(
         name=name,
         version=__version__,
         live=False,
         policy=policy,
         data=Markup(to_json(data)),
-        scripts=[Markup(asset(script)) for script in SCRIPTS],
+        scripts=list(map(Markup, scripts)),
         styles=Markup(asset(STYLES)),
     )
 

@@ -41,6 +41,9 @@ class RowIndex(Protocol):
     def holding(self, text: str) -> Mask:
         """Tell for each row whether the text is in it, whatever its case."""
 
+    def named(self, name: str) -> Mask:
+        """Tell for each row whether it, or one of its candidates, has the id."""
+
     def read(self, numbers: list[int]) -> list[dict[str, Any]]:
         """Return rows with their texts, in the order asked for."""
 
@@ -54,6 +57,7 @@ class RowQuery:
     search: str = ""
     outcome: str = ""  # "" takes all
     order: str = "corpus"  # or "best" or "worst" LM-Score first
+    row: str = ""  # id of the one row, or of one of its candidates; "" takes all
 
 
 def read_page(path: Path, query: RowQuery, size: int = PAGE_ROWS) -> dict[str, Any]:
@@ -90,6 +94,8 @@ def _choose(index: RowIndex, query: RowQuery) -> Numbers:
     mask = np.ones(index.total, bool)
     if query.outcome:
         mask &= index.having(query.outcome)
+    if query.row:
+        mask &= index.named(query.row)
     if query.search:
         mask &= index.holding(query.search)
     chosen = np.flatnonzero(mask)

@@ -153,13 +153,26 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     Raises:
         RunDirError: the file is missing or damaged.
     """
-    try:
-        if path.suffix == ".parquet":
-            import pyarrow.parquet as pq
+    if path.suffix != ".parquet":
+        return list(iterate_lines(path))
+    import pyarrow.parquet as pq
 
-            return pq.ParquetFile(path).read().to_pylist()  # type: ignore[no-any-return]
+    try:
+        return pq.ParquetFile(path).read().to_pylist()  # type: ignore[no-any-return]
+    except (OSError, ValueError) as error:
+        raise RunDirError(f"{path}: cannot be read ({error}); remove its folder and run the stage again") from error
+
+
+def iterate_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file of JSON lines, in bounded memory.
+
+    Raises:
+        RunDirError: the file is missing or damaged.
+    """
+    try:
         with path.open(encoding="utf-8") as stream:
-            return [json.loads(line) for line in stream]
+            for line in stream:
+                yield json.loads(line)
     except (OSError, ValueError) as error:
         raise RunDirError(f"{path}: cannot be read ({error}); remove its folder and run the stage again") from error
 

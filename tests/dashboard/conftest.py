@@ -1,214 +1,26 @@
-"""A small run, written by the project's own stages and writers, with texts that mean harm."""
+"""Runs to look at, and a browser to look with."""
 
 from __future__ import annotations
 
-import json
-import random
-from collections import Counter
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from evaluation.texts import TaskTexts
 from inverse_instruct.analysis.analyze import analyze
 from inverse_instruct.analysis.pairs import find_sets
-from inverse_instruct.records import Candidate, Reason, Rejection, ScoredPair, Snippet, digest, to_dict
-from inverse_instruct.stages.room import Source
-from inverse_instruct.stages.select import SELECT
+from inverse_instruct.config.config_file import dump_config, load_config
+from inverse_instruct.dashboard.report import write_report
 from inverse_instruct.store.files import write_json
-from inverse_instruct.store.ledger import Ledger
-from inverse_instruct.store.ledger_rows import Checkpoint
-from inverse_instruct.store.manifest import Manifest, WrittenRows, write_manifest
-from inverse_instruct.store.rows import write_rows
-from inverse_instruct.store.run_dir import RunDir
-from tests.measured import phase, report
-from tests.playing import play_stage
 
-SNIPPETS = 45
-CANDIDATES = 3
-HOSTILE = (
-    "<script>document.title = 'owned'</script>",
-    "</script><img src=x onerror=\"document.title='owned'\">",
-    "line\u2028separator and \u202eturned",
-    "a NUL \0 and an escape \x1b[2J",
-    "<!--<script>",
-    "{{ 7 * 7 }} & &lt;",
-)
+from .made_run import HOSTILE, Open, RunWriter, dashboard
 
-
-def hostile(number: int, text: str) -> str:
-    return f"{HOSTILE[number]} {text}" if number < len(HOSTILE) else text
-
-
-def make_snippets(count: int) -> list[Snippet]:
-    codes = [
-        hostile(number, f"def task_{number}(value):\n" + "    value += 1\n" * (number % 25) + "    return value")
-        for number in range(count)
-    ]
-    return [
-        Snippet(
-            digest("python", code), code, "python", f"Solve task {number}.", digest(number), "corpus.jsonl", number + 1
-        )
-        for number, code in enumerate(codes)
-    ]
-
-
-class RunWriter:
-    """Writes the stages of a run one by one."""
-
-    def __init__(self, path: Path, snippets: int = SNIPPETS) -> None:
-        self.run_dir = RunDir(path)
-        self.ledger = Ledger(self.run_dir.ledger, create=True)
-        (path / "run.yaml").write_text("seed: 0\n")
-        self.snippets = make_snippets(snippets)
-        self.ledger.set_run("a <b>run</b>", 2, "running", 1, "here")
-
-    def finish(self, round_number: int, manifest: Manifest, files: list[str]) -> None:
-        folder = self.run_dir.stage(round_number, manifest.stage)
-        self.ledger.finish_stage(round_number, write_manifest(folder, manifest, files))
-
-    def preprocess(self) -> None:
-        folder = self.run_dir.stage(0, "preprocess")
-        rejected = [
-            Rejection(digest("row", number), "preprocess", reason, f"detail {number}")
-            for number, reason in enumerate([Reason.NO_CODE, Reason.NO_CODE, Reason.SYNTAX_ERROR])
-        ]
-        write_rows(folder / "snippets.parquet", map(to_dict, self.snippets), Snippet)
-        write_rows(folder / "rejections.parquet", map(to_dict, rejected), Rejection)
-        self.finish(
-            0,
-            Manifest(
-                "preprocess",
-                "k",
-                len(self.snippets) + 3,
-                len(self.snippets),
-                {"no_code": 2, "syntax_error": 1},
-                seconds=0.5,
-                metrics={"original_rows": 40},
-                kept="snippets.parquet",
-                rows={
-                    "snippets.parquet": WrittenRows("Snippet", len(self.snippets)),
-                    "rejections.parquet": WrittenRows("Rejection", 3),
-                },
-            ),
-            ["snippets.parquet", "rejections.parquet"],
-        )
-
-    def candidates(self, round_number: int) -> None:
-        """Summarize and score: of each snippet's candidates the last is cut off, and one score is bad."""
-        draw = random.Random(round_number)
-        written, rejected, pairs = [], [], []
-        for number, snippet in enumerate(self.snippets):
-            for k in range(CANDIDATES):
-                text = hostile(number, f"Write a Python function number {number}, version {k} of round {round_number}.")
-                if k == CANDIDATES - 1:
-                    text += " and so on" * 90
-                    rejected.append(Rejection(f"{snippet.id}/{k}", "summarize", Reason.CUT_OFF, text))
-                    continue
-                written.append(
-                    Candidate(
-                        digest(snippet.id, k, text),
-                        snippet.id,
-                        k,
-                        "Write a Python",
-                        text,
-                        7 + k,
-                        "model",
-                        "prompt",
-                        100,
-                        20,
-                    )
-                )
-                score = draw.random()
-                pairs.append(ScoredPair(written[-1].id, snippet.id, -1.0, -1.0, score, "model", "prompt"))
-        bad = Rejection(pairs.pop().candidate_id, "score", Reason.BAD_SCORE, "log-probabilities nan and nan")
-        self._write_rows(
-            round_number,
-            "summarize",
-            {"candidates": (Candidate, written), "rejections": (Rejection, rejected)},
-            {"snippets": len(self.snippets)},
-        )
-        self._write_rows(
-            round_number,
-            "score",
-            {"scores": (ScoredPair, pairs), "rejections": (Rejection, [bad])},
-            {"together_with": "summarize"},
-        )
-        folder = self.run_dir.stage(round_number, "selection")
-        inputs: dict[str, Source] = {"snippets": self.snippets, "candidates": written, "scores": pairs, "earlier": []}
-        manifest = play_stage(SELECT, folder, inputs, number=round_number, selection={"min_score": 0.2})
-        self.ledger.finish_stage(round_number, manifest)
-
-    def _write_rows(self, round_number: int, stage: str, files: dict[str, Any], metrics: dict[str, Any]) -> None:
-        folder = self.run_dir.stage(round_number, stage)
-        for name, (record, rows) in files.items():
-            write_rows(folder / f"{name}.parquet", map(to_dict, rows), record)
-        (_, kept), (_, rejected) = files.values()
-        reasons = Counter(str(row.reason) for row in rejected)
-        manifest = Manifest(
-            stage,
-            "k",
-            len(kept) + len(rejected),
-            len(kept),
-            dict(reasons),
-            seconds=61.0,
-            tokens={"prompt": 4000, "completion": 900},
-            metrics=metrics,
-            kept=f"{next(iter(files))}.parquet",
-            rows={f"{name}.parquet": WrittenRows(kind.__name__, len(rows)) for name, (kind, rows) in files.items()},
-        )
-        self.finish(round_number, manifest, [f"{name}.parquet" for name in files])
-
-    def train(self, round_number: int, steps: int = 8) -> None:
-        phases = []
-        for number, data in enumerate(("selected", "original")):
-            lines = [
-                {
-                    "step": step,
-                    "loss": 1.0 / step,
-                    "grad_norm": None,
-                    "lr": 1e-5,
-                    "tokens": 10,
-                    "response_tokens": 5,
-                    "seconds": 0.1,
-                }
-                for step in range(1, steps + 1)
-            ]
-            name = f"phase-{number}-{data}"
-            write_rows(self.run_dir.stage(round_number, "train") / name / "loss.jsonl", lines)
-            phases.append(phase(number, data, 40, [1.0 / step for step in range(1, steps + 1)]))
-        self.finish(
-            round_number,
-            Manifest(
-                "train", "k", 80, 80, seconds=90.0, tokens={"trained": 800, "response": 400}, metrics={"phases": phases}
-            ),
-            ["phase-0-selected/loss.jsonl"],
-        )
-
-    def evaluate(self, round_number: int, rate: float, state: str) -> None:
-        metrics = {"suites": {"mini": report(rate)}}
-        manifest = Manifest("evaluate", "k", 32, 32, unit="", seconds=30.0, metrics=metrics)
-        self.finish(round_number, manifest, [])
-        reason = "the first checkpoint" if round_number == 0 else "not shown to be worse: 2 gained, 1 lost"
-        decision = {
-            "promoted": state == "promoted",
-            "reason": reason,
-            "gained": ["mini: a", "mini: b"],
-            "lost": ["mini: c"],
-            "p_worse": 0.5,
-        }
-        if round_number == 0:
-            decision |= {"gained": [], "lost": [], "p_worse": None}
-        self.finish(round_number, Manifest("promote", "k", 1, 1, unit="", metrics=decision), [])
-        self.ledger.add_checkpoint(
-            Checkpoint(round_number, f"/m{round_number}", f"digest{round_number}", "", state, reason, {})
-        )
-
-    def close(self, state: str) -> None:
-        self.ledger.add_event(f"the end: {HOSTILE[0]}", 1)
-        self.ledger.set_run("a <b>run</b>", 2, state, 1, "here")
-        self.ledger.close()
+CONFIG = Path(__file__).resolve().parents[2] / "configs/quickstart.yaml"
+CHROMIUM = shutil.which("chromium")
 
 
 @pytest.fixture(scope="session")
@@ -216,6 +28,7 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two rounds after the start; the second one is rolled back by a person."""
     path = tmp_path_factory.mktemp("runs") / "whole"
     run = RunWriter(path)
+    run.run_dir.config.write_text(dump_config(load_config(CONFIG)))
     run.preprocess()
     run.evaluate(0, 0.3, "promoted")
     for number in (1, 2):
@@ -245,8 +58,56 @@ def growing_run(tmp_path: Path) -> RunWriter:
     return RunWriter(tmp_path / "growing")
 
 
-def read_embedded(page: str) -> dict[str, Any]:
-    """Return the data inside a report."""
-    start = page.index('id="report-data">') + len('id="report-data">')
-    data: dict[str, Any] = json.loads(page[start : page.index("</script>", start)])
-    return data
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("Chromium is missing; run: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def addresses(whole_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The whole run, live and as a report."""
+    report = tmp_path_factory.mktemp("report") / "report.html"
+    write_report(whole_run, report)
+    with dashboard(whole_run) as live:
+        yield {"live": live, "report": report.as_uri()}
+
+
+@pytest.fixture(params=["live", "report"])
+def address(request: pytest.FixtureRequest, addresses: dict[str, str]) -> str:
+    return addresses[request.param]
+
+
+@pytest.fixture
+def open_page(chromium: Any) -> Iterator[Open]:
+    """Open addresses; whatever the pages complain of, or ask of another server, fails the test at its end."""
+    contexts, problems = [], []
+
+    def open_(address: str, **options: Any) -> Any:
+        context = chromium.new_context(
+            locale="en-US", offline=address.startswith("file:"), reduced_motion="reduce", **options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        place = urlsplit(address)
+        own = f"{place.scheme}://{place.netloc}{'' if place.netloc else place.path}"
+        page.on("console", lambda message: problems.append(message.text) if message.type != "log" else None)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                problems.append(f"asks for {request.url}") if not request.url.startswith((own, "data:")) else None
+            ),
+        )
+        page.goto(address)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert not problems

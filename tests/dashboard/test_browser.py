@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +9,9 @@ import pytest
 
 from inverse_instruct.dashboard.report import write_report
 
-from .conftest import HOSTILE, SNIPPETS
+from .made_run import HOSTILE, SNIPPETS, Open, dashboard
 
-sync_api = pytest.importorskip("playwright.sync_api")
-expect = sync_api.expect
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is missing; run: apt-get install chromium")
+expect = pytest.importorskip("playwright.sync_api").expect
 CHARTS = (
     "pass-chart",
     "consistency-chart",
@@ -31,72 +23,6 @@ CHARTS = (
     "time-chart",
     "token-chart",
 )
-Open = Callable[..., Any]
-
-
-@contextmanager
-def dashboard(path: Path) -> Iterator[str]:
-    """Run the command; yield the address that it prints."""
-    command = [sys.executable, "-m", "inverse_instruct.cli", "dashboard", str(path), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            yield process.stdout.readline().split()[-1]
-        finally:
-            process.terminate()
-            assert process.wait(20) == 0
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def addresses(whole_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The whole run, live and as a report."""
-    report = tmp_path_factory.mktemp("report") / "report.html"
-    write_report(whole_run, report)
-    with dashboard(whole_run) as live:
-        yield {"live": live, "report": report.as_uri()}
-
-
-@pytest.fixture(params=["live", "report"])
-def address(request: pytest.FixtureRequest, addresses: dict[str, str]) -> str:
-    return addresses[request.param]
-
-
-@pytest.fixture
-def open_page(chromium: Any) -> Iterator[Open]:
-    """Open addresses; whatever the pages complain of, or ask of another server, fails the test at its end."""
-    contexts, problems = [], []
-
-    def open_(address: str, **options: Any) -> Any:
-        context = chromium.new_context(
-            locale="en-US", offline=address.startswith("file:"), reduced_motion="reduce", **options
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: problems.append(message.text) if message.type != "log" else None)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                problems.append(f"asks for {request.url}")
-                if not request.url.startswith((address.split("?")[0], "data:"))
-                else None
-            ),
-        )
-        page.goto(address)
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
-    assert not problems
 
 
 def traces(page: Any, chart: str) -> list[dict[str, Any]]:
@@ -184,7 +110,7 @@ def test_by_keyboard(open_page: Open, address: str) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate(f"{focused}.className") == "skip"
     reached = []
-    for _ in range(60):
+    for _ in range(150):
         page.keyboard.press("Tab")
         reached.append(page.evaluate(f"{focused}.id || {focused}.getAttribute('href') || {focused}.tagName"))
         assert page.evaluate(f"getComputedStyle({focused}).outlineStyle") != "none", reached[-1]

@@ -12,7 +12,7 @@ import httpx
 
 from inverse_instruct.config.config_file import dump_config, load_config
 
-from .conftest import RunWriter
+from .made_run import RunWriter
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs/quickstart.yaml"
 

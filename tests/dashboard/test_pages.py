@@ -19,7 +19,7 @@ from inverse_instruct.dashboard.page import SCRIPTS, asset
 from inverse_instruct.dashboard.report import write_report
 from inverse_instruct.errors import RunDirError, ServerError
 
-from .conftest import SNIPPETS, RunWriter, read_embedded
+from .made_run import SNIPPETS, RunWriter, read_embedded
 
 
 @pytest.fixture
@@ -29,7 +29,9 @@ def client(whole_run: Path) -> TestClient:
     def find_run(request: Request) -> Path:
         return whole_run.parent / str(request.path_params["run"])
 
-    return TestClient(Starlette(routes=[Mount("/dashboard/{run}", routes=routes(find_run))]), "http://here/dashboard/")
+    return TestClient(
+        Starlette(routes=[Mount("/dashboard/{run}", routes=routes(find_run, others=True))]), "http://here/dashboard/"
+    )
 
 
 def test_on_loopback_a_name_that_a_page_elsewhere_made_up_is_refused(whole_run: Path) -> None:
@@ -45,10 +47,10 @@ def test_on_loopback_a_name_that_a_page_elsewhere_made_up_is_refused(whole_run: 
 def test_report_is_one_file_that_names_no_other(whole_run: Path, tmp_path: Path) -> None:
     write_report(whole_run, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
-    for script in SCRIPTS:
+    for script in SCRIPTS["run"]:
         page = page.replace(asset(script), "")
     assert not re.search(r"(src|href)=\"(?!#|data:,)", page) and "@import" not in page
-    assert page.count("<script") == len(SCRIPTS) + 1 == page.count("</script>")
+    assert page.count("<script") == len(SCRIPTS["run"]) + 1 == page.count("</script>")
     assert "default-src 'none'; script-src 'sha256-" in html.unescape(page)
     data = read_embedded(page)
     assert data["run"]["name"] == "a <b>run</b>"
@@ -96,7 +98,7 @@ def test_data_is_sent_again_only_when_it_has_changed(client: TestClient) -> None
 @pytest.mark.parametrize(
     ("link", "status", "words"),
     [
-        ("whole/rows?round=x", 400, "are numbers"),
+        ("whole/rows?round=x", 400, "round is a number"),
         ("whole/rows?page=0", 400, "page 1 or more"),
         ("nowhere/data.json", 404, "has no ledger.db"),
         ("whole/static/app.py", 404, "no such file"),
@@ -111,7 +113,7 @@ def test_a_damaged_file_is_named(growing_run: RunWriter) -> None:
     growing_run.preprocess()
     path = growing_run.run_dir.stage(0, "preprocess") / "snippets.parquet"
     path.write_bytes(path.read_bytes()[:-20])
-    reply = TestClient(Starlette(routes=routes(lambda request: growing_run.run_dir.path))).get("/rows")
+    reply = TestClient(Starlette(routes=routes(lambda request: growing_run.run_dir.path, others=False))).get("/rows")
     assert reply.status_code == 500 and "snippets.parquet: cannot be read" in reply.json()["error"]
 
 

@@ -10,12 +10,13 @@ import pytest
 
 from inverse_instruct.dashboard.rows import RowQuery, read_page
 from inverse_instruct.errors import RequestError
+from inverse_instruct.records import Candidate, to_dict
 from inverse_instruct.store.manifest import read_manifest
 from inverse_instruct.store.row_file import RowFile
-from inverse_instruct.store.rows import write_rows
+from inverse_instruct.store.rows import iterate_rows, write_rows
 from inverse_instruct.store.seeds import sampling_seed
 
-from .conftest import CANDIDATES, HOSTILE, SNIPPETS, RunWriter
+from .made_run import CANDIDATES, HOSTILE, SNIPPETS, RunWriter
 
 
 def every(path: Path, query: RowQuery) -> list[dict[str, Any]]:
@@ -128,3 +129,31 @@ def test_rows_are_found_across_row_groups(tmp_path: Path) -> None:
         24_999: 24_999,
     }
     assert file.matches("TEXT 2499", "text").tolist() == [2499, *range(24_990, 25_000)]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_row_is_found_by_its_id(whole_run: Path, number: int) -> None:
+    row = read_page(whole_run, RowQuery(number, page=3))["rows"][0]
+    names = [
+        row["id"],
+        *(candidate["id"] for candidate in row["candidates"] or ()),
+        *([] if number else [row["row_id"]]),
+    ]
+    for name in names:
+        assert [found["id"] for found in read_page(whole_run, RowQuery(number, row=name))["rows"]] == [row["id"]]
+    assert read_page(whole_run, RowQuery(number, row="nobody"))["matched"] == 0
+
+
+def test_a_candidate_of_an_earlier_round_is_told_from_others(growing_run: RunWriter) -> None:
+    growing_run.preprocess()
+    growing_run.candidates(1)
+    before = growing_run.run_dir.stage(1, "summarize") / "candidates.parquet"
+    growing_run.candidates(2)
+    after = growing_run.run_dir.stage(2, "summarize") / "candidates.parquet"
+    own, earlier = list(iterate_rows(after, Candidate)), list(iterate_rows(before, Candidate))[:1]
+    write_rows(after, map(to_dict, [*own, *earlier]), Candidate)
+    path = growing_run.run_dir.path
+    candidates = read_page(path, RowQuery(2))["rows"][0]["candidates"]
+    assert [candidate["earlier"] for candidate in candidates] == [False] * CANDIDATES + [True]
+    assert candidates[-1]["id"] == earlier[0].id
+    assert not any(candidate["earlier"] for candidate in read_page(path, RowQuery(1))["rows"][0]["candidates"])

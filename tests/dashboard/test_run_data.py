@@ -10,7 +10,7 @@ import pytest
 from inverse_instruct.dashboard.page import to_json
 from inverse_instruct.dashboard.run_data import collect_run
 from inverse_instruct.errors import RunDirError
-from tests.dashboard.conftest import RunWriter
+from tests.dashboard.made_run import RunWriter
 
 
 def test_funnel_accounts_for_every_row(whole_run: Path) -> None:

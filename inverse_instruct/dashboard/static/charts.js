@@ -1,15 +1,23 @@
 "use strict";
-// Charts: Plotly in the page's own colors, each with a table of its numbers beside it.
+// Charts: Plotly in the page's own colors, each with a legend above it and a table of its numbers below.
 
-const HEIGHT = 320; // pixels
-const LEGEND = { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" };
+const HEIGHT = 280; // pixels
 const drawn = new Map(); // id of a chart -> how to draw it again in other colors
+const leftOut = new Map(); // id of a chart -> names of the traces that a person has switched off
+
+// Stage -> its place in `--series`: a stage has the same color in every chart of every run.
+const STAGE_COLORS = {
+  preprocess: 0, seeds: 0, summarize: 1, respond: 1, bootstrap: 1, generate: 1, score: 2, scenarios: 2, coreset: 2,
+  discern: 3, clarify: 3, selection: 4, train: 5, evaluate: 6, promote: 7, verify: 8, instances: 8, leakage: 8, review: 9,
+};
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const series = (number, palette = "--series") => {
   const colors = style(palette).split(",");
   return colors[number % colors.length].trim();
 };
+
+const stageColor = (stage) => series(STAGE_COLORS[stage] ?? 7);
 
 /**
  * `traces` gives Plotly's traces, anew for each drawing; `empty` says why there are none.
@@ -18,7 +26,7 @@ const series = (number, palette = "--series") => {
  */
 function drawChart(id, { traces, layout = {}, heads, rows, empty }) {
   const bare = rows.length === 0;
-  byId(id).hidden = byId(`${id}-note`).hidden = byId(`${id}-numbers`).hidden = bare;
+  for (const part of ["", "-legend", "-note", "-numbers"]) byId(id + part).hidden = bare;
   byId(`${id}-empty`).hidden = !bare;
   byId(`${id}-empty`).textContent = empty;
   if (bare) {
@@ -27,8 +35,32 @@ function drawChart(id, { traces, layout = {}, heads, rows, empty }) {
   }
   fillTable(byId(`${id}-table`), heads, rows);
   byId(id).style.height = `${layout.height ?? HEIGHT}px`;
-  drawn.set(id, () => Plotly.react(id, traces(), chartLayout(layout), { displayModeBar: false, responsive: true }));
+  drawn.set(id, () => {
+    const shown = traces().map((trace) => ({ ...trace, visible: !leftOut.get(id)?.has(trace.name) }));
+    drawLegend(id, shown);
+    Plotly.react(id, shown, chartLayout(layout), { displayModeBar: false, responsive: true });
+  });
   drawn.get(id)();
+}
+
+// The names of the traces as buttons that switch them off and on; Plotly's own legend is cut on a narrow screen.
+function drawLegend(id, traces) {
+  const legend = byId(`${id}-legend`);
+  const focused = legend.contains(document.activeElement) ? document.activeElement?.textContent : null;
+  legend.replaceChildren(...traces.map(({ name, visible, line, marker }) => {
+    const swatch = element("i", { class: line ? line.dash ?? "solid" : marker.pattern?.shape ? "striped" : "filled",
+      "aria-hidden": "true" });
+    swatch.style.color = line?.color ?? marker.color;
+    const button = element("button", { type: "button", "aria-pressed": String(visible) }, swatch, name);
+    button.addEventListener("click", () => {
+      const names = leftOut.get(id) ?? new Set();
+      if (!names.delete(name)) names.add(name);
+      leftOut.set(id, names);
+      drawn.get(id)();
+    });
+    return element("li", {}, button);
+  }));
+  [...legend.querySelectorAll("button")].find((button) => button.textContent === focused)?.focus();
 }
 
 function chartLayout({ xaxis = {}, yaxis = {}, height = HEIGHT, ...rest }) {
@@ -40,7 +72,7 @@ function chartLayout({ xaxis = {}, yaxis = {}, height = HEIGHT, ...rest }) {
     height, margin: { l: 8, r: 12, t: 12, b: 8 }, paper_bgcolor: "transparent", plot_bgcolor: "transparent",
     font: { family: "system-ui, sans-serif", size: 12, color: style("--text") }, dragmode: false, hovermode: "closest",
     hoverlabel: { bgcolor: style("--card"), bordercolor: style("--line"), font: { color: style("--text") } },
-    legend: LEGEND, showlegend: true,
+    showlegend: false,
     xaxis: { ...axis, ...xaxis }, yaxis: { ...axis, ...yaxis }, ...rest,
   };
 }

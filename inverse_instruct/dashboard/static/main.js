@@ -44,9 +44,8 @@ byId("funnel-round").addEventListener("change", () => drawFunnel(run));
 byId("analysis-measure").addEventListener("change", () => drawAnalysis(run));
 byId("kinds-measure").addEventListener("change", () => drawKinds(run));
 byId("training-measure").addEventListener("change", () => drawTraining(run));
-const report = byId("report-data");
-if (report) {
-  const { run: data, rows, made } = JSON.parse(report.textContent);
+if (!isLive) {
+  const { run: data, rows, made } = JSON.parse(byId("report-data").textContent);
   startBrowser(askReport(rows));
   byId("made").append(" · report of ", moment(made));
   show(data);

@@ -1,25 +1,21 @@
 "use strict";
-// The data browser. Rows come from the server, or, in a report, from those inside it: `askRows` hides which.
+// The data browser. Rows come from the server, or, in a report, from those inside it: `askRows` hides which. What is
+// asked for is the place `rows` of the page; where that is not named, the first page of the last round is shown.
 
-const SHORT_CODE_LINES = 14;
-const SHORT_TEXT = 700;
 const PAGE_ROWS = 10;
-const browser = { page: 1, asked: 0, askRows: askServer, state: "" };
-
-async function askServer({ round, page, search, outcome, order }) {
-  const reply = await fetch(`rows?${new URLSearchParams({ round, page, q: search, outcome, order })}`);
-  const body = await reply.json();
-  if (!reply.ok) throw new Error(body.error);
-  return body;
-}
+const FIELDS = ["round", "outcome", "order", "search"]; // of the form
+const askServer = ({ search, ...query }) => fetchJson("rows", { q: search, ...query });
+const browser = { query: { round: "", page: 1, search: "", outcome: "", order: "corpus", row: "" }, pages: 1, asked: 0,
+  askRows: askServer, state: "" };
 
 // The same filter and order as the server's, over the rows in the report.
 function askReport(embedded) {
-  return async ({ round, page, search, outcome, order }) => {
+  return async ({ round, page, search, outcome, order, row: name }) => {
     const known = embedded[round];
     const text = search.toLowerCase();
     const best = (row) => Math.max(row.score ?? -1, ...(row.candidates ?? []).map((candidate) => candidate.score ?? -1));
     const rows = known.rows.filter((row) => (!outcome || outcomesOf(row).includes(outcome)) &&
+      (!name || idsOf(row).includes(name)) &&
       (!text || textsOf(row).some((part) => part.toLowerCase().includes(text))));
     if (order !== "corpus") {
       const sign = order === "best" ? -1 : 1;
@@ -31,6 +27,7 @@ function askReport(embedded) {
 }
 
 const outcomesOf = (row) => row.candidates?.map((candidate) => candidate.outcome) ?? [row.outcome];
+const idsOf = (row) => [row.id, row.row_id, ...(row.candidates ?? []).map((candidate) => candidate.id)];
 
 function textsOf(row) {
   const own = row.candidates ? [row.code, row.source]
@@ -40,45 +37,63 @@ function textsOf(row) {
 }
 
 function offerRounds(run) {
+  const select = byId("rows-round");
+  const before = select.value;
   const pairs = run.rounds.map((round) => [String(round.round), roundName(round.round)]);
-  const before = byId("rows-round").value;
-  const chosen = keepChoice(byId("rows-round"), pairs);
+  const chosen = before ? keepChoice(select, pairs) : chooseIn(select, pairs, browser.query.round);
   const round = run.rounds.find((known) => String(known.round) === chosen);
   const state = JSON.stringify([round?.candidates, round?.selected]); // changes when a stage of it is done
-  if (chosen !== before || state !== browser.state) showPage(chosen === before ? browser.page : 1);
+  if (chosen !== before || state !== browser.state) {
+    showRows({ ...browser.query, round: chosen }, before ? "" : readPlace("rows") && "list");
+  }
   browser.state = state;
 }
 
-async function showPage(page) {
+function chooseIn(select, pairs, wanted) {
+  keepChoice(select, pairs);
+  if (pairs.some(([value]) => value === wanted)) select.value = wanted;
+  return select.value;
+}
+
+// Ask for rows and draw them; `scroll` names what is brought into view then: the "list", or nothing.
+async function showRows(query, scroll) {
   const number = ++browser.asked;
-  const query = { round: byId("rows-round").value, page, search: byId("rows-search").value,
-    outcome: byId("rows-outcome").value, order: byId("rows-order").value };
+  browser.query = query;
   if (query.round === "") return;
+  for (const field of FIELDS) {
+    if (field !== "outcome" && document.activeElement !== byId(`rows-${field}`)) byId(`rows-${field}`).value = query[field];
+  }
   try {
     const reply = await browser.askRows(query);
-    if (number === browser.asked) drawRows(reply, query);
+    if (number !== browser.asked) return;
+    drawRows(reply, query);
+    if (scroll) bringIntoView(query);
   } catch (error) {
     byId("rows-count").textContent = `The rows cannot be shown: ${error.message}`;
   }
 }
 
+function bringIntoView({ row }) {
+  const linked = row && document.querySelector("#rows-list [aria-current]");
+  (linked || byId("rows-count")).scrollIntoView({ block: "start" });
+}
+
 function drawRows(reply, query) {
-  browser.page = reply.page;
+  browser.pages = reply.pages;
   const pairs = [["", `all (${count(total(reply.outcomes))})`], ...Object.entries(reply.outcomes)
     .map(([outcome, number]) => [outcome, `${words(outcome)} (${count(number)})`])];
   const select = byId("rows-outcome");
   select.replaceChildren(...pairs.map(([value, label]) => option(value, label, query.outcome)));
-  if (select.value !== query.outcome) return restart(select);
-  byId("rows-count").textContent = countLine(reply, query);
-  byId("rows-list").replaceChildren(...reply.rows.map((row, at) => rowArticle(row, reply.first + at)));
+  if (select.value !== query.outcome) { // the round has no row of the outcome that was chosen
+    ask({ outcome: "" }, { replace: true });
+    return;
+  }
+  byId("rows-count").replaceChildren(countLine(reply, query), query.row
+    ? element("a", { href: placeLink("rows", { round: query.round }) }, " Show all rows") : "");
+  byId("rows-list").replaceChildren(...reply.rows.map((row, at) => rowArticle(row, reply.first + at, query)));
   byId("rows-page").textContent = `Page ${count(reply.page)} of ${count(reply.pages)}`;
   byId("rows-previous").disabled = reply.page <= 1;
   byId("rows-next").disabled = reply.page >= reply.pages;
-}
-
-function restart(select) { // the round has no row of the outcome that was chosen
-  select.value = "";
-  showPage(1);
 }
 
 function countLine(reply, query) {
@@ -86,100 +101,47 @@ function countLine(reply, query) {
   if (!reply.total) return "There are no rows yet.";
   const held = reply.available < reply.total
     ? ` The report holds the first ${count(reply.available)} of ${plural(reply.total, rows)}.` : "";
-  if (!query.search && !query.outcome) return held ? held.trim() : `${plural(reply.total, rows)}.`;
+  if (!query.search && !query.outcome && !query.row) return held ? held.trim() : `${plural(reply.total, rows)}.`;
   return `${plural(reply.matched, rows)} of ${count(reply.available)} found.${held}`;
 }
 
-function rowArticle(row, number) {
-  const title = element("h3", {}, element("span", { class: "quiet" }, `${count(number)}.`),
-    element("span", { class: "place" }, row.source == null ? `row ${row.row_id}`
-      : visible(`${row.source}:${row.line}`)),
-    row.task ? element("span", { class: "chip" }, visible(row.task)) : null,
-    row.language ? element("span", { class: "chip" }, row.language) : null,
-    row.candidates ? element("span", { class: "quiet" }, candidateCount(row.candidates))
-      : element("span", { class: `chip ${["kept", "selected"].includes(row.outcome) ? "good" : ""}` }, words(row.outcome)));
-  return element("article", { class: "row" }, title,
-    row.detail ? element("p", { class: "text quiet" }, visible(row.detail)) : null,
-    row.instruction && row.ancestors ? element("p", { class: "text" }, visible(row.instruction)) : null,
-    row.instruction && !row.ancestors
-      ? folded("The corpus's own instruction", element("p", { class: "text" }, visible(row.instruction))) : null,
-    row.input ? [element("p", { class: "quiet" }, "What it is about:"), codeBlock(row.input)] : null,
-    row.code == null ? null : codeBlock(row.code),
-    row.said ? element("p", { class: "text quiet" }, visible(row.said)) : null,
-    row.score == null ? null : scoreMeter(row.score),
-    row.ancestors?.length ? folded(`Made from ${plural(row.ancestors.length, "row")}`,
-      element("ol", { class: "candidates" }, row.ancestors.map(ancestorItem))) : null,
-    row.candidates?.length ? element("ol", { class: "candidates" }, row.candidates.map(candidateItem)) : null,
-    row.row_id && row.source != null ? element("p", { class: "seed" }, `source row ${row.row_id} · snippet ${row.id}`)
-      : null);
+// Go to what is asked for now, changed; a change of the form goes to the first page of it.
+function ask(changes, options = {}) {
+  const query = { ...browser.query, page: 1, row: "", ...changes };
+  goTo(placeLink("rows", { ...query, page: query.page === 1 ? "" : query.page,
+    order: query.order === "corpus" ? "" : query.order }), options);
 }
 
-function candidateCount(candidates) {
-  if (!candidates.length) return "no candidates yet";
-  const chosen = candidates.filter((candidate) => candidate.outcome === "selected").length;
-  return `${plural(candidates.length, "candidate")}, ${chosen ? count(chosen) : "none"} selected`;
-}
-
-function codeBlock(code) {
-  const lines = code.split("\n").length;
-  const block = element("pre", { tabindex: 0, "aria-label": "code" }, element("code", {}, visible(code)));
-  return lines <= SHORT_CODE_LINES ? block : folded(`Code, ${plural(lines, "line")}`, block);
-}
-
-const folded = (label, content) => element("details", {}, element("summary", {}, label), content);
-
-function candidateItem(candidate) {
-  const chosen = candidate.outcome === "selected";
-  const text = visible(candidate.text);
-  return element("li", { class: chosen ? "chosen" : null },
-    element("div", { class: "verdict" },
-      element("span", { class: "quiet" }, `candidate ${candidate.k + 1}`),
-      element("span", { class: `chip ${chosen ? "good" : ""}` }, chosen ? "✓ selected" : words(candidate.outcome)),
-      candidate.score == null ? null : scoreMeter(candidate.score),
-      element("span", { class: "quiet" }, candidate.detail
-        ? visible(candidate.detail) : chosen ? "" : candidate.stage && `rejected by ${candidate.stage}`)),
-    text.length <= SHORT_TEXT ? element("p", { class: "text" }, text) : longText(text),
-    element("p", { class: "seed" }, visible(seedLine(candidate))));
-}
-
-function ancestorItem({ round, stage, place, text }) {
-  return element("li", {}, element("span", { class: "quiet" }, visible(`round ${round} ${stage} ${place}`)),
-    text.length <= SHORT_TEXT ? element("p", { class: "text" }, visible(text)) : longText(visible(text)));
-}
-
-function longText(text) {
-  return [element("p", { class: "text" }, `${text.slice(0, SHORT_TEXT / 2)}…`),
-    folded(`All ${plural(text.length, "character")}`, element("p", { class: "text" }, text))];
-}
-
-function seedLine({ seed, prefix, prompt, model, prompt_tokens, completion_tokens }) {
-  if (prefix == null) return `seed ${seed}`;
-  return `seed ${seed} · prompt ${prompt} · begins with “${prefix}” · model ${model} · ` +
-    `${count(prompt_tokens)} + ${count(completion_tokens)} tokens`;
-}
-
-function scoreMeter(score) {
-  const fill = element("i");
-  fill.style.width = `${100 * score}%`;
-  return element("span", { class: "score" }, `LM-Score ${score.toFixed(3)}`,
-    element("span", { class: "bar", "aria-hidden": "true" }, fill));
+function readQuery() {
+  const place = location.hash === "" ? new URLSearchParams() : readPlace("rows");
+  return place && {
+    round: place.get("round") ?? byId("rows-round").lastElementChild?.getAttribute("value") ?? "",
+    page: Number(place.get("page") ?? 1), row: place.get("row") ?? "",
+    search: place.get("search") ?? "", outcome: place.get("outcome") ?? "", order: place.get("order") ?? "corpus",
+  };
 }
 
 function startBrowser(askRows) {
   browser.askRows = askRows;
+  browser.query = readQuery() ?? browser.query;
+  addEventListener("hashchange", () => {
+    const query = readQuery();
+    if (query) showRows(query, query.row || query.page !== browser.query.page ? "list" : "");
+  });
   let waiting = 0;
   byId("rows-form").addEventListener("submit", (event) => event.preventDefault());
-  for (const id of ["rows-round", "rows-outcome", "rows-order"]) {
-    byId(id).addEventListener("change", () => showPage(1));
+  for (const field of ["round", "outcome", "order"]) {
+    byId(`rows-${field}`).addEventListener("change", () => ask({ [field]: byId(`rows-${field}`).value }));
   }
   byId("rows-search").addEventListener("input", () => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => showPage(1), 250);
+    waiting = setTimeout(() => ask({ search: byId("rows-search").value }, { replace: true }), 250);
   });
-  const turn = (step) => async () => {
-    await showPage(browser.page + step);
-    byId("rows-count").scrollIntoView({ block: "start" });
+  const turn = (step) => {
+    const page = browser.query.page + step;
+    if (page >= 1 && page <= browser.pages) ask({ page });
   };
-  byId("rows-previous").addEventListener("click", turn(-1));
-  byId("rows-next").addEventListener("click", turn(1));
+  byId("rows-previous").addEventListener("click", () => turn(-1));
+  byId("rows-next").addEventListener("click", () => turn(1));
+  listenToKeys(byId("rows"), ".row", turn);
 }

@@ -29,88 +29,13 @@ function drawNow(run) {
   }));
 }
 
-function drawRounds(run) {
-  const measures = {
-    "Checkpoint": checkpointChip,
-    "pass@1 base, %": (round) => suiteCells(round, baseCell),
-    "pass@1 plus, %": (round) => suiteCells(round, (suite) => interval(suite.plus)),
-    "Self-consistency, % (plus)": (round) => suiteCells(round, consistencyCell),
-    "Problems gained": (round) => problemList(round, round.gained),
-    "Problems lost": (round) => problemList(round, round.lost),
-    "p, one-sided, for worse": (round) => fixed(round.p_worse, 3),
-    "Decision": (round) => (round.reason ? element("div", { class: "words" }, round.reason) : "–"),
-    "Look at": (round) => (round.warnings.length
-      ? round.warnings.map((warning) => element("div", { class: "words" }, warning)) : "–"),
-    "Snippets": (round) => count(round.snippets),
-    "Candidates": (round) => count(round.candidates),
-    "Selected": (round) => count(round.selected),
-    "Mean LM-Score": (round) => fixed(round.mean_lm_score, 3),
-    "Own told from shuffled pairs, %": (round) => (round.discernment == null ? "–" : fixed(100 * round.discernment, 0)),
-    "Verified, refuted, unverified": (round) => (round.verdicts == null ? "–"
-      : Object.values(round.verdicts).map(count).join(", ")),
-    "Loss, first → last": (round) => (round.loss_first == null ? "–"
-      : `${fixed(round.loss_first, 3)} → ${fixed(round.loss_last, 3)}`),
-    "Time": (round) => duration(round.seconds),
-  };
-  const rows = Object.entries(measures).map(([name, show]) => [name, ...run.rounds.map(show)])
-    .filter(([, ...cells]) => cells.some((cell) => cell !== "–"));
-  byId("rounds-empty").hidden = rows.length > 0;
-  byId("rounds-table").hidden = rows.length === 0;
-  fillTable(byId("rounds-table"), ["", ...run.rounds.map((round) => `Round ${round.round}`)], rows);
-}
-
-function checkpointChip(round) {
-  if (!round.state) return "–";
-  const kind = { promoted: "good", retired: "", candidate: "warn" }[round.state] ?? "";
-  const label = round.state === "candidate" ? "not promoted" : round.state;
-  return element("span", { class: `chip ${kind}`, title: `weights ${round.digest}` }, label);
-}
-
-function suiteCells(round, show) {
-  if (!round.suites.length) return "–";
-  return round.suites.map((suite) => element("div", {}, round.suites.length > 1 ? quiet(suite.suite) : null,
-    show(suite)));
-}
-
-const quiet = (text) => element("span", { class: "quiet" }, text);
-const total = (counts) => Object.values(counts).reduce((sum, number) => sum + number, 0);
-
-function baseCell({ base, problems, not_measured }) {
-  const unmeasured = total(not_measured);
-  const note = unmeasured ? `of ${count(problems)}, ${count(unmeasured)} not measured` : `of ${count(problems)}`;
-  return [interval(base), quiet(note)];
-}
-
-function consistencyCell({ consistency }) {
-  if (!consistency?.base) return "–";
-  const removed = total(consistency.removed);
-  return [`${percent(consistency.base.rate)} (${percent(consistency.plus.rate)})`,
-    quiet(`of ${count(consistency.problems)}, ${removed ? `${count(removed)} removed` : "none removed"}`)];
-}
-
-function problemList(round, problems) {
-  if (round.p_worse == null) return "–"; // there was nothing to compare with
-  if (!problems.length) return "0";
-  return element("details", {}, element("summary", {}, count(problems.length)),
-    element("ul", { class: "quiet" }, problems.map((problem) => element("li", {}, problem))));
-}
-
-function drawRateCharts(run) {
-  const names = [...new Set(run.rounds.flatMap((round) => round.suites.map((suite) => suite.suite)))];
-  const lines = names.flatMap((name) => ["base", "plus"].map((kind) => ({ name, kind, label: `${name} ${kind}` })));
-  const suite = (round, name) => round.suites.find((known) => known.suite === name);
-  drawRates("pass-chart", run.rounds, lines, (round, line) => suite(round, line.name)?.[line.kind],
-    "No round has been evaluated yet.");
-  drawRates("consistency-chart", run.rounds, lines,
-    (round, line) => suite(round, line.name)?.consistency?.[line.kind], "Self-consistency has not been measured.");
-}
-
 function drawFunnel(run) {
   const rounds = [...new Set(run.funnel.map((stage) => stage.round))];
   const chosen = keepChoice(byId("funnel-round"), rounds.map((round) => [String(round), roundName(round)]));
   byId("funnel-choice").hidden = rounds.length === 0;
   const stages = run.funnel.filter((stage) => String(stage.round) === chosen);
-  const reasons = [...new Set(stages.flatMap((stage) => Object.keys(stage.rejected)))];
+  const known = [...new Set(run.funnel.flatMap((stage) => Object.keys(stage.rejected)))]; // colors are those of all rounds
+  const reasons = known.filter((reason) => stages.some((stage) => stage.rejected[reason]));
   const names = stages.map((stage) => stage.stage);
   const bar = (name, color, values) => ({
     type: "bar", orientation: "h", name, y: names, x: values, marker: { color },
@@ -118,11 +43,11 @@ function drawFunnel(run) {
   });
   drawChart("funnel-chart", {
     traces: () => [
-      bar("went on", series(0), stages.map((stage) => stage.rows_out)),
-      ...reasons.map((reason, number) => bar(words(reason), series(number, "--rejections"),
+      bar("went on", style("--good"), stages.map((stage) => stage.rows_out)),
+      ...reasons.map((reason) => bar(words(reason), series(known.indexOf(reason), "--rejections"),
         stages.map((stage) => stage.rejected[reason] ?? 0))),
     ],
-    layout: { barmode: "stack", legend: { ...LEGEND, traceorder: "normal" }, height: 130 + 44 * stages.length, yaxis: { autorange: "reversed" },
+    layout: { barmode: "stack", height: 60 + 44 * stages.length, yaxis: { autorange: "reversed" },
       xaxis: { tickformat: ",d" } },
     heads: ["Stage", "A row", "Rows in", "Rows out", "Rejected", "Of these"],
     rows: stages.map((stage) => [stage.stage, stage.unit, count(stage.rows_in), count(stage.rows_out),
@@ -163,6 +88,7 @@ const BIN_TOKENS = 20; // of the histograms of an analysis
 const NO_ANALYSIS = "inverse-instruct analyze RUN measures it.";
 
 // The distributions of an analysis: [name, label of the axis, width of a bin, find the counts of a set].
+/** @returns {any[]} */
 function distributions({ sets }) {
   const benchmarks = (kind) => Object.keys(sets[0][kind]);
   return [
@@ -213,7 +139,7 @@ function drawKinds({ analysis }) {
       x: labels.map((label) => (100 * rows(set, label)) / set.rows),
       hovertemplate: "%{y}: %{x:.1f} %<extra>%{fullData.name}</extra>",
     })),
-    layout: { barmode: "group", height: 130 + 16 * labels.length * Math.max(1, sets.length),
+    layout: { barmode: "group", height: 60 + 16 * labels.length * Math.max(1, sets.length),
       xaxis: { ticksuffix: " %" }, yaxis: { autorange: "reversed" } },
     heads: [kinds[kind] ?? "", ...sets.map((set) => `${set.name}, rows`)],
     rows: labels.map((label) => [label, ...sets.map((set) => count(rows(set, label)))]),
@@ -256,20 +182,21 @@ function drawCosts(run) {
   const find = (stage, round) => run.costs.find((cost) => cost.stage === stage && cost.round === round);
   const long = Math.max(0, ...run.costs.map((cost) => cost.seconds)) > 600;
   drawCost("time-chart", stages.map((stage) => ({
-    name: stage, values: rounds.map((round) => find(stage, round)?.seconds ?? null) })), rounds, duration,
+    name: stage, stage, number: 0, values: rounds.map((round) => find(stage, round)?.seconds ?? null) })), rounds, duration,
     long ? [60, " min"] : [1, " s"]);
   const kinds = stages.flatMap((stage) => [...new Set(run.costs.filter((cost) => cost.stage === stage)
-    .flatMap((cost) => Object.keys(cost.tokens)))].map((kind) => ({ stage, kind, name: `${stage} ${kind}` })));
-  drawCost("token-chart", kinds.map(({ stage, kind, name }) => ({
-    name, values: rounds.map((round) => find(stage, round)?.tokens[kind] ?? null) }))
+    .flatMap((cost) => Object.keys(cost.tokens)))].map((kind, number) => ({ stage, kind, number, name: `${stage} ${kind}` })));
+  drawCost("token-chart", kinds.map(({ stage, kind, number, name }) => ({
+    name, stage, number, values: rounds.map((round) => find(stage, round)?.tokens[kind] ?? null) }))
     .filter(({ values }) => values.some(Boolean)), rounds, count, [1, ""]);
 }
 
-function drawCost(id, bars, rounds, show, [unit, suffix]) {
+function drawCost(id, bars, rounds, show, [unit, suffix]) { // bars of one stage are told apart by stripes
   drawChart(id, {
-    traces: () => bars.map(({ name, values }, number) => ({
+    traces: () => bars.map(({ name, stage, number, values }) => ({
       type: "bar", name, x: rounds.map((round) => `round ${round}`), y: values.map((value) => value && value / unit),
-      marker: { color: series(number) }, text: values.map((value) => `${name}: ${show(value)}`),
+      marker: { color: stageColor(stage), pattern: { shape: number ? "/" : "", fillmode: "overlay", size: 6, solidity: 0.5,
+        fgcolor: style("--card") } }, text: values.map((value) => `${name}: ${show(value)}`),
       textposition: "none", hoverinfo: "text",
     })),
     layout: { barmode: "group", xaxis: { type: "category" }, yaxis: { ticksuffix: suffix } },
@@ -287,14 +214,4 @@ function drawHistory(run) {
       entry.kind in kinds ? element("span", { class: `chip ${kinds[entry.kind]}` }, entry.kind) : null,
       entry.kind in kinds ? " " : null,
       entry.kind === "event" && entry.round != null ? `Round ${entry.round}: ` : null, visible(entry.text)))));
-}
-
-// Fill a select with [value, label] pairs; return the value that is chosen now, at first that of the pair at `first`.
-function keepChoice(select, pairs, first = -1) {
-  const wanted = pairs.some(([value]) => value === select.value) ? select.value : pairs.at(first)?.[0];
-  const known = [...select.options].map((known) => `${known.value} ${known.text}`).join();
-  if (known !== pairs.map((pair) => pair.join(" ")).join()) {
-    select.replaceChildren(...pairs.map(([value, label]) => option(value, label, wanted)));
-  }
-  return wanted ?? "";
 }

@@ -26,6 +26,24 @@ function visible(text) {
       (sign) => `⟨U+${sign.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
 }
 
+const SHORT_CODE_LINES = 14;
+const SHORT_TEXT = 700; // characters
+const folded = (label, content) => element("details", {}, element("summary", {}, label), content);
+
+// A text of any length, of which no more than its beginning is shown unasked.
+function boundedText(text, kind = "text") {
+  const paragraph = (part) => element("p", { class: kind }, part);
+  return text.length <= SHORT_TEXT ? paragraph(text)
+    : [paragraph(`${text.slice(0, SHORT_TEXT / 2)}…`), folded(`Show all ${plural(text.length, "character")}`, paragraph(text))];
+}
+
+function codeBlock(code, label = "code") {
+  const lines = code.split("\n").length;
+  const block = element("pre", { tabindex: 0, role: "group", "aria-label": label }, element("code", {}, visible(code)));
+  return lines <= SHORT_CODE_LINES && code.length <= 2 * SHORT_TEXT ? block
+    : folded(`Show all of the ${label}, ${plural(lines, "line")}`, block);
+}
+
 const words = (name) => name.replaceAll("_", " ");
 const whole = new Intl.NumberFormat();
 const count = (number) => (number == null ? "–" : whole.format(number));
@@ -59,9 +77,21 @@ function moment(seconds) {
     date.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }));
 }
 
+const tableRow = (cells) => element("tr", {}, cells.map((cell, number) =>
+  element(number ? "td" : "th", number ? {} : { scope: "row" }, cell)));
+
 function fillTable(table, heads, rows) {
   table.replaceChildren(
-    element("thead", {}, element("tr", {}, heads.map((head) => element("th", { scope: "col" }, head)))),
-    element("tbody", {}, rows.map((cells) => element("tr", {}, cells.map((cell, number) =>
-      element(number ? "td" : "th", number ? {} : { scope: "row" }, cell))))));
+    element("thead", {}, element("tr", {}, heads.map((head) => element(head ? "th" : "td", head ? { scope: "col" } : {}, head)))),
+    element("tbody", {}, rows.map(tableRow)));
+}
+
+// Fill a select with [value, label] pairs; return the value that is chosen now, at first that of the pair at `first`.
+function keepChoice(select, pairs, first = -1) {
+  const wanted = pairs.some(([value]) => value === select.value) ? select.value : pairs.at(first)?.[0];
+  const known = [...select.options].map((known) => `${known.value} ${known.text}`).join();
+  if (known !== pairs.map((pair) => pair.join(" ")).join()) {
+    select.replaceChildren(...pairs.map(([value, label]) => option(value, label, wanted)));
+  }
+  return wanted ?? "";
 }
