@@ -93,7 +93,7 @@ class Run:
 
         Args:
             record: the kind.
-            kept: only those of the file that the stage goes on with.
+            kept: only those of the file that a round goes on with.
         """
         from datasets import Dataset, concatenate_datasets
 
@@ -104,10 +104,12 @@ class Run:
 
         run_dir = RunDir(self.path)
         with Ledger(run_dir.ledger) as ledger:
-            files = written_files(run_dir, finished(ledger.stages()))
+            files = [file for file in written_files(run_dir, finished(ledger.stages())) if file.record is record]
+        if kept:
+            files = list({file.round: file for file in files if file.kept}.values())
         parts = []
         for file in files:
-            if file.record is record and (file.kept or not kept) and file.rows.count():
+            if file.rows.count():
                 part = Dataset.from_parquet(str(file.path), keep_in_memory=True)
                 parts.append(part.add_column("of_round", [file.round] * len(part)))
         if not parts:

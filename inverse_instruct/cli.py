@@ -1,7 +1,7 @@
 """The command `inverse-instruct`: parses first, imports what a subcommand needs afterwards.
 
 The only place that prints an error and sets the exit code: 0 done, 1 failed with a message, 2 wrong usage or config,
-130 interrupted (the same command goes on).
+3 waiting for a person, 130 interrupted (the same command goes on).
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def main() -> None:
         arguments.run(arguments)
     except InverseInstructError as error:
         for number, line in enumerate(str(error).split("\n")):
-            print(f"{'       ' if number else 'error: '}{printable(line)}", file=sys.stderr)
+            label = f"{error.label}: "
+            print(f"{' ' * len(label) if number else label}{printable(line)}", file=sys.stderr)
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("inverse_instruct", "evaluation"):

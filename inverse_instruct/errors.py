@@ -16,6 +16,7 @@ class InverseInstructError(Exception):
     """Base of all errors that a user can cause and mend; the command ends with exit code 1."""
 
     exit_code = 1
+    label = "error"
 
     def __init__(self, message: str) -> None:
         """Take what happened and what to do; secrets are taken out of it."""
@@ -80,6 +81,13 @@ class WorkerLostError(TrainingError):
 
 class DamagedFileError(InverseInstructError):
     """A file of the run is no longer what its stage wrote; to go through the stages again makes it anew."""
+
+
+class WaitingError(InverseInstructError):
+    """A run waits for a person, who is told what to do; nothing has failed; exit code 3."""
+
+    exit_code = 3
+    label = "waiting"
 
 
 class StageError(InverseInstructError):

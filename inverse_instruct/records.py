@@ -69,6 +69,7 @@ class Reason(StrEnum):
     NOT_SELECTED = "not_selected"
     REFUTED = "refuted"  # a program that was written from the instruction does something else than the code
     NOT_VERIFIED = "not_verified"  # nothing can be told by running it, and the config wants verified rows alone
+    LEFT_OUT = "left_out"  # by a person; the detail says who, when and why
     # evaluating
     NOT_MEASURED = "not_measured"  # the task cannot be run on this machine
 
@@ -186,6 +187,11 @@ class TrainingRow:
     source: str
     line: int
     model: str
+
+    @property
+    def name(self) -> str:
+        """The id that a person knows it by: of what it was made of, or its own."""
+        return self.candidate_id or self.id
 
 
 @dataclass(frozen=True, slots=True)

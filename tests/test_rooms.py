@@ -31,7 +31,7 @@ BELOW = {  # room -> the rooms that it may use, beside itself, the ground and `e
     "dashboard": {"benchmarks", "config", "store", "training", "web"},
     "trackers": {"store"},
     "stages": {"benchmarks", "config", "corpus", "inference", "source_code", "store", "system", "training"},
-    "recipes": {"stages"},
+    "recipes": {"config", "stages"},
     "loop": {
         "benchmarks",
         "config",

@@ -80,11 +80,11 @@ def find_sets(path: Path) -> list[PairSet]:
         PairSet(name, files[-1], kind)
         for name, pattern, kind in (
             ("original", "round-00/*/original.parquet", TrainingRow),
-            ("self-generated", "round-*/selection/selected.parquet", TrainingRow),
+            ("self-generated", "round-*/*/selected.parquet", TrainingRow),
             ("edits", "round-*/instances/drafts.parquet", Draft),
             ("tasks", "round-*/generate/drafts.parquet", Draft),
         )
-        if (files := sorted(path.glob(pattern)))
+        if (files := sorted(path.glob(pattern), key=lambda file: (file.parts[-3], file.stat().st_mtime_ns)))
     ]
     if not found:
         raise RunDirError(f"{path} has made no rows yet; let its first stages end")

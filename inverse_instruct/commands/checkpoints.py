@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from inverse_instruct.benchmarks.results import percent
+from inverse_instruct.commands.user import user
 from inverse_instruct.registry.checkpoints import Listing, list_checkpoints, show_checkpoint
 from inverse_instruct.registry.export import export_checkpoint
 from inverse_instruct.registry.lineage import Lineage, TrainedOn
@@ -40,18 +39,11 @@ def run_command(arguments: argparse.Namespace) -> None:
         case "show":
             print_lineage(show_checkpoint(path, arguments.name), arguments.json)
         case "promote":
-            print_change(*promote_checkpoint(RunDir(path), arguments.name, arguments.reason, author=_user()))
+            print_change(*promote_checkpoint(RunDir(path), arguments.name, arguments.reason, author=user()))
         case "rollback":
-            print_change(*roll_back(RunDir(path), arguments.reason, author=_user()))
+            print_change(*roll_back(RunDir(path), arguments.reason, author=user()))
         case "export":
             print_export(*export_checkpoint(path, arguments.name, arguments.output))
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container may run under a number that has no name
-        return f"user {os.getuid()}"
 
 
 def moment(seconds: float) -> str:

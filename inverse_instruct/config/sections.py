@@ -268,6 +268,9 @@ class SelectionSection(Section):
     what earlier rounds chose too. null: `best_ever`, or `each_round` where a recipe writes new rows in each round."""
     parts: int = Field(4, ge=2)
     """Parts of the snippets, by their ids, of which `fresh` gives each round one."""
+    review: Annotated[Literal["none", "wait"], HOW] = "none"
+    """`wait`: each round stops when its rows are selected, until a person has looked at them and left out what should
+    not be trained on (`inverse-instruct review`); what was decided is in the key of the training."""
     earlier_rounds: Literal["accumulate", "replace"] = "accumulate"
     """Whether the selected rows of earlier rounds are trained on too; with `best_ever` the newest hold the best."""
 

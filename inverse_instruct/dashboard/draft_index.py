@@ -43,7 +43,8 @@ class DraftIndex:
         self._kept = made or [file for file in kept if file.record is TrainingRow]
         self._rejections = [file.rows for file in own if file.record is Rejection]
         reasons = dict(_reasons(self._rejections))
-        selected = set(_values(kept, TrainingRow, "candidate_id" if made else "id"))
+        chosen = [file for file in kept if file.record is TrainingRow][-1:]  # a review leaves rows out once more
+        selected = set(_values(chosen, TrainingRow, "candidate_id" if made else "id"))
         used = {parent for parents in _values(own, Draft, "parents") for parent in parents}
         places = {
             name: (part, at)

@@ -22,7 +22,7 @@ from inverse_instruct import __version__
 _SHARED = ("text.js", "page.js")
 _CHARTS = ("plotly.js", *_SHARED, "charts.js", "rounds.js")
 SCRIPTS = {  # page -> what it runs, in order
-    "run": (*_CHARTS, "sections.js", "row.js", "rows.js", "main.js"),
+    "run": (*_CHARTS, "sections.js", "review.js", "row.js", "rows.js", "main.js"),
     "problems": (*_SHARED, "problems.js"),
     "compare": (*_CHARTS, "compare.js"),
 }

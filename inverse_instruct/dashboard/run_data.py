@@ -7,6 +7,7 @@ never 0. Not guaranteed: that the parts are of the same instant while the run go
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -44,9 +45,11 @@ def collect_run(path: Path) -> dict[str, Any]:
         key=lambda found: (order.index(found[1].stage), found[0]),
     )
     numbers = [row.round for row in status.rounds]
+    state = run.state if run else "not started"
     return {
         "name": run.name if run else path.resolve().name,
-        "state": run.state if run else "not started",
+        "state": state,
+        "review": _review(path, done) if state == "waiting" else None,
         "rounds_wanted": run.rounds if run else None,
         "under_way": [_under_way(stage) for stage in stages if stage.state == "running"],
         "rounds": [_round(row, checkpoints) for row in status.rounds],
@@ -70,6 +73,13 @@ def _analysis(path: Path) -> dict[str, Any] | None:
         return None
     current = isinstance(found, dict) and found.get("format") == ANALYSIS_FORMAT
     return found if current else None
+
+
+def _review(path: Path, done: Sequence[tuple[int, Manifest]]) -> dict[str, Any] | None:
+    """Return the round whose selected rows wait for a person, and the command that decides about them."""
+    number = max((number for number, manifest in done if number and manifest.record == "TrainingRow"), default=None)
+    command = f"inverse-instruct review {shlex.quote(str(path))} --round {number}"
+    return None if number is None else {"round": number, "command": command}
 
 
 def _under_way(stage: StageRow) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.errors import InverseInstructError, ServerError
 from inverse_instruct.inference.client import InferenceClient, Reach
 from inverse_instruct.inference.prompts import PromptFormatter
-from inverse_instruct.recipes.table import RECIPES
+from inverse_instruct.recipes.table import recipe_of
 from inverse_instruct.stages.play import ask_part
 from inverse_instruct.stages.questions import Asked
 from inverse_instruct.stages.room import Place, Room, Source
@@ -78,7 +78,7 @@ def ask(share: Share, pipe: Connection) -> None:
 
 async def _ask_share(share: Share, pipe: Connection) -> None:
     config, section, told = share.config, share.config.inference, time.monotonic()
-    stages = {stage.name: stage for stage in RECIPES[config.recipe].stages}
+    stages = {stage.name: stage for stage in recipe_of(config).stages}
     formatter = PromptFormatter(share.model, config.model.prompt_format, config.model.template_date)
     groups = 0
     async with InferenceClient(

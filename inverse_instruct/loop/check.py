@@ -38,7 +38,7 @@ from inverse_instruct.inference.prompts import PromptFormatter, PromptTemplate
 from inverse_instruct.loop.check_kept_out import kept_out_problems
 from inverse_instruct.loop.pinned_config import check_config, check_models, check_ranks
 from inverse_instruct.loop.plan import Plan, bytes_used, make_plan
-from inverse_instruct.recipes.table import RECIPES
+from inverse_instruct.recipes.table import recipe_of
 from inverse_instruct.stages.preprocess import check_yield
 from inverse_instruct.store.folder_lock import check_free
 from inverse_instruct.store.run_dir import RunDir
@@ -86,12 +86,14 @@ def check(config: RunConfig, run_dir: Path) -> Plan:
         *kept_out_problems(config, notes),
         *_models_problems(config, notes),
         *_prompt_problems(config),
-        *(problem for stage in RECIPES[config.recipe].stages for problem in stage.check(config)),
+        *(problem for stage in recipe_of(config).stages for problem in stage.check(config)),
         *_engine_problems(config.inference),
         *_port_problems(config),
         *training.machine_problems(config.train),
         *_suites_problems(config, notes),
     ]
+    if config.selection.review == "wait":
+        notes.append("selection.review: each round stops when its rows are selected, until `inverse-instruct review`")
     plan = make_plan(config)
     problems += _run_dir_problems(config, run_dir, plan)
     if problems:
@@ -186,7 +188,7 @@ def _models_problems(config: RunConfig, notes: list[str]) -> Iterator[str]:
 
 
 def _prompt_problems(config: RunConfig) -> Iterator[str]:
-    stages = RECIPES[config.recipe].stages
+    stages = recipe_of(config).stages
     for stage in stages:
         if stage.is_data and stage.model:  # it asks a model, by templates that it depends on
             yield from _found(stage.name, partial(stage.outside, config))

@@ -18,7 +18,7 @@ from inverse_instruct.corpus.places import find_files, is_on_hub
 from inverse_instruct.corpus.unpacking import DAMAGE, open_unpacked
 from inverse_instruct.errors import InverseInstructError
 from inverse_instruct.inference.models import resolve_model
-from inverse_instruct.recipes.table import RECIPES
+from inverse_instruct.recipes.table import recipe_of
 from inverse_instruct.source_code.row_paths import COMPRESSED
 from inverse_instruct.stages.estimate import Estimate
 from inverse_instruct.system.machine import gpu_count
@@ -57,7 +57,7 @@ def make_plan(config: RunConfig) -> Plan:
     parameters = max(1, weights // (2 if gpus else 4))
     flops = GPU_FLOPS * gpus if gpus else CPU_FLOPS_PER_CORE * len(os.sched_getaffinity(0))
     estimate = Estimate(config, rows, int(size / BYTES_PER_TOKEN), 2 * parameters / flops)
-    recipe = RECIPES[config.recipe]
+    recipe = recipe_of(config)
     once = set(recipe.of_round(0)) - set(recipe.of_round(1))
     steps = tuple(
         Step(f"{stage.verb} (once)" if stage in once else stage.verb, cost.rows, cost.tokens, cost.seconds)

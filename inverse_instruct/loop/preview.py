@@ -16,7 +16,7 @@ from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.errors import RunDirError
 from inverse_instruct.loop.plan import bytes_used, make_plan
 from inverse_instruct.loop.run import run
-from inverse_instruct.recipes.table import RECIPES
+from inverse_instruct.recipes.table import recipe_of
 from inverse_instruct.stages.evaluate import EVALUATE, Evaluation
 from inverse_instruct.store.files import write_json
 from inverse_instruct.store.ledger import Ledger
@@ -67,6 +67,7 @@ def preview_config(config: RunConfig, rows: int) -> RunConfig:
             "corpus": corpus,
             "evaluate": config.evaluate.model_copy(update={"suites": suites}),
             "coreset": config.coreset.model_copy(update=coreset),
+            "selection": config.selection.model_copy(update={"review": "none"}),
             "bootstrap": config.bootstrap.model_copy(update=bootstrap),
         }
     )
@@ -111,7 +112,7 @@ def estimate(config: RunConfig, small: RunConfig, folder: Path) -> Measured:
     )
     factors = {verb: rows / part[verb] for verb, rows in whole.items() if part.get(verb)}
     factors[EVALUATE.verb] = _samples(config) / max(1, _samples(small))
-    rows = factors.get(RECIPES[config.recipe].stages[0].verb, 1.0)
+    rows = factors.get(recipe_of(config).stages[0].verb, 1.0)
     with Ledger(RunDir(folder).ledger) as ledger:
         manifests = {(row.round, row.stage): row.manifest for row in ledger.stages() if row.manifest}
     once, each, checkpoints = (bytes_used(folder / name) for name in ("round-00", "round-01", "checkpoints"))
@@ -126,7 +127,7 @@ def _samples(config: RunConfig) -> int:
 def _costs(
     config: RunConfig, manifests: Mapping[tuple[int, str], Manifest], factors: Mapping[str, float], rows: float
 ) -> Iterator[StageCost]:
-    for stage in RECIPES[config.recipe].stages:
+    for stage in recipe_of(config).stages:
         seconds, tokens = 0.0, 0.0
         for number in (0, 1):
             manifest = manifests.get((number, stage.name))

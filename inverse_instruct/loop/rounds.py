@@ -17,7 +17,7 @@ from inverse_instruct.loop.engines import Engines
 from inverse_instruct.loop.models import resolve_models
 from inverse_instruct.loop.runner import Runner, Standing
 from inverse_instruct.recipes.recipe import Recipe
-from inverse_instruct.recipes.table import RECIPES
+from inverse_instruct.recipes.table import recipe_of
 from inverse_instruct.stages.stage import Model
 from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.store.ledger_rows import Checkpoint
@@ -56,7 +56,7 @@ class Loop:
             others: runs whose finished stages are taken over where the keys are equal.
         """
         self._config, self._run_dir, self._ledger = config, run_dir, ledger
-        self._recipe = recipe or RECIPES[config.recipe]
+        self._recipe = recipe or recipe_of(config)
         self.models = resolve_models(config)
         self._base, self._start = self.models["model.base"], self.models.get("model.start")
         self._engines = Engines(config, run_dir.logs, self._start, ledger.add_event)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from inverse_instruct.config.sections import RunConfig
-from inverse_instruct.errors import BudgetSpent, InverseInstructError
+from inverse_instruct.errors import BudgetSpent, InverseInstructError, WaitingError
 from inverse_instruct.loop.disk_space import disk_error
 from inverse_instruct.loop.pinned_config import pin_config, pin_models, pin_ranks
 from inverse_instruct.loop.rounds import Loop
@@ -32,6 +32,7 @@ def run(config: RunConfig, path: Path, others: Sequence[Path] = ()) -> None:
     Raises:
         RunDirError: the folder is in use, belongs to another config or other models, or its disk is full.
         BudgetSpent: this start has taken what it may take; running again goes on.
+        WaitingError: a person is to look at the selected rows first; running again after that goes on.
         InverseInstructError: a stage failed; running again goes on from there.
     """
     run_dir = RunDir(path)
@@ -56,8 +57,8 @@ def _play(config: RunConfig, run_dir: RunDir, ledger: Ledger, others: Sequence[R
     except KeyboardInterrupt:
         state = "interrupted"
         raise
-    except BudgetSpent as error:
-        state = "interrupted"
+    except (BudgetSpent, WaitingError) as error:
+        state = "waiting" if isinstance(error, WaitingError) else "interrupted"
         ledger.add_event(str(error))
         raise
     except InverseInstructError as error:

@@ -10,11 +10,11 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from inverse_instruct.config.sections import RunConfig
-from inverse_instruct.errors import DamagedFileError
+from inverse_instruct.errors import DamagedFileError, WaitingError
 from inverse_instruct.inference.client import InferenceClient
 from inverse_instruct.inference.models import model_digest
 from inverse_instruct.inference.prompts import PromptFormatter
@@ -31,6 +31,7 @@ from inverse_instruct.stages.stage import SERVED, Input, Model, Stage, Together,
 from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.store.manifest import Manifest, read_manifest
 from inverse_instruct.store.progress import Progress
+from inverse_instruct.store.review import read_review
 from inverse_instruct.store.run_dir import RunDir
 
 
@@ -127,7 +128,24 @@ class Runner:
                 told.append(f"{name} {number} {json.dumps(outputs)}")
                 folder = self._run_dir.stage(number, source.stage)
                 inputs[name] |= {os.path.relpath(folder / file, self._run_dir.path): outputs[file] for file in outputs}
+        if stage.waits_for:
+            told.append(self._decided(stage, at, list(inputs[stage.waits_for].values())))
         return Work(make_key(stage, self._config, told, at.models[stage.model] if stage.model else None), inputs)
+
+    def _decided(self, stage: Stage, at: Standing, rows: list[str]) -> str:
+        """Return what a person has decided about the rows that a stage waits for, to be told in its key.
+
+        Raises:
+            WaitingError: nothing yet, or about other rows.
+        """
+        review = read_review(self._run_dir.stage(at.round, stage.name))
+        if review is None or [review.rows] != rows:
+            raise WaitingError(
+                f"round {at.round} waits for a person to look at its selected rows: `inverse-instruct dashboard "
+                f"{self._run_dir.path}` shows them; `inverse-instruct review {self._run_dir.path} --leave-out ID "
+                "--reason WHY` leaves some out, `--accept` none; then the same command goes on"
+            )
+        return json.dumps(asdict(review))
 
     def _outputs(self, source: Input, round_number: int) -> Mapping[str, str]:
         outputs = self.intact(source.stage, round_number).outputs

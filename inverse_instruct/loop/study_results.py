@@ -16,7 +16,7 @@ from inverse_instruct.benchmarks.compare import compare
 from inverse_instruct.config.study_file import Study
 from inverse_instruct.errors import RunDirError
 from inverse_instruct.recipes.recipe import stages_of
-from inverse_instruct.recipes.table import RECIPES
+from inverse_instruct.recipes.table import recipe_of
 from inverse_instruct.store.manifest import read_manifest
 from inverse_instruct.store.measures import SuiteReport
 from inverse_instruct.store.run_dir import RunDir
@@ -83,7 +83,7 @@ def _variant(study: Study, folder: Path, name: str, failure: str | None) -> Vari
 def _folders(study: Study, folder: Path, name: str) -> tuple[Path, Path]:
     """Return where the last round has its training rows, and its measures."""
     config, run_dir = study.variants[name], RunDir(folder / name)
-    recipe = RECIPES[config.recipe]
+    recipe = recipe_of(config)
     *_, selects = stages_of(recipe.data)
     return run_dir.stage(config.rounds, selects.name), run_dir.stage(config.rounds, recipe.evaluate.name)
 

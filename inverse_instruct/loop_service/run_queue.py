@@ -24,7 +24,7 @@ class QueuedRun:
     """What is wanted of one run, and how its last process ended."""
 
     wanted: Wanted
-    ended: str = ""  # "done", "failed" or "stopped"; "" while it is wanted
+    ended: str = ""  # "done", "failed", "waiting" or "stopped"; "" while it is wanted
     reason: str = ""  # of the end
     submitted: bool = True  # its config came over HTTP, or from who knows where; False: from who started the service
 

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from inverse_instruct.config.config_file import load_config
-from inverse_instruct.errors import InverseInstructError, RunDirError
+from inverse_instruct.errors import InverseInstructError, RunDirError, WaitingError
 from inverse_instruct.inference.client import API_KEY, WRITER_API_KEY
 from inverse_instruct.loop_service.allowed import Allowed
 from inverse_instruct.loop_service.run_queue import RunQueue
@@ -105,7 +105,8 @@ class RunPlayer:
             code = await asyncio.to_thread(_end, process)
             self.playing = None
         if by_itself:
-            ended, reason = ("done", "") if code == 0 else ("failed", _failure(log, begin, code))
+            ended = {0: "done", WaitingError.exit_code: "waiting"}.get(code, "failed")
+            reason = _failure(log, begin, code) if code else ""
             self._queue.end(name, ended, reason)
             logger.info("run %s: %s %s", name, ended, reason)
         await sharing
@@ -183,5 +184,6 @@ def _failure(log: Path, begin: int, code: int) -> str:
     with log.open("rb") as stream:
         stream.seek(max(begin, log.stat().st_size - REASON_BYTES))
         lines = [line.strip() for line in stream.read().decode(errors="replace").splitlines() if line.strip()]
-    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    labels = tuple(f"{kind.label}: " for kind in (InverseInstructError, WaitingError))
+    errors = [line.partition(": ")[2] for line in lines if line.startswith(labels)]
     return redact((errors or lines or [f"ended with exit code {code}"])[-1])

@@ -37,7 +37,7 @@ class ServedRun:
     """Where a run is, and what is wanted of it."""
 
     name: str
-    state: str  # queued, running, stopping, stopped, done, failed or interrupted
+    state: str  # queued, running, stopping, stopped, done, failed, waiting or interrupted
     wanted: str | None  # "running" or "stopped"; None: nobody has asked for anything
     queue_position: int | None
     reason: str | None  # of the end of its last process

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from inverse_instruct.stages.review import REVIEW
 from inverse_instruct.stages.stage import Stage, Together
 
 Step = Stage | Together
@@ -45,6 +46,13 @@ class Recipe:
     def of_round(self, number: int) -> tuple[Stage, ...]:
         """Return the stages of a round, in order."""
         return tuple(stages_of((*(self.data if number else self.corpus), self.train, self.evaluate, self.decide)))
+
+
+def reviewed(recipe: Recipe) -> Recipe:
+    """Return a recipe in which each round waits, before it trains, for what a person decides about its rows."""
+    selected = replace(recipe.train.reads["selected"], stage=REVIEW.name)
+    train = replace(recipe.train, reads={**recipe.train.reads, "selected": selected})
+    return replace(recipe, data=(*recipe.data, REVIEW), train=train)
 
 
 def stages_of(steps: tuple[Step, ...]) -> Iterator[Stage]:

@@ -30,6 +30,7 @@ from inverse_instruct.stages.stage import Groups, Outcome, Stage, Worker
 from inverse_instruct.store.journal import Journal
 from inverse_instruct.store.manifest import Manifest, WrittenRows, write_manifest
 from inverse_instruct.store.progress import Progress
+from inverse_instruct.store.review import Review, read_review
 from inverse_instruct.store.rows import RowWriter, count_rows, iterate_rows
 from inverse_instruct.store.seeds import sampling_seed
 
@@ -119,6 +120,14 @@ class Room:
             memory_bytes=self.section("evaluate.memory_mib") * 2**20,
             unsandboxed=self.section("evaluate.unsandboxed"),
         )
+
+    @property
+    def review(self) -> Review:
+        """What a person has decided about the input that the stage waits for."""
+        assert self.stage.waits_for, f"{self.stage.name} has not declared that it waits for a person"
+        found = read_review(self.place.folder)
+        assert found is not None, "a stage is not begun before its review is there"
+        return found
 
     def files(self, name: str) -> list[Path]:
         """Return the files of an input that hold rows, or the folders of one that is no rows."""

@@ -110,6 +110,7 @@ class Stage:
         model: which model it depends on.
         all_devices: whether no engine may run meanwhile.
         version: raised when the same inputs give other rows, so that finished stages are done again.
+        waits_for: the input that a person looks at first; what is decided about it is in the key. "" waits for nobody.
         journal: the file that keeps each reply.
         tidy: removes what only an unfinished stage needs.
         if_empty: the remedy where it keeps no row at all; "" where that is no error.
@@ -130,6 +131,7 @@ class Stage:
     model: Model | None = None
     all_devices: bool = False
     version: int = 1
+    waits_for: str = ""
     journal: str = "journal.jsonl"
     tidy: Callable[[Path], None] = lambda folder: None
     if_empty: str = ""

@@ -15,7 +15,7 @@ class RunRow:
 
     name: str
     rounds: int  # wanted, after round 0
-    state: str  # "running", "done", "failed" or "interrupted"
+    state: str  # "running", "done", "failed", "waiting" (for a person) or "interrupted"
     pid: int | None
     host: str | None
     updated: float

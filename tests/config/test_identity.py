@@ -23,8 +23,8 @@ OTHER: dict[str, Any] = {
     "inference.port": 4000, "inference.dtype": "float32", "inference.concurrency": 3, "inference.max_num_seqs": 2,
     "serve.port": 4001, "serve.mode": "in_place", "card.title": "A model", "card.authors": ["me"],
     "coreset.embedding": "an-encoder", "preprocess.embedding": "an-encoder",
-    "promote.patience": 2, "writer.concurrency": 3, "preprocess.executor": "ray", "preprocess.processes": 3,
-    "budget.hours": 2, "budget.tokens": 9,
+    "promote.patience": 2, "selection.review": "wait", "writer.concurrency": 3,
+    "preprocess.executor": "ray", "preprocess.processes": 3, "budget.hours": 2, "budget.tokens": 9,
 }  # fmt: skip
 
 

@@ -229,3 +229,33 @@ def test_a_slow_answer_does_not_take_the_place_of_a_later_one(open_page: Open, a
         route.continue_()
     page.wait_for_timeout(300)
     expect(page.locator("#rows-count")).to_have_text("48 rows.")
+
+
+def test_rows_of_a_round_that_waits_are_ticked_and_the_command_follows(chromium: Any, growing_run: RunWriter) -> None:
+    growing_run.preprocess()
+    growing_run.candidates(1)
+    growing_run.close("waiting")
+    with dashboard(growing_run.run_dir.path) as address:
+        page = chromium.new_page()
+        page.goto(address)
+        command, boxes = page.locator("#review-command"), page.get_by_label("leave out of the training")
+        expect(command).to_have_text(f"inverse-instruct review {growing_run.run_dir.path} --round 1 --accept")
+        page.get_by_role("link", name="among the data").click()
+        expect(page.locator("#rows-outcome")).to_have_value("selected")
+        expect(boxes).to_have_count(10)
+        boxes.nth(0).check()
+        page.locator("#rows-next").click()
+        expect(page.locator("#rows-page")).to_contain_text("Page 2")
+        boxes.nth(1).check()
+        expect(page.locator("#review-lead")).to_contain_text("which leaves out 2 rows")
+        first, second = command.inner_text().split("--leave-out ")[1].split(" --reason")[0].split()
+        page.locator("#rows-previous").click()
+        expect(boxes.nth(0)).to_be_checked()
+        boxes.nth(0).uncheck()
+        expect(command).to_contain_text(f"--leave-out {second} --reason")
+        assert len(first) == len(second) == 16
+        page.locator("#rows-outcome").select_option("")
+        page.locator("#rows-round").select_option("0")
+        expect(page.locator("#rows-count")).to_have_text("48 rows.")
+        expect(boxes).to_have_count(0)
+        page.close()

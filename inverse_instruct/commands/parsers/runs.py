@@ -10,9 +10,10 @@ from inverse_instruct.commands.parsers.command import add_command, add_json, add
 
 
 def add_run_commands(commands: Any) -> None:
-    """Add `init`, `run`, `check`, `config`, `study` and `fetch-model`."""
+    """Add `init`, `run`, `check`, `review`, `config`, `study` and `fetch-model`."""
     _add_init(commands)
     _add_run_and_check(commands)
+    _add_review(commands)
     _add_config(commands)
     _add_study(commands)
     _add_fetch_model(commands)
@@ -64,6 +65,23 @@ def _add_run_and_check(commands: Any) -> None:
         parser.add_argument("config", type=Path, help="YAML file of the run")
         add_overrides(parser, "override a key, such as train.micro_batch_size=2; may be given several times")
         parser.add_argument("--run-dir", type=Path, help="folder of the run (default: runs/NAME)")
+
+
+def _add_review(commands: Any) -> None:
+    review = add_command(
+        commands,
+        "review",
+        _review,
+        "leave selected rows out before a round trains on them, where selection.review is wait",
+        "inverse-instruct review runs/quickstart --leave-out 0c1d2e3f4a5b6c7d --reason 'names a person'\n"
+        "  inverse-instruct review runs/quickstart --accept",
+    )
+    review.add_argument("run_dir", type=Path, metavar="DIR", help="folder of the run")
+    decision = review.add_mutually_exclusive_group(required=True)
+    decision.add_argument("--leave-out", nargs="+", metavar="ID", help="rows, as the dashboard names them")
+    decision.add_argument("--accept", action="store_true", help="leave none out")
+    review.add_argument("--round", type=int, help="which one (default: the last that has selected rows)")
+    review.add_argument("--reason", default="", help="why, for the record")
 
 
 def _add_config(commands: Any) -> None:
@@ -140,6 +158,16 @@ def _run(arguments: argparse.Namespace) -> None:
     path = arguments.run_dir or Path("runs", config.name)
     run(config, path)
     print_status(summarize_run(path), as_json=False)
+
+
+def _review(arguments: argparse.Namespace) -> None:
+    from inverse_instruct.commands.user import user
+    from inverse_instruct.loop.review import review_rows
+
+    path = arguments.run_dir
+    done = review_rows(path, arguments.leave_out or (), author=user(), reason=arguments.reason, number=arguments.round)
+    print(f"round {done.round}: {done.left_out} of {done.rows} selected rows are left out")
+    print(f"inverse-instruct run {path / 'run.yaml'} --run-dir {path}")
 
 
 def _check(arguments: argparse.Namespace) -> None:

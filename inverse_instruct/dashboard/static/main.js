@@ -6,7 +6,7 @@ const RESTING_MS = 10000;
 let run = null;
 /** @type {[(run: any) => void, string[]][]} */
 const sections = [
-  [drawHead, ["name", "state", "rounds_wanted", "rounds"]], [drawNow, ["state", "under_way"]],
+  [drawHead, ["name", "state", "rounds_wanted", "rounds"]], [drawNow, ["state", "under_way"]], [drawReview, ["review"]],
   [drawRounds, ["rounds"]], [drawRateCharts, ["rounds"]], [drawFunnel, ["funnel"]], [drawScores, ["scores"]],
   [drawAnalysis, ["analysis"]], [drawKinds, ["analysis"]],
   [drawTraining, ["curves"]], [drawCosts, ["costs", "rounds"]], [drawHistory, ["history"]], [offerRounds, ["rounds"]],

@@ -24,6 +24,7 @@ function rowArticle(row, number, { round, row: linked }) {
       element("ol", { class: "candidates" }, row.ancestors.map(ancestorItem))) : null,
     row.candidates?.length ? element("ol", { class: "candidates" },
       row.candidates.map((candidate) => candidateItem(candidate, round, candidate.id === linked))) : null,
+    row.outcome === "selected" && !row.candidates ? leaveOutBox(name, round) : null,
     row.row_id && row.source != null ? element("p", { class: "seed" }, `source row ${row.row_id} · snippet ${row.id}`)
       : null);
 }
@@ -45,6 +46,7 @@ function candidateItem(candidate, round, isLinked) {
       element("span", { class: "quiet" }, candidate.detail
         ? visible(candidate.detail) : chosen ? "" : candidate.stage && `rejected by ${candidate.stage}`)),
     boundedText(visible(candidate.text)),
+    chosen ? leaveOutBox(candidate.id, round) : null,
     element("p", { class: "seed" }, visible(seedLine(candidate))));
 }
 

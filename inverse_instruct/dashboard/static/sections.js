@@ -2,7 +2,7 @@
 // One function per section of the page; each takes the data of the run and draws.
 
 function drawHead(run) {
-  const kinds = { running: "good", done: "good", failed: "bad", interrupted: "warn" };
+  const kinds = { running: "good", done: "good", failed: "bad", interrupted: "warn", waiting: "warn" };
   byId("run-name").textContent = run.name;
   document.title = `${run.name} · inverse-instruct`;
   byId("run-state").textContent = run.state;

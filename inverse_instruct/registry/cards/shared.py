@@ -7,7 +7,7 @@ from pathlib import Path
 
 from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.recipes.recipe import stages_of
-from inverse_instruct.recipes.table import RECIPES
+from inverse_instruct.recipes.table import recipe_of
 from inverse_instruct.registry.cards.markdown import TEMPLATES
 from inverse_instruct.registry.lineage import History, Lineage
 
@@ -28,7 +28,7 @@ class Method:
 
 def method(config: RunConfig) -> Method:
     """Return how the rows of a run were made."""
-    recipe = RECIPES[config.recipe]
+    recipe = recipe_of(config)
     steps = stages_of((*recipe.corpus, *recipe.data))
     return Method(recipe.name, recipe.paper, tuple(f"{stage.verb}: {stage.does}" for stage in steps))
 
