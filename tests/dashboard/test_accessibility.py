@@ -99,6 +99,8 @@ def test_nothing_is_without_name_order_or_contrast(
     page = open_drawn(open_page, addresses, looked_at, color_scheme=scheme, viewport={"width": 390, "height": 800})
     assert page.evaluate(LOOK) == []
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+    heads = "[...document.querySelectorAll('tbody th')].filter(n => n.checkVisibility()).map(n => n.clientWidth)"
+    assert all(width > 60 for width in page.evaluate(heads))  # room for a word
 
 
 @pytest.mark.parametrize(

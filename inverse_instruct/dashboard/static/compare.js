@@ -33,7 +33,8 @@ function drawCompared(body) {
   const same = byId("fields-empty");
   same.hidden = body.fields.length > 0;
   byId("fields-table").hidden = body.fields.length === 0;
-  fillTable(byId("fields-table"), ["Field", ...names.map(visible)], body.fields.map(({ key, values }) => [visible(key),
+  fillTable(byId("fields-table"), ["Field", ...names.map(visible)], body.fields.map(({ key, values }) => [
+    visible(key).split(/(?<=[._])/).flatMap((part) => [part, element("wbr")]), // lines end behind a dot
     ...values.map((value) => (value === null ? quiet("not there") : element("div", { class: "value" },
       boundedText(visible(value)))))]));
 }

@@ -88,8 +88,8 @@ function drawRows(reply, query) {
     ask({ outcome: "" }, { replace: true });
     return;
   }
-  byId("rows-count").replaceChildren(countLine(reply, query), query.row
-    ? element("a", { href: placeLink("rows", { round: query.round }) }, " Show all rows") : "");
+  byId("rows-count").replaceChildren(`${countLine(reply, query)} `, query.row
+    ? element("a", { href: placeLink("rows", { round: query.round }) }, "Show all rows") : "");
   byId("rows-list").replaceChildren(...reply.rows.map((row, at) => rowArticle(row, reply.first + at, query)));
   byId("rows-page").textContent = `Page ${count(reply.page)} of ${count(reply.pages)}`;
   byId("rows-previous").disabled = reply.page <= 1;
