@@ -31,7 +31,7 @@ class Reason(StrEnum):
     TOO_SHORT = "too_short"
     TOO_LONG = "too_long"  # more characters or tokens than the config allows, or than any row should have
     PARSER_FAILED = "parser_failed"  # the parser, or the tokenizer, ran out of time or memory on it, or crashed
-    LEFT_OUT = "left_out"  # by the filter of its source
+    FILTERED_OUT = "filtered_out"  # by `where` of its source
     NOT_DRAWN = "not_drawn"  # of the share of the corpus that the config uses
     EXACT_DUPLICATE = "exact_duplicate"
     NEAR_DUPLICATE = "near_duplicate"

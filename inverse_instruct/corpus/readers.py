@@ -85,7 +85,7 @@ def _limited(rows: Iterator[SourceRow | Rejection], limit: int | None) -> Iterat
     count = 0
     for row in rows:
         yield row
-        count += not (isinstance(row, Rejection) and row.reason is Reason.LEFT_OUT)
+        count += not (isinstance(row, Rejection) and row.reason is Reason.FILTERED_OUT)
         if count == limit:
             return
 
@@ -99,7 +99,7 @@ def _rows(
         if record.fields is None:
             yield rejected(name, record.line, record.problem, record.reason)
         elif said := where.left_out(record.fields):
-            yield rejected(name, record.line, said, Reason.LEFT_OUT)
+            yield rejected(name, record.line, said, Reason.FILTERED_OUT)
         else:
             yield from _of_record(_renamed(record, source.fields) if source.fields else record, name, layout, chats)
 

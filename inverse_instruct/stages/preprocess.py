@@ -60,7 +60,7 @@ _NO_SNIPPET = {
     reason.value
     for reason in (
         Reason.EMPTY,
-        Reason.LEFT_OUT,
+        Reason.FILTERED_OUT,
         Reason.MALFORMED,
         Reason.NO_CODE,
         Reason.NOT_DRAWN,

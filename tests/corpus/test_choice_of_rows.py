@@ -60,7 +60,7 @@ def test_a_filter_compares_values_as_they_are_written(
     rows = read(path, where=where)
     assert kept(rows) == [f"Scale by {number}." for number in wanted]
     left = [each for each in rows if isinstance(each, Rejection)]
-    assert len(left) == len(values) - len(wanted) and {each.reason for each in left} == {Reason.LEFT_OUT}
+    assert len(left) == len(values) - len(wanted) and {each.reason for each in left} == {Reason.FILTERED_OUT}
     assert all("left out by the filter on 'x', which is" in each.detail for each in left)
 
 
@@ -69,7 +69,7 @@ def test_all_fields_of_a_filter_must_fit_and_broken_rows_stay_broken(tmp_path: P
     read_so = read(jsonl(tmp_path / "c.jsonl", *rows), where={"a": ["x"], "b": ["y"]})
     assert kept(read_so) == ["Scale by 0."]
     reasons = [each.reason for each in read_so if isinstance(each, Rejection)]
-    assert reasons == [Reason.LEFT_OUT] * 3 + [Reason.MALFORMED]
+    assert reasons == [Reason.FILTERED_OUT] * 3 + [Reason.MALFORMED]
     details = [each.detail for each in read_so if isinstance(each, Rejection)]
     assert details[0] == "c.jsonl:2: left out by the filter on 'b', which is 'z'" and "which is empty" in details[2]
 

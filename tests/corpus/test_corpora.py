@@ -305,7 +305,7 @@ REFUSED: dict[str, tuple[Make, dict[str, Any], str]] = {
     "a filter that leaves out all": (
         in_file("rows.jsonl"),
         {"where": {"instruction": ["Sing."]}},
-        "none of 2 rows gives a snippet (left_out 2)",
+        "none of 2 rows gives a snippet (filtered_out 2)",
     ),
 }
 
