@@ -23,6 +23,7 @@ from inverse_instruct.errors import ConfigError, RunDirError
 from inverse_instruct.gateway.app import create_app
 from inverse_instruct.gateway.keys import read_keys
 from inverse_instruct.gateway.service import Service
+from inverse_instruct.inference.chat_options import chat_problems
 from inverse_instruct.loop_service.allowed import Allowed
 from inverse_instruct.loop_service.api import api_routes
 from inverse_instruct.loop_service.service import LoopService, open_loop_service
@@ -104,6 +105,8 @@ def serve(path: Path, overrides: Sequence[str], loop: LoopService | None = None)
     config = load_config(run_dir.config, overrides)
     if config.serve.during_training == "sleep" and not config.serve.endpoints and gpu_count() == 0:
         raise ConfigError(["serve.during_training: engines on a CPU keep their memory when asleep; set it to stop"])
+    if problems := list(chat_problems(config.serve, config.inference)):
+        raise ConfigError(problems)
     left = left_for_runs(config.serve)
     if loop:
         if left == []:

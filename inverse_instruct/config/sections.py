@@ -393,6 +393,11 @@ class ServeSection(Section):
     """File with one key a line (`NAME: KEY`); requests must carry one of them; null: everybody may ask."""
     tool_call_parser: Text | None = None
     """Form in which the model writes calls of tools, by vLLM's name for it, such as `hermes`; null: none are read."""
+    reasoning_parser: Text | None = None
+    """Form in which the model thinks, by vLLM's name for it, such as `qwen3`; its thoughts then come apart, as
+    `reasoning`; null: they are part of the answer."""
+    chat_template: File | None = None
+    """Jinja file with the template of chats, such as one that shows tools; null: the model's, which it trained with."""
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1)
     """Larger requests are refused with 413."""
     max_concurrent: int = Field(64, ge=1)
@@ -415,6 +420,9 @@ class ServeSection(Section):
             raise ValueError("given endpoints can only take new weights; set serve.mode: in_place")
         if self.endpoints and self.during_training == "stop":
             raise ValueError("given endpoints cannot be stopped; set serve.during_training to serve or sleep")
+        own = [key for key in ("tool_call_parser", "reasoning_parser", "chat_template") if getattr(self, key)]
+        if self.endpoints and own:
+            raise ValueError(f"{', '.join(own)}: given endpoints were started without; give it to them, and not here")
         return self
 
 

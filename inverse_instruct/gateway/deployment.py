@@ -21,6 +21,7 @@ from inverse_instruct.gateway.engines import Engine
 from inverse_instruct.gateway.memory import check_memory
 from inverse_instruct.gateway.request_defaults import RequestDefaults, read_request_defaults
 from inverse_instruct.inference.canary import Canary
+from inverse_instruct.inference.chat_options import chat_options
 from inverse_instruct.inference.fleet import groups_for, visible
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.inference.untied import discard_untied, untied_folder
@@ -165,15 +166,17 @@ class Deployer:
         section = self._config.serve
         log = self._logs / f"serve-{checkpoint.name}-{time.strftime('%Y%m%d-%H%M%S')}-{number}.log"
         asleep = section.during_training == "sleep"
-        parser = section.tool_call_parser
-        tools = ["--enable-auto-tool-choice", "--tool-call-parser", parser] if parser else []
         return VllmServer(
             folder,
             self._engine,
             log=log,
             max_model_len=self._config.model.max_model_len,
             trust_remote_code=self._config.model.trust_remote_code,
-            arguments=["--disable-uvicorn-access-log", *(["--enable-sleep-mode"] if asleep else []), *tools],
+            arguments=[
+                "--disable-uvicorn-access-log",
+                *(["--enable-sleep-mode"] if asleep else []),
+                *chat_options(section),
+            ],
             environment=visible(devices)
             | ({"VLLM_SERVER_DEV_MODE": "1"} if asleep or section.mode == "in_place" else {}),
         )

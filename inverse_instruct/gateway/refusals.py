@@ -12,6 +12,8 @@ OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 REMEDIES = {
     "--tool-call-parser": "the calls that this model writes are not read here, so `tools` are refused; whoever runs "
     "this service can set serve.tool_call_parser to their form, such as hermes",
+    "--reasoning-parser": "the thoughts that this model writes are not told from its answers here; whoever runs this "
+    "service can set serve.reasoning_parser to their form, such as qwen3",
     "--trust-request-chat-template": "a request brings no chat template of its own, which would run as a program; "
     "leave out chat_template, the model's is used",
 }

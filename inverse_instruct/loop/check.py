@@ -30,6 +30,7 @@ from inverse_instruct.corpus.places import check_there, is_on_hub
 from inverse_instruct.corpus.readers import check_rows
 from inverse_instruct.errors import ConfigError, InverseInstructError, ModelError
 from inverse_instruct.inference import requirements as engine
+from inverse_instruct.inference.chat_options import chat_problems
 from inverse_instruct.inference.fleet import describe
 from inverse_instruct.inference.given import reload_problems
 from inverse_instruct.inference.model_files import check_architecture
@@ -90,6 +91,7 @@ def check(config: RunConfig, run_dir: Path) -> Plan:
         *_engine_problems(config.inference),
         *_port_problems(config),
         *training.machine_problems(config.train),
+        *chat_problems(config.serve, config.inference),
         *_suites_problems(config, notes),
     ]
     if config.selection.review == "wait":

@@ -95,7 +95,10 @@ def gateways(model: Path, folder: Path) -> Iterator[Callable[..., Gateway]]:
         patch.setattr(
             VllmServer,
             "_command",
-            lambda server, port: [sys.executable, str(fake), "--model", str(server.model), "--port", str(port)],
+            lambda server, port: [
+                *(sys.executable, str(fake), "--model", str(server.model), "--port", str(port)),
+                *server._arguments,
+            ],
         )
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         yield start

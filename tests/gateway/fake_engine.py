@@ -28,6 +28,35 @@ def argument(name: str) -> str:
     return sys.argv[sys.argv.index(name) + 1]
 
 
+THOUGHT, SPOKEN = "Is it warm?\n\n", "I look. "
+CALLS = [("call-0", "weather", '{"city": "Z\u00fcrich", "days": 2}'), ("call-1", "clock", "{}")]
+
+
+def call_a_tool(body: dict[str, Any]) -> Response:
+    """Think, speak, and call two tools, in vLLM's words; what was asked comes back as `system_fingerprint`."""
+    head = {"id": "x", "created": 1, "model": body["model"], "system_fingerprint": json.dumps(body)}
+    calls = [{"id": id, "type": "function", "function": {"name": name, "arguments": said}} for id, name, said in CALLS]
+    if not body.get("stream"):
+        message = {"role": "assistant", "content": SPOKEN, "reasoning": THOUGHT, "tool_calls": calls, "refusal": None}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "tool_calls", "stop_reason": None}
+        usage = {"prompt_tokens": 2, "completion_tokens": 9, "total_tokens": 11}
+        return JSONResponse(head | {"object": "chat.completion", "choices": [choice], "usage": usage})
+    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
+    deltas += [{"reasoning": word} for word in THOUGHT.partition(" ")] + [{"content": SPOKEN}]
+    for index, (id, name, said) in enumerate(CALLS):
+        start = {"id": id, "type": "function", "index": index, "function": {"name": name}}
+        pieces = [said[:7], said[7:]]
+        deltas.append({"tool_calls": [start]})
+        deltas += [{"tool_calls": [{"index": index, "function": {"arguments": piece}}]} for piece in pieces if piece]
+    choices: list[dict[str, Any]] = [
+        {"index": 0, "delta": delta, "logprobs": None, "finish_reason": None} for delta in deltas
+    ]
+    choices.append({"index": 0, "delta": {"content": ""}, "finish_reason": "tool_calls", "stop_reason": None})
+    chunks = [head | {"object": "chat.completion.chunk", "choices": [choice]} for choice in choices]
+    lines = [f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n" for chunk in chunks]
+    return StreamingResponse(iter([*lines, "data: [DONE]\n\n"]), media_type="text/event-stream")
+
+
 class Engine:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -49,6 +78,8 @@ class Engine:
             value = float("nan") if self.fault("nan") else self.value
             top = {f"token_id:{label}": value for label in body["logprob_token_ids"]}
             return Response(json.dumps({"choices": [{"index": 0, "logprobs": {"top_logprobs": [top]}}]}))
+        if body.get("tools") and "--tool-call-parser" in sys.argv:
+            return call_a_tool(body)
         if body.get("tools"):
             return JSONResponse(
                 {

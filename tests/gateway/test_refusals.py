@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
-from inverse_instruct.config.config_file import load_config
-from inverse_instruct.gateway.deployment import Deployer
 from inverse_instruct.gateway.refusals import in_our_words
-from inverse_instruct.store.ledger_rows import Checkpoint
-from inverse_instruct.system.root import ROOT
 
 SAID = {  # by vLLM
     '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set': "serve.tool_call_parser",
@@ -21,7 +16,7 @@ SAID = {  # by vLLM
     "untrusted chat template.": "leave out chat_template",
     "You must set `--enable-prompt-embeds` to input `prompt_embeds`.": "inference.extra_arguments",
     "thinking_token_budget is set but reasoning_config is not configured. Please set --reasoning-parser and/or "
-    "--reasoning-config to use thinking_token_budget.": "inference.extra_arguments",
+    "--reasoning-config to use thinking_token_budget.": "serve.reasoning_parser",
 }
 
 
@@ -45,11 +40,3 @@ def test_options_of_the_engine_become_keys_of_the_config(message: str) -> None:
 )
 def test_what_names_none_is_passed_on_as_it_is(content: bytes) -> None:
     assert in_our_words(content) == content
-
-
-@pytest.mark.parametrize("parser", [None, "hermes"])
-def test_the_engine_gets_the_parser_that_the_config_names(parser: str | None, tmp_path: Path) -> None:
-    config = load_config(ROOT / "configs/quickstart.yaml", [f"serve.tool_call_parser={parser or 'null'}"])
-    server = Deployer(config, tmp_path)._new_server(Checkpoint(0, "", "", "", "promoted", "", {}), tmp_path, 0, [])
-    command = " ".join(server._command(1))
-    assert ("--enable-auto-tool-choice --tool-call-parser hermes" in command) == (parser is not None)

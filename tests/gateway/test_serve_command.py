@@ -41,6 +41,7 @@ def test_what_is_no_run(tmp_path: Path) -> None:
         ("serve.endpoints=[http://127.0.0.1:1]", "set serve.mode: in_place"),
         ("serve.during_training=sleep", "keep their memory when asleep"),
         ("serve.api_keys=/nowhere/keys", "serve.api_keys: /nowhere/keys cannot be read"),
+        ("serve.chat_template=/nowhere.jinja", "serve.chat_template: /nowhere.jinja cannot be read"),
         ("serve.host=nowhere.invalid", "serve.port"),
     ],
 )

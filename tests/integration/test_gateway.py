@@ -15,7 +15,11 @@ import httpx
 import openai
 import psutil
 import pytest
-from openai.types.chat import ChatCompletionFunctionToolParam, ChatCompletionMessageParam
+from openai.types.chat import (
+    ChatCompletionFunctionToolParam,
+    ChatCompletionMessageParam,
+    ChatCompletionNamedToolChoiceParam,
+)
 
 from inverse_instruct.store.ledger import Ledger
 from tests.gateway.runs import events, make_run, promote, promoted, roll_back
@@ -83,6 +87,56 @@ def test_served_asked_and_swapped_in_place(smollm: Path, tmp_path: Path, monkeyp
         check_sides_differ(load.answers, "round-00", "round-01")
         assert [model.id for model in serving.client().models.list()] == ["current", "round-01"]
         assert "vllm:generation_tokens_total" in httpx.get(f"{serving.url}/engines/0/metrics").text
+        assert serving.stop() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_tool_is_called_whole_and_in_a_stream(smollm: Path, tmp_path: Path) -> None:
+    template = tmp_path / "tools.jinja"
+    template.write_text(
+        "{% for tool in tools or [] %}{{ tool | tojson }}\n{% endfor %}"
+        "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    run_dir = make_run(tmp_path / "run", smollm, 1, tool_call_parser="hermes", chat_template=template)
+    parameters: dict[str, object] = {
+        "type": "object",
+        "properties": {"unit": {"type": "string", "enum": ["celsius", "kelvin"]}},
+        "required": ["unit"],
+        "additionalProperties": False,
+    }
+    tool = ChatCompletionFunctionToolParam(type="function", function={"name": "warmth", "parameters": parameters})
+    question: list[ChatCompletionMessageParam] = [{"role": "user", "content": "How warm is it?"}]
+    with served(run_dir, tmp_path / "serve.log") as serving:
+        serving.wait_for("round-00")
+        with serving.client() as client:
+            choice: ChatCompletionNamedToolChoiceParam = {"type": "function", "function": {"name": "warmth"}}
+            reply = client.chat.completions.create(
+                model="current", messages=question, tools=[tool], tool_choice=choice, max_tokens=64, temperature=0
+            )
+            [call] = reply.choices[0].message.tool_calls or []
+            assert call.type == "function" and call.function.name == "warmth"
+            assert json.loads(call.function.arguments)["unit"] in ("celsius", "kelvin")
+            deltas = [
+                part.function
+                for chunk in client.chat.completions.create(
+                    model="current",
+                    messages=question,
+                    tools=[tool],
+                    tool_choice=choice,
+                    max_tokens=64,
+                    temperature=0,
+                    stream=True,
+                )
+                for streamed in chunk.choices
+                for part in streamed.delta.tool_calls or []
+                if part.function
+            ]
+            assert [delta.name for delta in deltas if delta.name] == ["warmth"]
+            assert "".join(delta.arguments or "" for delta in deltas) == call.function.arguments
+            words = client.chat.completions.create(model="current", messages=question, tools=[tool], max_tokens=4)
+            assert words.choices[0].message.content is not None, "nothing forces a call"
         assert serving.stop() == 0
 
 

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from inverse_instruct.config.config_file import load_config
+from inverse_instruct.commands.serve import serve
+from inverse_instruct.config.config_file import dump_config, load_config
 from inverse_instruct.config.sections import RunConfig, TrainSection
 from inverse_instruct.errors import InverseInstructError
 from inverse_instruct.inference import model_files, models
@@ -93,7 +94,14 @@ def index(*names: str) -> World:
     return write("model/model.safetensors.index.json", {"weight_map": dict(zip(TENSORS, names, strict=False))})
 
 
-# -- what the stages do with it --------------------------------------------------------------------------------------
+# -- what the stages and the gateway do with it ------------------------------------------------------------------------
+
+
+def opens(config: RunConfig, folder: Path) -> None:
+    run_dir = RunDir(folder / "served")
+    run_dir.path.mkdir()
+    run_dir.config.write_text(dump_config(config))
+    serve(run_dir.path, [])
 
 
 def reads_corpus(config: RunConfig, folder: Path) -> None:
@@ -288,6 +296,11 @@ BROKEN: dict[str, tuple[World, str, Stage]] = {
     "a suite that is on no hub": (says("evaluate.suites.0.suite", "humaneval_plus"), "no data is given", evaluates),
     "a suite of other rows": (says("evaluate.suites.0.data", "bench.jsonl"), "bench.jsonl:1", evaluates),
     "tasks that are not there": (says("evaluate.suites.0.tasks", "Mini/9999"), "Mini/9999", evaluates),
+    "a template of chats that is none": (
+        says("serve.chat_template", "t.jinja", write("t.jinja", "{{ messages")),
+        "t.jinja, line 1: unexpected end of template",
+        opens,
+    ),
     "no template": (says("summarize.template", "none.jinja"), "summarize.template", asks),
     "a template that is none": (says("score.template", "t.jinja", write("t.jinja", "{{ code")), "score.template", asks),
     "a template with other values": (
