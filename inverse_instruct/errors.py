@@ -58,6 +58,10 @@ class NotFoundError(RunDirError):
     """There is no run of this name, or no checkpoint of this name in it."""
 
 
+class HubError(InverseInstructError):
+    """The Hugging Face hub does not answer, or refuses what it is asked."""
+
+
 class ServerError(InverseInstructError):
     """The inference server does not start, or died more often than the config allows."""
 

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from inverse_instruct.benchmarks.results import percent
 from inverse_instruct.commands.user import user
+from inverse_instruct.errors import ConfigError, HubError
 from inverse_instruct.registry.checkpoints import Listing, list_checkpoints, show_checkpoint
 from inverse_instruct.registry.export import export_checkpoint
 from inverse_instruct.registry.lineage import Lineage, TrainedOn
@@ -22,6 +23,7 @@ from inverse_instruct.registry.promote import promote_checkpoint, roll_back
 from inverse_instruct.store.ledger_rows import Checkpoint, Promotion
 from inverse_instruct.store.measures import Decision, Phase, Rates, SuiteReport
 from inverse_instruct.store.run_dir import RunDir, newest_run
+from inverse_instruct.system.hub_push import check_destination, push_folder
 
 STATE_STYLES = {"promoted": "bold green", "candidate": "", "retired": "dim"}
 
@@ -43,7 +45,27 @@ def run_command(arguments: argparse.Namespace) -> None:
         case "rollback":
             print_change(*roll_back(RunDir(path), arguments.reason, author=user()))
         case "export":
-            print_export(*export_checkpoint(path, arguments.name, arguments.output))
+            _export(path, arguments)
+
+
+def _export(path: Path, arguments: argparse.Namespace) -> None:
+    """Write an export, and push it: what the hub would refuse at once is known before anything is written."""
+    name, public = arguments.push_to_hub, arguments.public
+    if public and not name:
+        raise ConfigError(["--public: nothing is pushed; name a repository with --push-to-hub"])
+    if name:
+        model = check_destination(name, "model", public=public)
+        rows = check_destination(f"{model}-rows", "dataset", public=public)
+    folder, unstated = export_checkpoint(path, arguments.name, arguments.output, arguments.gguf)
+    print_export(folder, unstated)
+    if not name:
+        return
+    try:
+        print(push_folder(folder, model, "model", public=public))
+        if (folder / "dataset").is_dir():
+            print(push_folder(folder / "dataset", rows, "dataset", public=public))
+    except HubError as error:
+        raise HubError(f"{error}\nthe export is whole in {folder}; `hf upload {model} {folder}` uploads it") from error
 
 
 def moment(seconds: float) -> str:

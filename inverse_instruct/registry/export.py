@@ -17,6 +17,7 @@ from inverse_instruct.config.sections import CardSection
 from inverse_instruct.errors import RunDirError
 from inverse_instruct.records import Candidate, Draft, Record, ScoredPair, TrainingRow, row_id, to_dict
 from inverse_instruct.registry.cards import dataset_card, model_card
+from inverse_instruct.registry.gguf import find_converter, write_gguf
 from inverse_instruct.registry.lineage import History, Lineage, describe_lineage, read_history
 from inverse_instruct.registry.verify import verify_checkpoint
 from inverse_instruct.store.files import file_digest
@@ -35,25 +36,27 @@ ORIGIN_COLUMNS: dict[type[Record], tuple[str, ...]] = {
 """What a training row was made of -> what is told of it beside the row."""
 
 
-def export_checkpoint(path: Path, name: str, output: Path) -> tuple[Path, list[str]]:
+def export_checkpoint(path: Path, name: str, output: Path, gguf: str | None = None) -> tuple[Path, list[str]]:
     """Write a checkpoint of a run as a self-contained folder.
 
     Args:
         path: the run.
         name: of the checkpoint.
         output: the folder; it is not there yet, or is empty.
+        gguf: type of the weights of a GGUF file beside them, see `gguf.TYPES`; None: there is none.
 
     Returns:
         The folder, and the keys of the licenses that its cards do not state.
 
     Raises:
         RunDirError: there is no such run or checkpoint, `output` holds something, or rows have changed or are gone.
-        ModelError: the checkpoint's files are not the ones that were measured.
+        ModelError: the checkpoint's files are not the ones that were measured, or no GGUF file can be made of them.
         ConfigError: the run's config cannot be read.
     """
     output = output.absolute()
     if output.is_symlink() or output.is_file() or (output.is_dir() and any(output.iterdir())):
         raise RunDirError(f"{output} exists and is not an empty folder; name another --output")
+    converter = find_converter() if gguf else []
     with Ledger(RunDir(path).ledger) as ledger:
         checkpoint = ledger.find(name)
         verify_checkpoint(checkpoint)
@@ -67,6 +70,9 @@ def export_checkpoint(path: Path, name: str, output: Path) -> tuple[Path, list[s
     temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     try:
         _copy_model(Path(checkpoint.path), temporary)
+        if gguf:
+            file = temporary / f"{history.config.name}-{checkpoint.name}.gguf"
+            write_gguf(converter, temporary, file, gguf, trusted=history.config.model.trust_remote_code)
         rows = list(_selected_rows(history, lineage))
         if rows:
             _write_dataset(temporary / "dataset", rows)

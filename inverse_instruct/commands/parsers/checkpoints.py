@@ -41,7 +41,24 @@ def add_checkpoint_commands(commands: Any) -> None:
         if name in ("promote", "rollback"):
             parser.add_argument("--reason", default="", help="why, for the record")
         if name == "export":
-            parser.add_argument("--output", type=Path, required=True, help="folder to write; not there yet, or empty")
+            _add_export_options(parser)
+
+
+def _add_export_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output", type=Path, required=True, help="folder to write; not there yet, or empty")
+    parser.add_argument(
+        "--gguf",
+        nargs="?",
+        const="auto",
+        choices=("auto", "f32", "f16", "bf16", "q8_0"),
+        help="also write a GGUF file, by llama.cpp's converter (in the folder that LLAMA_CPP names, or on the PATH)",
+    )
+    parser.add_argument(
+        "--push-to-hub",
+        metavar="NAME",
+        help="upload it to the Hugging Face hub, PRIVATE, as the model NAME and the data set NAME-rows",
+    )
+    parser.add_argument("--public", action="store_true", help="let everybody read what is pushed")
 
 
 def _checkpoints(arguments: argparse.Namespace) -> None:
