@@ -22,6 +22,7 @@ from typing import Any
 
 from inverse_instruct.errors import ModelError
 from inverse_instruct.inference.model_files import check_weights
+from inverse_instruct.inference.tokenization.sentencepiece_model import FILE, convert
 from inverse_instruct.store.files import file_digest
 from inverse_instruct.system.hub import hub_problem, is_hub_name
 from inverse_instruct.system.machine import cache_folder
@@ -91,7 +92,8 @@ def model_digest(folder: Path, *, anew: bool = False, beside: Sequence[Path] = (
         anew: read all files; otherwise those of the same size and time as before are trusted.
         beside: further files that decide what the model does.
     """
-    small = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+    tokenizer = _tokenizer_file(folder)
+    small = ("config.json", "generation_config.json", tokenizer, "tokenizer_config.json", "chat_template.jinja")
     files = sorted(
         [*folder.glob("*.safetensors"), *(folder / name for name in small if (folder / name).is_file()), *beside]
     )
@@ -190,7 +192,7 @@ def check_model_folder(folder: Path) -> None:
         raise ModelError(f"model folder {folder} does not exist; check the path")
     if (folder / "adapter_config.json").is_file():
         raise ModelError(f"model folder {folder} holds an adapter; merge it into its base model, and give that")
-    missing = [name for name in ("config.json", "tokenizer.json") if not (folder / name).is_file()]
+    missing = [name for name in ("config.json", _tokenizer_file(folder)) if not (folder / name).is_file()]
     if not any(folder.glob("*.safetensors")):
         missing.append(
             "*.safetensors" + (", but has pickled weights, which are never loaded" if any(folder.glob("*.bin")) else "")
@@ -252,21 +254,29 @@ def tokenizer_classes() -> tuple[Any, Any]:
     return AutoTokenizer, PreTrainedTokenizerFast
 
 
+def _tokenizer_file(folder: Path) -> str:
+    """Return the name of the file with a model's tokenizer; where there are both, the first alone is read."""
+    return FILE if (folder / FILE).is_file() and not (folder / "tokenizer.json").is_file() else "tokenizer.json"
+
+
 def load_tokenizer(folder: Path) -> tuple[Any, bool]:
     """Return a model's tokenizer as `AutoTokenizer` loads it, and False; see below for True.
 
     Code that comes with the model is not run. Some classes of transformers make their tokenizer anew out of the words
     in `tokenizer.json` and lose what else it says. Where code comes back whole from `tokenizer.json` as it stands and
-    not from such a tokenizer, the former is returned, and True.
+    not from such a tokenizer, the former is returned, and True. Without `tokenizer.json` one is made of
+    `tokenizer.model`, as training and vLLM do, and has to agree with it.
 
     Raises:
-        ModelError: there is no tokenizer that can be loaded.
+        ModelError: there is no tokenizer that can be loaded, or that agrees.
     """
-    path = folder / "tokenizer.json"
+    path = folder / _tokenizer_file(folder)
     if not path.is_file():
-        raise ModelError(f"{path} is missing; give a model folder that has a fast tokenizer")
+        raise ModelError(f"{path} is missing; give a model folder that has it, or a {FILE}")
     options = {"local_files_only": True, "trust_remote_code": False}
     auto, fast = tokenizer_classes()
+    if path.name == FILE:
+        return convert(folder, lambda: auto.from_pretrained(str(folder), **options)), False
     try:
         tokenizer = auto.from_pretrained(str(folder), **options)
         if _gives_back(tokenizer):
