@@ -25,7 +25,7 @@ from evaluation.statistics import (
     minimum_detectable_effect,
     wilson_estimate,
 )
-from evaluation.suite import CompletionSuite, Examiner, Execution, Prompt, Sample, Suite, Verdict
+from evaluation.suite import CompletionSuite, Examiner, Execution, Prompt, Sample, Suite, Verdict, dates_of
 from evaluation.suites.evalplus import EvalPlusSuite
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "Verdict",
     "bootstrap_estimate",
     "choose_tasks",
+    "dates_of",
     "compare_paired",
     "diversity",
     "extract_code",

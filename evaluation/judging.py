@@ -65,24 +65,38 @@ def judge(problem: Problem, sample: Sample, reference: Reference, run: RunProgra
     """Run one sample up to the first output that is not right; plus inputs are run where all base inputs pass."""
     seconds, offset = 0.0, 0
     for part, program in enumerate(reference.programs(problem, sample.solution)):
-        check = _Check(problem, program, reference.parts[part].encoded, offset, comparer)
-        result = run(program, check)
-        seconds += result.seconds
-        failure = check.failure or _unfinished(result, offset)
+        expected = Expectation(reference.parts[part].encoded, program.inputs, problem.atol, problem.oracle)
+        failure, took = run_checked(program, expected, run, comparer, offset)
+        seconds += took
         if failure is not None:
             return Verdict(problem.task_id, sample.index, part > 0, False, *failure, seconds)
         offset += len(program.inputs)
     return Verdict(problem.task_id, sample.index, True, True, None, "", seconds)
 
 
+def run_checked(
+    program: Program, expected: Expectation, run: RunProgram, comparer: Comparer, offset: int = 0
+) -> tuple[tuple[Reason, str] | None, float]:
+    """Run a program up to the first output that is not right; return why it fails, if it does, and how long it took.
+
+    Args:
+        program: what is run.
+        expected: of its outputs.
+        run: runs it in the sandbox.
+        comparer: decides about outputs, outside.
+        offset: what the number of the first input is in messages.
+    """
+    check = _Check(expected, offset, comparer)
+    result = run(program, check)
+    return check.failure or _unfinished(result, offset), result.seconds
+
+
 class _Check:
     """Accepts right outputs, and keeps what was wrong with the first other one."""
 
-    def __init__(
-        self, problem: Problem, program: Program, expected: tuple[bytes, ...], offset: int, comparer: Comparer
-    ) -> None:
+    def __init__(self, expectation: Expectation, offset: int, comparer: Comparer) -> None:
         self.failure: tuple[Reason, str] | None = None
-        self._expectation = Expectation(expected, program.inputs, problem.atol, problem.oracle)
+        self._expectation = expectation
         self._offset = offset
         self._comparer = comparer
 

@@ -1,4 +1,4 @@
-"""Problems whose outputs need more than equality, by entry point (EvalPlus 0.3.1's rules, HumanEval/32's mended).
+"""Outputs that need more than equality: by entry point (EvalPlus 0.3.1's rules, HumanEval/32's mended), or by suite.
 
 Enters: the arguments, the expected and the actual output, the tolerance. Leaves: whether the output counts as equal, or
 None where the usual comparison decides.
@@ -7,6 +7,7 @@ Not guaranteed: that a lenient rule accepts only right answers; `are_equivalent`
 
 import math
 from collections.abc import Callable, Sequence
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from evaluation.values import hashable
@@ -59,6 +60,26 @@ def _or_padded_digits(arguments: Arguments, expected: Any, actual: Any, atol: fl
     return True if actual == sum(abs(int(one) - int(other)) for one, other in pairs) else None
 
 
+def _printed(arguments: Arguments, expected: str, actual: str, atol: float) -> bool:
+    """LiveCodeBench's programs: the same lines but for white space at their ends, or the same exact numbers in them."""
+    wanted, got = (text.strip().split("\n") for text in (expected, actual))
+    return len(wanted) == len(got) and all(map(_is_same_line, wanted, got))
+
+
+def _is_same_line(expected: str, actual: str) -> bool:
+    if expected.strip() == actual.strip():
+        return True
+    try:
+        return list(map(Decimal, expected.split())) == list(map(Decimal, actual.split()))
+    except InvalidOperation:
+        return False
+
+
+def _same_json(arguments: Arguments, expected: Any, actual: Any, atol: float) -> bool:
+    """LiveCodeBench's functions: equal, where JSON has lists for tuples; never merely close."""
+    return bool((list(actual) if isinstance(actual, tuple) else actual) == expected)
+
+
 HUMANEVAL_ORACLES: dict[str, Oracle] = {"find_zero": _is_root}
 MBPP_ORACLES: dict[str, Oracle] = {
     **dict.fromkeys(
@@ -80,4 +101,5 @@ MBPP_ORACLES: dict[str, Oracle] = {
     "surface_Area": _or_perpendicular_height,
     "digit_distance_nums": _or_padded_digits,
 }
-ORACLES = HUMANEVAL_ORACLES | MBPP_ORACLES
+PRINTED, SAME_JSON = "printed lines", "values of JSON"
+ORACLES = HUMANEVAL_ORACLES | MBPP_ORACLES | {PRINTED: _printed, SAME_JSON: _same_json}

@@ -16,6 +16,7 @@ from evaluation.rows import Row, read_file
 from evaluation.suite import Sample
 
 _RANGE = re.compile(r"(?:(?P<name>.*)/)?(?P<first>\d+)-(?P<last>\d+)")
+_SPAN = re.compile(r"(?P<first>\d{4}-\d\d-\d\d)?\.\.(?P<last>\d{4}-\d\d-\d\d)?")
 _SHOWN_TASKS = 5
 
 
@@ -61,10 +62,13 @@ def find_samples(path: Path, tasks: Sequence[str], stems: Mapping[str, str] | No
     )
 
 
-def choose_tasks(task_ids: Sequence[str], wanted: str | None, limit: int | None) -> list[str]:
-    """Return the tasks meant by a comma-separated list of ids, numbers and ranges, in the suite's order.
+def choose_tasks(
+    task_ids: Sequence[str], wanted: str | None, limit: int | None, dates: Mapping[str, str] = {}
+) -> list[str]:
+    """Return the tasks meant by a comma-separated list of ids, numbers, ranges and spans of time, in the suite's order.
 
-    `HumanEval/3`, `3` and `HumanEval/0-9` or `0-9` (both ends included) are understood; `limit` keeps the first ones.
+    `HumanEval/3`, `3` and `HumanEval/0-9` or `0-9` (both ends included) are understood, and, where tasks have `dates`,
+    `2024-08-01..2025-01-31` (both ends included; one may be left out); `limit` keeps the first ones.
 
     Raises:
         BenchmarkError: a piece means no task.
@@ -72,11 +76,20 @@ def choose_tasks(task_ids: Sequence[str], wanted: str | None, limit: int | None)
     chosen = set(task_ids) if wanted is None else set()
     for piece in (wanted or "").split(","):
         if piece.strip():
-            meant = _meant(task_ids, piece.strip())
+            span = _SPAN.fullmatch(piece.strip())
+            meant = _within(dates, span) if span else _meant(task_ids, piece.strip())
+            if not meant and span:
+                known = f"they are of {min(dates.values())} to {max(dates.values())}" if dates else "they have no dates"
+                raise BenchmarkError(f"tasks: {piece.strip()!r} means no task; {known}")
             if not meant:
                 raise BenchmarkError(f"tasks: {piece.strip()!r} means no task; ids look like {task_ids[0]}")
             chosen |= meant
     return [task for task in task_ids if task in chosen][:limit]
+
+
+def _within(dates: Mapping[str, str], span: re.Match[str]) -> set[str]:
+    first, last = span["first"] or "", span["last"] or "9999"
+    return {task for task, date in dates.items() if first <= date <= last}
 
 
 def _meant(task_ids: Sequence[str], piece: str) -> set[str]:

@@ -77,7 +77,7 @@ class Execution:
     unsandboxed: bool = False
     """Run without bubblewrap; only for code that one would run by hand. A report must say so."""
     python: Path | None = None
-    """Interpreter of the separate environment that DS-1000 needs."""
+    """Interpreter of a separate environment, which DS-1000 needs and BigCodeBench may use."""
     references: Path | None = None
     """Folder that keeps the outputs of canonical solutions between runs; None: they are computed anew."""
 
@@ -130,6 +130,20 @@ class Suite(Protocol):
             SandboxUnavailable: programs cannot be isolated here.
             BenchmarkError: the suite's own reference solutions fail, so nothing can be judged.
         """
+
+
+@runtime_checkable
+class DatedSuite(Protocol):
+    """A suite that says when its tasks were published, so that those can be left out that a model may have seen."""
+
+    @property
+    def dates(self) -> Mapping[str, str]:
+        """Task -> ISO date."""
+
+
+def dates_of(suite: Suite) -> Mapping[str, str]:
+    """Return when the tasks of a suite were published; {} where it does not say."""
+    return suite.dates if isinstance(suite, DatedSuite) else {}
 
 
 @runtime_checkable

@@ -1,8 +1,9 @@
 """The texts of a benchmark that must not be found in training data.
 
-Enter: the rows of a benchmark, in the layout of HumanEval, EvalPlus, MBPP, MultiPL-E, DS-1000, EditEval or
-HumanEvalPack. Leave, for each row: its task id, its prose (what the task says: docstring, comment, instruction) and its
-code (prompt as a whole, solutions). The layout is told by the names of the fields; tests are left out.
+Enter: the rows of a benchmark, in the layout of HumanEval, EvalPlus, MBPP, MultiPL-E, DS-1000, EditEval, HumanEvalPack,
+BigCodeBench or LiveCodeBench. Leave, for each row: its task id, its prose (what the task says: docstring, comment,
+instruction) and its code (prompt as a whole, solutions). The layout is told by the names of the fields; tests are left
+out.
 """
 
 import re
@@ -14,8 +15,9 @@ from typing import Any
 from evaluation.errors import BenchmarkError
 from evaluation.rows import Row, read_file
 
-_PROSE_FIELDS = ("text", "docstring", "instruction")
-_CODE_FIELDS = ("canonical_solution", "buggy_solution", "code", "reference_code", "input", "output")
+_PROMPTS = ("prompt", "complete_prompt")
+_PROSE_FIELDS = ("text", "docstring", "instruction", "question_content")
+_CODE_FIELDS = ("canonical_solution", "buggy_solution", "code", "reference_code", "input", "output", "starter_code")
 
 _DOCSTRING = re.compile(r'"""(.*?)"""|\'\'\'(.*?)\'\'\'|/\*+(.*?)\*/', re.DOTALL)
 _COMMENT_LINE = re.compile(r"^[ \t]*(?:///?|#(?!include|!|define)) ?(.*)$", re.MULTILINE)
@@ -56,7 +58,7 @@ def read_texts(path: Path) -> tuple[TaskTexts, ...]:
 
 
 def _texts(fields: dict[str, Any], benchmark: str, number: int) -> TaskTexts:
-    prompt = _text(fields, "prompt")
+    prompt = next(filter(None, (_text(fields, name) for name in _PROMPTS)), "")
     prose = [_text(fields, name) for name in _PROSE_FIELDS] + _said(prompt)
     code = [prompt, *(_text(fields, name) for name in _CODE_FIELDS)]
     return TaskTexts(_task(fields, benchmark, number), _filled(map(_description, prose)), _filled(code))

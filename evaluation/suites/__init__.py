@@ -28,6 +28,9 @@ SUITES: dict[str, Callable[[str | None], Suite]] = {
     "mbpp_plus": _later("evalplus", "load_mbpp_plus"),
     "editeval": _later("editeval", "load"),
     "ds1000": _later("ds1000", "load"),
+    "livecodebench": _later("livecodebench", "load"),
+    "bigcodebench": _later("bigcodebench", "load", "instruct"),
+    "bigcodebench_complete": _later("bigcodebench", "load", "complete"),
     "own": _later("own", "load"),
     **{
         f"{mode}_{language}": _later("humanevalpack", "load", mode, language)
@@ -54,6 +57,9 @@ _ABOUT = {
     "mbpp_plus": "378 of these with EvalPlus's inputs",
     "editeval": "194 edits of Python code (InstructCoder)",
     "ds1000": "1,000 tasks with pandas, NumPy, Matplotlib and other libraries",
+    "livecodebench": "problems of programming contests, by date (code_generation_lite, up to 1,055)",
+    "bigcodebench": "1,140 tasks with 139 libraries, in words",
+    "bigcodebench_complete": "the same, from the function's docstring",
     "own": "tasks of yours, from a file (docs/own-suite.md)",
     "humanevalfix": "164 broken functions to mend, shown their tests",
     "humanevalfix_docs": "164 broken functions to mend, shown their docstrings",

@@ -27,6 +27,7 @@ from evaluation import (
     Verdict,
     bootstrap_estimate,
     choose_tasks,
+    dates_of,
     diversity,
     minimum_detectable_effect,
     pass_rate,
@@ -109,7 +110,7 @@ class SuiteRun:
         """
         try:
             self.suite = load_suite(section.suite, section.data)
-            self.tasks = choose_tasks(self.suite.task_ids, section.tasks, section.limit)
+            self.tasks = choose_tasks(self.suite.task_ids, section.tasks, section.limit, dates_of(self.suite))
         except (BenchmarkError, OSError) as error:
             raise StageError(f"{section.suite}: {error}") from error
         if problem := frame_problem(section, self.suite):
@@ -316,6 +317,13 @@ class SuiteRun:
         rejected = Counter(reason.value for task, reason in reasons.items() for _ in range(self._samples_of(task)))
         return Report(len(verdicts) + rejected.total(), len(verdicts), rejected, measured, files)
 
+    @property
+    def _version(self) -> str:
+        """The suite's version, with the time that the tasks asked are of: scores of other spans are not comparable."""
+        dates = dates_of(self.suite)
+        asked = [dates[task] for task in self.tasks if task in dates]
+        return f"{self.suite.version}, of {min(asked)} to {max(asked)}" if asked else self.suite.version
+
     def _samples_of(self, task: str) -> int:
         return self.section.samples if self.given is None else self.given.get(task, 0)
 
@@ -328,7 +336,7 @@ class SuiteRun:
         unanswered = [f"the model gave no answer ({error.reason})" for error in self.unanswered.values()]
         return SuiteReport(
             suite=self.section.name,
-            version=self.suite.version,
+            version=self._version,
             problems=len(tasks),
             samples=len(verdicts),
             pass_at_k={str(k): Rates(rate.base, rate.plus) for k, rate in rates.items()},

@@ -21,7 +21,8 @@ class SuiteSection(Section):
     data: File | None = None
     """Its file, or a folder that holds it; null: the Hugging Face hub, where the suite is there."""
     tasks: Text | None = None
-    """Ids, numbers and ranges of tasks, such as `HumanEval/0-9,HumanEval/12`; null: all."""
+    """Ids, numbers and ranges of tasks, such as `HumanEval/0-9,HumanEval/12`, or, of `livecodebench`, a span of contest
+    dates, such as `2024-08-01..2025-01-31` (one end may be left out); null: all."""
     limit: int | None = Field(None, ge=1)
     """Only the first so many of these; null: all."""
     samples: int = Field(1, ge=1)
@@ -69,7 +70,8 @@ class EvaluateSection(Section):
     memory_mib: int = Field(4096, ge=64)
     """Memory limit of one executed program, in MiB."""
     python: Program | None = None
-    """Interpreter of the environment that DS-1000 needs, made by `launch/ds1000_environment.sh`."""
+    """Interpreter of an environment with libraries: that of DS-1000, made by `launch/ds1000_environment.sh`, or one of
+    your own for BigCodeBench."""
     unsandboxed: Annotated[bool, COMMAND] = False
     """Run generated code without a sandbox: only where you would run it by hand. The report says so."""
 

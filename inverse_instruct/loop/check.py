@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evaluation import BenchmarkError, Execution, SandboxUnavailable, choose_tasks, open_sandbox
+from evaluation import BenchmarkError, Execution, SandboxUnavailable, choose_tasks, dates_of, open_sandbox
 from evaluation.origins import OnHub
 from inverse_instruct.benchmarks.suite_data import load_suite_here
 from inverse_instruct.benchmarks.suite_run import frame_problem
@@ -237,7 +237,7 @@ def _start_sandbox(execution: Execution) -> None:
 def _suite_problems(key: str, section: SuiteSection, execution: Execution, notes: list[str]) -> Iterator[str]:
     try:
         suite = load_suite_here(section.suite, section.data)
-        tasks = choose_tasks(suite.task_ids, section.tasks, section.limit)
+        tasks = choose_tasks(suite.task_ids, section.tasks, section.limit, dates_of(suite))
     except OnHub as place:
         notes.append(f"{key}: {place.name} will be downloaded; its tasks are not known before")
         return

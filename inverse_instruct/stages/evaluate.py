@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from evaluation import BenchmarkError, Execution, Sample, choose_tasks
+from evaluation import BenchmarkError, Execution, Sample, choose_tasks, dates_of
 from evaluation.origins import OnHub
 from inverse_instruct.benchmarks.suite_data import load_suite_here
 from inverse_instruct.benchmarks.suite_run import SuiteRun
@@ -124,7 +124,8 @@ def _outside(config: RunConfig) -> list[str]:
 def _problems(suite: str, data: str | None, tasks: str | None, limit: int | None) -> int:
     """Return how many problems are asked of a suite; roughly, where its data is not here."""
     try:
-        return len(choose_tasks(load_suite_here(suite, data).task_ids, tasks, limit))
+        loaded = load_suite_here(suite, data)
+        return len(choose_tasks(loaded.task_ids, tasks, limit, dates_of(loaded)))
     except (BenchmarkError, OnHub, OSError):
         return limit or PROBLEMS
 

@@ -9,9 +9,12 @@ import pytest
 
 from evaluation import Execution, read_samples
 from evaluation.suites import SUITES
+from tests.evaluation.test_bigcodebench import ROW as BIGCODEBENCH_ROW
+from tests.evaluation.test_bigcodebench import SOLUTION as BIGCODEBENCH_SOLUTION
 from tests.evaluation.test_ds1000 import ROWS as DS1000_ROWS
 from tests.evaluation.test_editeval import BARE
 from tests.evaluation.test_humaneval_original import ROW as HUMANEVAL_ROW
+from tests.evaluation.test_livecodebench import SUM, SUM_SOLUTION
 from tests.evaluation.test_mbpp_original import FULL
 
 PLUS = {
@@ -53,6 +56,11 @@ CASES: dict[str, tuple[str, dict[str, Any], str, str]] = {
         "def double(x):\n    return x\n",
     ),
     "editeval": ("edit_eval.jsonl", BARE, BARE["output"], BARE["input"]),
+    **{
+        name: ("BigCodeBench.jsonl", BIGCODEBENCH_ROW, BIGCODEBENCH_SOLUTION, "    return []\n")
+        for name in ("bigcodebench", "bigcodebench_complete")
+    },
+    "livecodebench": ("test.jsonl", SUM, SUM_SOLUTION, "print(3)"),
     "ds1000": ("ds1000.jsonl", DS1000_ROWS[0], "ordered = sorted(values)", "ordered = values"),
     **{
         f"{mode}_python": ("python.jsonl", PACK, "    return 2 * x\n", "    return x\n")

@@ -59,7 +59,9 @@ def _add_measuring(commands: Any) -> None:
                 help="give the task's text alone, to go on from, as base models do best",
             )
         parser.add_argument("--data", help="the suite's file or a folder that holds it (default: the hub)")
-        parser.add_argument("--tasks", help="ids, numbers and ranges, such as HumanEval/0-9,HumanEval/12")
+        parser.add_argument(
+            "--tasks", help="ids, numbers and ranges, such as HumanEval/0-9,HumanEval/12, or dates, as 2024-08-01.."
+        )
         parser.add_argument("--limit", type=int, help="only the first so many of these")
         parser.add_argument("-n", type=int, help="samples per task (default: 1)")
         parser.add_argument("--temperature", type=float, help="sampling temperature (default: 0, greedy)")
@@ -92,7 +94,7 @@ def _add_suites(commands: Any) -> None:
         "inverse-instruct suites --data benchmarks/",
     )
     suites.add_argument("--data", help="folder that holds the suites' files, at any depth")
-    suites.add_argument("--python", type=Path, help="interpreter of the environment that DS-1000 needs")
+    suites.add_argument("--python", type=Path, help="interpreter with the libraries of DS-1000 or BigCodeBench")
     add_json(suites)
 
 
