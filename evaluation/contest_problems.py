@@ -16,6 +16,8 @@ from evaluation.errors import BenchmarkError
 from evaluation.packed_text import unpack_text
 from evaluation.rows import Row
 
+_LARGEST_LINE_BYTES = 1 << 29
+
 
 @dataclass(frozen=True, slots=True)
 class ContestProblem:
@@ -47,7 +49,9 @@ def read_contest_problems(path: Path) -> Iterator[tuple[ContestProblem, bytes]]:
     """
     with path.open("rb") as file:
         offset = 0
-        for number, line in enumerate(file, start=1):
+        for number, line in enumerate(iter(lambda: file.readline(_LARGEST_LINE_BYTES + 1), b""), start=1):
+            if len(line) > _LARGEST_LINE_BYTES:
+                raise BenchmarkError(f"{path}:{number}: has more than {_LARGEST_LINE_BYTES >> 20} MiB, as no row has")
             if line.strip():
                 yield _problem(_row(line, f"{path}:{number}"), path, offset), line
             offset += len(line)

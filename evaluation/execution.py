@@ -285,9 +285,9 @@ def completed(pool: ThreadPoolExecutor, items: Iterable[Item], work: Callable[[I
             future.cancel()
 
 
-def open_sandbox(execution: Execution, runtime: Runtime | None = None) -> Sandbox:
+def open_sandbox(execution: Execution, runtime: Runtime | None = None, limits: ResourceLimits | None = None) -> Sandbox:
     """Return the sandbox, not yet started, that runs programs as `execution` says, in `runtime` or in this Python."""
-    limits = ResourceLimits(memory_bytes=execution.memory_bytes)
+    limits = replace(limits or ResourceLimits(), memory_bytes=execution.memory_bytes)
     return Sandbox(execution.workers, limits, replace(runtime or Runtime(), isolated=not execution.unsandboxed))
 
 

@@ -22,7 +22,7 @@ from evaluation.execution import RunProgram, open_sandbox
 from evaluation.fences import code_blocks
 from evaluation.judging import check_task_ids, run_checked
 from evaluation.oracles import PRINTED, SAME_JSON
-from evaluation.programs import Program
+from evaluation.programs import Program, ResourceLimits
 from evaluation.reading import read
 from evaluation.sanitize import extract_readings
 from evaluation.stdin_program import ENTRY_POINT, from_standard_input
@@ -40,6 +40,8 @@ _FOLDER = "code_generation_lite"
 _FILE = re.compile(r"test(\d*)\.jsonl")
 _SECONDS = 6.0
 """For one test, as upstream, but of CPU time."""
+_LIMITS = ResourceLimits(file_bytes=1 << 28, scratch_bytes=1 << 29)
+"""The largest inputs are some tens of MB, and stand in a file."""
 _FENCE = "```python\n"
 _FUTURE = re.compile(r"^from __future__ import .*\n?", re.MULTILINE)
 _MODULES = (
@@ -108,7 +110,7 @@ class LiveCodeBench:
     @contextmanager
     def examiner(self, execution: Execution) -> Iterator[Examiner]:
         """Open the sandbox; the tests of a task are read when one of its samples is judged."""
-        with open_sandbox(execution) as sandbox, Comparer() as comparer:
+        with open_sandbox(execution, limits=_LIMITS) as sandbox, Comparer() as comparer:
 
             def examine(samples: Sequence[Sample], /) -> Iterator[Verdict]:
                 check_task_ids(self.tasks, samples)

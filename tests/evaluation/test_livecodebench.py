@@ -144,6 +144,13 @@ def test_numbers_are_compared_exactly_and_lines_without_their_ends(suite: LiveCo
     assert passes(suite, "abc1_b", program.format("end").replace("n / 2", "n / 2 + 1e-9")) == [False]
 
 
+def test_a_large_input_reaches_the_program(tmp_path: Path) -> None:
+    long = "7" * (20 << 20)
+    suite = load(str(write(tmp_path, [SUM | {"public_test_cases": json.dumps([case(long, f"{len(long)}")])}])))
+    [verdict] = judged(suite, "abc1_a", "print(len(input()))")
+    assert verdict.detail.startswith("input 1:"), verdict
+
+
 def test_methods_get_values_and_return_them(suite: LiveCodeBench) -> None:
     early = PAIR_SOLUTION.replace("return (", "import os; os._exit(0); return (")
     leaves = PAIR_SOLUTION.replace("return (", "raise SystemExit(0); return (")
@@ -263,6 +270,13 @@ def test_rows_whose_hidden_tests_cannot_be_read_are_not_measured(tmp_path: Path)
 def test_rows_that_do_not_say_what_is_needed(tmp_path: Path, change: dict[str, str], words: str) -> None:
     with pytest.raises(BenchmarkError, match=words.replace("(", "\\(")):
         load(str(write(tmp_path, [SUM | change])))
+
+
+def test_a_line_without_end_is_not_read_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evaluation.contest_problems._LARGEST_LINE_BYTES", 1 << 20)
+    (tmp_path / "test.jsonl").write_bytes(json.dumps(SUM).encode() + b"\n" + b" " * (1 << 21))
+    with pytest.raises(BenchmarkError, match=r"test.jsonl:2: has more than 1 MiB"):
+        load(str(tmp_path))
 
 
 def test_what_is_not_there_says_how_to_get_it(tmp_path: Path) -> None:
