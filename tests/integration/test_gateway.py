@@ -106,7 +106,9 @@ def test_a_tool_is_called_whole_and_in_a_stream(smollm: Path, tmp_path: Path) ->
         "required": ["unit"],
         "additionalProperties": False,
     }
-    tool = ChatCompletionFunctionToolParam(type="function", function={"name": "warmth", "parameters": parameters})
+    tool = ChatCompletionFunctionToolParam(  # strict: this model would write arguments that take no end
+        type="function", function={"name": "warmth", "parameters": parameters, "strict": True}
+    )
     question: list[ChatCompletionMessageParam] = [{"role": "user", "content": "How warm is it?"}]
     with served(run_dir, tmp_path / "serve.log") as serving:
         serving.wait_for("round-00")
@@ -134,9 +136,12 @@ def test_a_tool_is_called_whole_and_in_a_stream(smollm: Path, tmp_path: Path) ->
                 if part.function
             ]
             assert [delta.name for delta in deltas if delta.name] == ["warmth"]
-            assert "".join(delta.arguments or "" for delta in deltas) == call.function.arguments
-            words = client.chat.completions.create(model="current", messages=question, tools=[tool], max_tokens=4)
-            assert words.choices[0].message.content is not None, "nothing forces a call"
+            streamed_arguments = "".join(delta.arguments or "" for delta in deltas)
+            assert json.loads(streamed_arguments) == json.loads(call.function.arguments)
+            words = client.chat.completions.create(
+                model="current", messages=question, tools=[tool], tool_choice="none", max_tokens=4
+            )
+            assert words.choices[0].message.content and not words.choices[0].message.tool_calls
         assert serving.stop() == 0
 
 
