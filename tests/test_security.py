@@ -65,6 +65,7 @@ ALLOWED = {
     ("evaluation/wire.py", "importlib.import_module"),  # the library's and installed packages', inside the sandbox
     ("evaluation/sandbox_worker.py", "importlib.import_module"),  # modules that a suite names, inside the sandbox
     ("evaluation/grammars.py", "importlib.import_module"),  # of a fixed table
+    ("inverse_instruct/inference/chat_options.py", "jinja2.Environment"),  # a template is parsed, and never rendered
     ("inverse_instruct/registry/cards/markdown.py", "jinja2.Environment"),  # templates that ship with the program
     ("inverse_instruct/dashboard/page.py", "Environment"),
 }

@@ -35,7 +35,7 @@ def passed(suite: Any, *programs: str) -> list[bool]:
 
 
 def test_the_page_shows_files_that_work(tmp_path: Path) -> None:
-    inputs, tests = SHOWN
+    inputs, tests, _ = SHOWN
     suite = suite_of(tmp_path, inputs)
     assert list(suite.task_ids) == ["own/1", "own/2"]
     assert passed(suite, SQUARES, INITIALS) == [True, True]
