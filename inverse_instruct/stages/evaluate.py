@@ -28,6 +28,8 @@ from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Model, Stage
 from inverse_instruct.system.machine import cache_folder
 
+DESCRIBING = ("template", "heading", "prefixes", "stop", "max_new_tokens", "repetition_penalty")
+"""What of `summarize` decides how a program is described, for self-consistency; how many are asked for does not."""
 PROBLEMS = 200  # of a suite whose data is not here, roughly; for estimates
 
 
@@ -111,7 +113,8 @@ async def evaluate(room: Room) -> None:
             model.client, model.formatter, (room.section("model.yes_token"), room.section("model.no_token"))
         )
     )
-    evaluation = Evaluation(room.section(), room.section("summarize"), room.place.folder, seed=room.place.seed)
+    summarize = SummarizeSection(**{name: room.section(f"summarize.{name}") for name in DESCRIBING})
+    evaluation = Evaluation(room.section(), summarize, room.place.folder, seed=room.place.seed)
     await evaluation.run(TokenAsker(model.client, model.formatter, model.digest), room)
 
 
@@ -145,7 +148,12 @@ EVALUATE = Stage(
     evaluate,
     unit="sample",
     is_data=False,
-    sections=("summarize", "model.prompt_format", "model.yes_token", "model.no_token"),
+    sections=(
+        *(f"summarize.{name}" for name in DESCRIBING),
+        "model.prompt_format",
+        "model.yes_token",
+        "model.no_token",
+    ),
     outside=_outside,
     model=Model.TRAINED,
     cost=_cost,

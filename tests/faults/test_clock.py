@@ -18,6 +18,7 @@ PACKAGE = ROOT / "inverse_instruct"
 READERS = {
     "store/ledger.py": "stamps that persons are shown; order is that of writing",
     "dashboard/report.py": "when a page was made",
+    "loop/review.py": "when a person decided, for persons to read",
     "inference/attempts.py": "a Retry-After header may be a date; the wait has an upper limit",
     "loop_service/runner.py": "at worst engines are not paused beside a training",
 }

@@ -14,7 +14,7 @@ import pytest
 
 from inverse_instruct.config.sections import InferenceSection
 from inverse_instruct.errors import ServerError
-from inverse_instruct.inference import connect as connect_module
+from inverse_instruct.inference import given as given_module
 from inverse_instruct.inference import watch as watch_module
 from inverse_instruct.inference.connect import connect
 from inverse_instruct.inference.quarantine import QuarantineGate
@@ -179,7 +179,7 @@ def test_endpoints_must_serve_the_same_model(bad_server: Callable[..., BadServer
 def test_an_endpoint_that_is_away_is_waited_for(
     bad_server: Callable[..., BadServer], comes_back: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connect_module, "ASK_AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr(given_module, "ASK_AGAIN_SECONDS", 0.05)
     server = bad_server(good)
     section = InferenceSection(endpoints=[server.url], start_timeout_seconds=1.0)
 

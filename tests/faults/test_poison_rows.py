@@ -51,20 +51,20 @@ class Engine:
             self.most_at_once = max(self.most_at_once, self._at_once)
             if self.requests in self._kills_at:
                 dead.set()
+        reply: Callable[[Any, Body], None] = good
         if body["prompt"][0] in self._poison:
             dead.wait(0.02)
             if self._errors_first:
                 threading.Timer(0.1, dead.set).start()
-                status(500)(connection, body)
+                reply = status(500)
             else:
                 dead.set()
-                reset(connection, body)
+                reply = reset
         elif dead.wait(0.05):
-            reset(connection, body)
-        else:
-            good(connection, body)
+            reply = reset
         with self._lock:
-            self._at_once -= 1
+            self._at_once -= 1  # before it is answered: after that the client may send the next one
+        reply(connection, body)
 
     async def revive(self, *, counted: bool = True) -> None:
         if not self._dead.is_set():
