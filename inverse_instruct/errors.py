@@ -66,6 +66,18 @@ class ServerError(InverseInstructError):
     """The inference server does not start, or died more often than the config allows."""
 
 
+class StartError(ServerError):
+    """An engine did not come up; to start it later may help."""
+
+
+class NoRoomError(StartError):
+    """An engine was not started, as its memory is not free."""
+
+
+class DevicesError(InverseInstructError):
+    """The devices that a run shares with the gateway were not freed in time."""
+
+
 class RequestError(InverseInstructError):
     """One row was refused, or not answered however often it was sent."""
 

@@ -26,10 +26,11 @@ from inverse_instruct.gateway.service import Service
 from inverse_instruct.inference.chat_options import chat_problems
 from inverse_instruct.loop_service.allowed import Allowed
 from inverse_instruct.loop_service.api import api_routes
-from inverse_instruct.loop_service.service import LoopService, open_loop_service
+from inverse_instruct.loop_service.service import HOME, LoopService, open_loop_service
 from inverse_instruct.loop_service.submission import check_unless_known
 from inverse_instruct.store.run_dir import RunDir
 from inverse_instruct.system.machine import gpu_count, gpus
+from inverse_instruct.system.shared_devices import SharedDevices
 from inverse_instruct.web.connections import QUEUE, GuardedServer, guarded_config
 
 KEEP_ALIVE_SECONDS = 75  # longer than clients keep theirs, so that none is closed just as it is used again
@@ -114,15 +115,21 @@ def serve(path: Path, overrides: Sequence[str], loop: LoopService | None = None)
         loop.devices = left
     keys = read_keys(Path(config.serve.api_keys)) if config.serve.api_keys else None
     listener = listen(config)
-    service = Service(config, run_dir)
+    shared = run_dir.path.parent / HOME if loop and hands_over(config.serve) else None
+    service = Service(config, run_dir, SharedDevices.open(shared) if shared else None)
     pages = dashboard_routes(lambda request: path, others=loop is not None)  # whoever may list runs may compare them
     routes = [Mount("/dashboard", routes=pages), *(api_routes(loop) if loop else [])]
-    background = loop.play(service.pause_engines, service.resume_engines) if loop else None
+    background = loop.play(shared) if loop else None
     logger.info("listening on http://%s:%d", *listener.getsockname()[:2])
     try:
         Server(service, create_app(service, keys, routes, background)).run([listener])
     except KeyboardInterrupt:
         pass  # uvicorn raises the signal again that it has obeyed
+
+
+def hands_over(section: ServeSection) -> bool:
+    """Tell whether the gateway's engines and the runs behind it use the same devices in turn."""
+    return section.devices is None and section.during_training != "serve"
 
 
 def left_for_runs(section: ServeSection) -> list[str] | None:

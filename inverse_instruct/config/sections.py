@@ -380,7 +380,7 @@ class ServeSection(Section):
     port: Annotated[int, LISTEN] = Field(8000, ge=0, le=65535)
     """Port to listen on; 0 takes a free one."""
     mode: Literal["blue_green", "in_place"] = "blue_green"
-    """How a new checkpoint comes in: in a second engine beside the first, or as new weights in the running one."""
+    """How a new checkpoint comes in: in a second engine, where there is room, or as new weights in the running one."""
     replicas: int = Field(1, ge=1)
     """Engines to start per checkpoint."""
     devices: list[Annotated[str, LISTEN]] | None = None
@@ -407,7 +407,7 @@ class ServeSection(Section):
     drain_timeout_seconds: float | None = Field(None, gt=0)
     """How long requests in flight may take to end before their engine is changed or stopped; null: any time."""
     during_training: Literal["serve", "sleep", "stop"] = "serve"
-    """What the engines do while the loop trains on the same devices; asleep or stopped, requests get 503."""
+    """What the engines do while a run uses the same devices; asleep or stopped, requests get 503."""
 
     @field_validator("endpoints")
     @classmethod

@@ -21,16 +21,22 @@ FIRST_START_SECONDS = 40.0  # until one was measured
 class Availability:
     """The state of one service."""
 
+    state: State
+    reason: str
+
     def __init__(self) -> None:
         """Begin with nothing to serve."""
-        self.state: State = "waiting"
-        self.reason = "no checkpoint is promoted so far"
+        self.set_waiting()
         self._start_seconds = FIRST_START_SECONDS
-        self._started: float | None = None  # when the start began that is being waited for
+
+    def set_waiting(self) -> None:
+        """Say that there is nothing to serve."""
+        self.set("waiting", "no checkpoint is promoted so far")
 
     def set(self, state: State, reason: str = "") -> None:
         """Change the state; a start that was being waited for is over."""
-        self.state, self.reason, self._started = state, reason, None
+        self.state, self.reason = state, reason
+        self._started: float | None = None  # when the start began that is being waited for
 
     def set_starting(self, state: State, reason: str) -> None:
         """Change the state to one that ends when an engine has started."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence, Set
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from inverse_instruct.config.sections import RunConfig
-from inverse_instruct.errors import ServerError
+from inverse_instruct.errors import ModelError, ServerError
 from inverse_instruct.gateway.canary_check import check_canary
 from inverse_instruct.gateway.engines import Engine
 from inverse_instruct.gateway.memory import check_memory
@@ -56,17 +56,28 @@ class Deployment:
 class Deployer:
     """Makes deployments of a run's checkpoints."""
 
-    def __init__(self, config: RunConfig, logs: Path) -> None:
-        """Take the config of the run and the folder for the engines' logs."""
+    def __init__(self, config: RunConfig, logs: Path, files: Sequence[int] = ()) -> None:
+        """Prepare nothing yet.
+
+        Args:
+            config: of the run.
+            logs: folder for the engines' logs.
+            files: open files that stay open until no engine is left.
+        """
         self._config = config
         self._logs = logs
+        self._files = files
         share = config.serve.gpu_memory_utilization or config.inference.gpu_memory_utilization
         self._engine = config.inference.model_copy(update={"port": 0, "gpu_memory_utilization": share})
         self._canaries: dict[str, Canary] = {}  # by digest, as measured here
         self._defaults: dict[str, RequestDefaults] = {}  # by digest, of what was prepared
+        self._untied: dict[Path, str] = {}  # folders that were made, and the digests of their checkpoints
+        self._fixed: set[Path] = set()  # folders whose weights cannot be exchanged, with ties that are not understood
 
     def prepare(self, checkpoint: Checkpoint) -> Path:
         """Check the files of a checkpoint; return the folder that engines load. Reads all weights: seconds.
+
+        Where it can be, the weights of that folder can be exchanged in a running engine.
 
         Raises:
             ModelError: it is damaged, is not the checkpoint that was measured, or cannot be spoken to.
@@ -74,13 +85,33 @@ class Deployer:
         verify_checkpoint(checkpoint)
         folder = Path(checkpoint.path)
         self._defaults[checkpoint.digest] = read_request_defaults(folder, self._config.model)
-        return untied_folder(folder, checkpoint.digest) if self._config.serve.mode == "in_place" else folder
+        try:
+            untied = untied_folder(folder, checkpoint.digest)
+        except ModelError:
+            if self._config.serve.mode == "in_place":
+                raise
+            self._fixed.add(folder)
+            return folder
+        if untied != folder:
+            self._untied[untied] = checkpoint.digest
+        return untied
+
+    def can_exchange(self, old: Deployment, folder: Path) -> bool:
+        """Tell whether the weights of a prepared folder can be brought into the engines of a deployment."""
+        return not self._fixed & {old.folder, folder}
+
+    async def tidy(self, used: Set[Path]) -> None:
+        """Remove the folders that `prepare` has made, but those that engines use."""
+        for folder in self._untied.keys() - used:
+            await asyncio.to_thread(discard_untied, self._untied.pop(folder))
 
     async def start(self, checkpoint: Checkpoint, folder: Path) -> Deployment:
         """Bring a checkpoint up in engines of its own, or in the given ones for the first time.
 
         Raises:
-            ServerError: there is no room, an engine does not become healthy, or its canary is wrong.
+            NoRoomError: there is no room.
+            StartError: an engine does not become healthy.
+            ServerError: its canary is wrong.
         """
         engines = await asyncio.to_thread(self._new_engines, checkpoint, folder)
         try:
@@ -108,9 +139,7 @@ class Deployer:
                 canary = await self._examine(old.engines, checkpoint, stale)
             except ServerError:
                 await _all(self._restore(engine, old) for engine in old.engines)
-                await self._discard(checkpoint, folder, old.folder)
                 raise
-        await self._discard(old.checkpoint, old.folder, folder)
         return Deployment(checkpoint, folder, old.engines, canary, self._defaults[checkpoint.digest])
 
     async def restart(self, engine: Engine, deployment: Deployment) -> None:
@@ -139,10 +168,6 @@ class Deployer:
         except ServerError:
             engine.folder = old.folder
             await engine.stop()  # whoever watches it starts it again
-
-    async def _discard(self, checkpoint: Checkpoint, folder: Path, kept: Path) -> None:
-        if folder != kept:
-            await asyncio.to_thread(discard_untied, checkpoint.digest)
 
     async def _examine(self, engines: Iterable[Engine], checkpoint: Checkpoint, stale: Canary | None) -> Canary:
         recorded = checkpoint.metrics.get("canary")
@@ -177,8 +202,8 @@ class Deployer:
                 *(["--enable-sleep-mode"] if asleep else []),
                 *chat_options(section),
             ],
-            environment=visible(devices)
-            | ({"VLLM_SERVER_DEV_MODE": "1"} if asleep or section.mode == "in_place" else {}),
+            environment=visible(devices) | {"VLLM_SERVER_DEV_MODE": "1"},
+            files=self._files,
         )
 
 

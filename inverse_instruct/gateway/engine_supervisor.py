@@ -78,6 +78,8 @@ class EngineSupervisor:
                 return
             await self.awake.wait()
             async with engine.changing:
+                if not self.awake.is_set():  # the devices were wanted in between
+                    continue
                 wanted = deployment()
                 if wanted is None or engine not in wanted.engines:
                     return

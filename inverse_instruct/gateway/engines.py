@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from inverse_instruct.errors import ServerError
+from inverse_instruct.errors import ServerError, StartError
 from inverse_instruct.inference.client import authorization, base_url, endpoint_key, served_name
 from inverse_instruct.inference.engine_commands import EngineCommands
 from inverse_instruct.inference.server import VllmServer
@@ -118,7 +118,8 @@ class Engine:
         """Start it, or wait up to `seconds` for a given one and load the weights into it.
 
         Raises:
-            ServerError: it does not come up, or does not take the weights.
+            StartError: it does not come up.
+            ServerError: it does not take the weights.
         """
         if self.server:
             self.server.model = self.folder
@@ -129,7 +130,7 @@ class Engine:
         deadline = asyncio.get_running_loop().time() + seconds
         while not await self.healthy():
             if asyncio.get_running_loop().time() > deadline:
-                raise ServerError(f"the given engine at {self.url} did not answer within {seconds:.0f} s; start it")
+                raise StartError(f"the given engine at {self.url} did not answer within {seconds:.0f} s; start it")
             await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
         self.model = await served_name(self.url, self.key)
         await self.load(self.folder)
@@ -161,6 +162,14 @@ class Engine:
         """
         await self.commands.load(folder)
         self.folder = folder
+
+    async def sleep(self) -> None:
+        """Have it free the memory of its devices; it should have no request, and keeps its weights elsewhere.
+
+        Raises:
+            ServerError: it does not say that it sleeps.
+        """
+        await self.commands.sleep()
 
     @property
     def commands(self) -> EngineCommands:

@@ -40,6 +40,17 @@ class EngineCommands:
             raise ServerError(f"the engine at {self.url} kept its prefix cache, which belongs to the old weights")
         await self.send("resume")
 
+    async def sleep(self) -> None:
+        """Have the server free the memory of its devices; it should have no request, and keeps its weights elsewhere.
+
+        Raises:
+            ServerError: it does not say that it sleeps.
+        """
+        await self.send("sleep", params={"level": "1"})
+        told = _as_reply((await self._request("GET", "is_sleeping"))[1])
+        if told.get("is_sleeping") is not True:
+            raise ServerError(f"the engine at {self.url} was told to sleep, and does not")
+
     async def is_offered(self) -> bool:
         """Tell whether the server takes commands, and changes nothing.
 
@@ -60,11 +71,7 @@ class EngineCommands:
         if status >= 400:
             told = content[:300].decode("utf-8", errors="replace")
             raise ServerError(f"the engine at {self.url} answered {status} to /{name}: {told}")
-        try:
-            reply = json_text.loads(content)
-        except ValueError:  # most commands have nothing to say
-            return {}
-        return reply if isinstance(reply, dict) else {}
+        return _as_reply(content)
 
     async def _request(self, method: str, name: str, **what: Any) -> tuple[int, bytes]:
         limits = aiohttp.ClientTimeout(COMMAND_SECONDS, sock_connect=CONNECT_SECONDS)
@@ -76,3 +83,12 @@ class EngineCommands:
                 return response.status, await read_content(response)
         except (aiohttp.ClientError, BadReply, TimeoutError) as error:
             raise ServerError(f"the engine at {self.url} was lost at /{name} ({type(error).__name__})") from error
+
+
+def _as_reply(content: bytes) -> dict[str, Any]:
+    """Return what a server says; {} where it is nothing, as for most commands."""
+    try:
+        reply = json_text.loads(content)
+    except ValueError:
+        return {}
+    return reply if isinstance(reply, dict) else {}

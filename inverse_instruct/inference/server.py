@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 
 from inverse_instruct.config.sections import InferenceSection
-from inverse_instruct.errors import ConfigError, ServerError
+from inverse_instruct.errors import ConfigError, ServerError, StartError
 from inverse_instruct.inference.elsewhere import Elsewhere
 from inverse_instruct.inference.engine_version import option_problems
 from inverse_instruct.inference.models import model_digest
@@ -59,6 +59,7 @@ class VllmServer:
         environment: Mapping[str, str] = {},
         elsewhere: Elsewhere | None = None,
         key: str | None = None,
+        files: Sequence[int] = (),
     ) -> None:
         """Describe the server; nothing is started yet.
 
@@ -72,8 +73,10 @@ class VllmServer:
             environment: variables to set for it.
             elsewhere: the machine that it runs on; None: this one.
             key: that it asks for, where others can reach it.
+            files: open files that stay open until nothing of it is left.
         """
         self.key = key
+        self._files = tuple(files)
         self._elsewhere = elsewhere
         self._host = elsewhere.host if elsewhere else "127.0.0.1"
         self.model = model
@@ -123,7 +126,7 @@ class VllmServer:
             command = self._elsewhere.command(command, variables, self._log.with_suffix(".sh"))
             variables = {}
         with self._log.open("ab") as log:
-            self._process = start_supervised(command, env=dict(os.environ) | variables, log=log)
+            self._process = start_supervised(command, env=dict(os.environ) | variables, log=log, files=self._files)
         self.starts += 1
         self.ready = False
 
@@ -131,10 +134,10 @@ class VllmServer:
         """Return once the server answers /health.
 
         Raises:
-            ServerError: it ended, or is not healthy within the configured time.
+            StartError: it ended, or is not healthy within the configured time.
         """
         if not await self._becomes_healthy():
-            raise ServerError(self._failure("ended while starting"))
+            raise StartError(self._failure("ended while starting"))
 
     async def revive(self, *, counted: bool = True) -> None:
         """Return when the server answers; it is started again if its process is gone.
@@ -183,7 +186,7 @@ class VllmServer:
                     logger.info("the engine for %s %s (%.0f s)", self.model, self._phase(), told - began)
                 await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
         await asyncio.to_thread(self.stop)
-        raise ServerError(self._failure(f"was not healthy within {self._section.start_timeout_seconds:.0f} s"))
+        raise StartError(self._failure(f"was not healthy within {self._section.start_timeout_seconds:.0f} s"))
 
     def stop(self) -> None:
         """End the server and everything it started."""

@@ -2,7 +2,8 @@
 
 Enters: a model folder and a piece of work. Leaves: what the work gives, with a client to servers of that model; the
 servers stay for the next piece. Endpoints of the config serve the model that a run starts from, and no other, unless
-they take the weights of whatever is asked (`inference.reload_endpoints`).
+they take the weights of whatever is asked (`inference.reload_endpoints`). Devices that are a gateway's too are waited for
+before the first use of them, and given back at the end of the run.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from inverse_instruct.inference.fleet import describe, fleet
 from inverse_instruct.inference.given import Weights
 from inverse_instruct.inference.models import model_digest
 from inverse_instruct.inference.server import VllmServer
+from inverse_instruct.system.shared_devices import SharedDevices
 
 Result = TypeVar("Result")
 
@@ -30,7 +32,14 @@ logger = logging.getLogger(__name__)
 class Engines:
     """Starts and ends the run's servers."""
 
-    def __init__(self, config: RunConfig, logs: Path, given: Path | None, on_event: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        logs: Path,
+        given: Path | None,
+        on_event: Callable[[str], None],
+        shared: SharedDevices | None = None,
+    ) -> None:
         """Start nothing yet.
 
         Args:
@@ -38,9 +47,11 @@ class Engines:
             logs: folder for the servers' logs.
             given: the model that the config's endpoints serve, if it names any.
             on_event: told of restarts.
+            shared: devices that a gateway uses in turn with this run; None: they are the run's own.
         """
         self._config, self._logs, self._on_event = config, logs, on_event
         self._given = given if config.inference.endpoints else None
+        self._shared = shared
         self._servers: list[VllmServer] = []
         self._weights: Weights | None = None  # that the endpoints were given last
 
@@ -65,15 +76,19 @@ class Engines:
         return self._weights
 
     def prepare(self, model: Path) -> None:
-        """Let servers for the model load while other work is done."""
-        if not self._is_given(model):
+        """Let servers for the model load while other work is done; not on devices on which the gateway may serve on."""
+        if not self._is_given(model) and self._shared is None:
             self.start(model)
 
     def start(self, model: Path) -> list[VllmServer]:
-        """Return the servers, started for this model unless they run it already."""
+        """Return the servers, started for this model unless they run it already.
+
+        Raises:
+            DevicesError: the gateway has not freed the devices in time.
+        """
         name = model_digest(model)
         if not self._servers or not all(server.alive and server.name == name for server in self._servers):
-            self.stop()
+            self.clear_devices()
             section = self._config.inference
             if section.endpoints:
                 self._on_event(
@@ -87,8 +102,23 @@ class Engines:
                 server.start()
         return self._servers
 
+    def clear_devices(self) -> None:
+        """End the servers, if there are any, and have devices with nothing on them.
+
+        Raises:
+            DevicesError: the gateway has not freed them in time.
+        """
+        self._end_servers()
+        if self._shared:
+            self._shared.take(f"run {self._config.name} uses the devices")
+
     def stop(self) -> None:
-        """End the servers, if there are any."""
+        """End the servers, if there are any, and leave the devices to the gateway."""
+        self._end_servers()
+        if self._shared:
+            self._shared.give_back()
+
+    def _end_servers(self) -> None:
         for server in self._servers:
             server.stop()
         self._servers = []

@@ -23,6 +23,7 @@ from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.store.ledger_rows import Checkpoint
 from inverse_instruct.store.manifest import Manifest, read_manifest
 from inverse_instruct.store.run_dir import RunDir
+from inverse_instruct.system.shared_devices import SharedDevices
 
 MAX_REBUILDS = 3  # of damaged files in one start: a disk that spoils more than that is not to be worked on
 WILL_BE_DONE_AGAIN = (
@@ -45,6 +46,7 @@ class Loop:
         ledger: Ledger,
         recipe: Recipe | None = None,
         others: Sequence[RunDir] = (),
+        shared: SharedDevices | None = None,
     ) -> None:
         """Resolve the models; errors as of `resolve_models`.
 
@@ -54,12 +56,13 @@ class Loop:
             ledger: of the run.
             recipe: what is played; None: the one that the config names.
             others: runs whose finished stages are taken over where the keys are equal.
+            shared: devices that a gateway uses in turn with this run.
         """
         self._config, self._run_dir, self._ledger = config, run_dir, ledger
         self._recipe = recipe or recipe_of(config)
         self.models = resolve_models(config)
         self._base, self._start = self.models["model.base"], self.models.get("model.start")
-        self._engines = Engines(config, run_dir.logs, self._start, ledger.add_event)
+        self._engines = Engines(config, run_dir.logs, self._start, ledger.add_event, shared)
         self._runner = Runner(config, run_dir, ledger, self._engines, others)
         self._promoted: list[int] = []  # rounds whose checkpoints were; the last one's is M of the next round
 

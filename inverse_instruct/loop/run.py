@@ -19,6 +19,7 @@ from inverse_instruct.loop.rounds import Loop
 from inverse_instruct.store.event_log import warnings_as_events
 from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.store.run_dir import RunDir
+from inverse_instruct.system.shared_devices import SharedDevices
 
 
 def run(config: RunConfig, path: Path, others: Sequence[Path] = ()) -> None:
@@ -49,7 +50,8 @@ def _play(config: RunConfig, run_dir: RunDir, ledger: Ledger, others: Sequence[R
     state = "failed"
     try:
         _set_state(ledger, config, "running")
-        loop = Loop(config, run_dir, ledger, others=others)
+        shared = SharedDevices.inherited(os.environ)
+        loop = Loop(config, run_dir, ledger, others=others, shared=shared)
         pin_models(loop.models, run_dir)
         pin_ranks(config, run_dir)
         loop.play()

@@ -85,7 +85,7 @@ class Runner:
         manifest = self._done(step, at, wanted)
         if manifest is None:
             if step.all_devices:
-                self._engines.stop()
+                self._engines.clear_devices()
             manifest = self._play(step, at, wanted)
         return self._finished(step, at, manifest)
 

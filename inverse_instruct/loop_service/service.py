@@ -23,12 +23,14 @@ from inverse_instruct.errors import NoRunError, NotFoundError, RunDirError
 from inverse_instruct.loop.pinned_config import pin_config, with_date
 from inverse_instruct.loop_service.allowed import Allowed
 from inverse_instruct.loop_service.run_queue import RunQueue
-from inverse_instruct.loop_service.runner import Pause, Resume, RunPlayer
+from inverse_instruct.loop_service.runner import RunPlayer
 from inverse_instruct.store.run_dir import RunDir
 from inverse_instruct.store.status import RunStatus, summarize_run
 
 logger = logging.getLogger(__name__)
 
+HOME = ".service"
+"""What is the service's own in its folder of runs: the queue, and the locks of devices that are used in turn."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # no path leaves the folder, and no hidden file is meant
 
 
@@ -60,7 +62,7 @@ def open_loop_service(runs: Path, allowed: Allowed) -> Iterator[LoopService]:
     Raises:
         RunDirError: another service holds it, or its queue is damaged.
     """
-    home = RunDir(runs / ".service")
+    home = RunDir(runs / HOME)
     with home.lock():
         yield LoopService(runs, RunQueue(home.path / "queue.json"), allowed)
 
@@ -79,20 +81,18 @@ class LoopService:
         self._player: RunPlayer | None = None
 
     @asynccontextmanager
-    async def play(self, pause_engines: Pause, resume_engines: Resume) -> AsyncIterator[None]:
+    async def play(self, shared: Path | None = None) -> AsyncIterator[None]:
         """Play what is wanted while the block runs; at its end a run under way is stopped, but wanted still.
 
         Args:
-            pause_engines: called with a reason when a run begins to train.
-            resume_engines: called when it has trained.
+            shared: folder of the locks by which the runs and a gateway use devices in turn; None: they do not.
         """
         self._player = RunPlayer(
             self.runs,
             self._queue,
             self.allowed,
-            pause_engines=pause_engines,
-            resume_engines=resume_engines,
             devices=self.devices,
+            shared=shared,
         )
         task = asyncio.create_task(self._player.play())
         task.add_done_callback(_log_end)

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -28,7 +29,7 @@ KILL_SECONDS = 10.0  # for the kernel to end what was killed
 
 
 def start_supervised(
-    command: list[str], *, env: dict[str, str], log: IO[bytes], cwd: Path | None = None
+    command: list[str], *, env: dict[str, str], log: IO[bytes], cwd: Path | None = None, files: Sequence[int] = ()
 ) -> subprocess.Popen[bytes]:
     """Start a command under a supervisor; output goes to `log`. End it with `stop_supervised`.
 
@@ -37,6 +38,7 @@ def start_supervised(
         env: the whole environment of the command.
         log: an open binary file that takes stdout and stderr.
         cwd: folder to run in; None: the current one.
+        files: open files that stay open, with their locks, until the command and all that it started are gone.
     """
     supervisor = [
         sys.executable,
@@ -51,6 +53,7 @@ def start_supervised(
         stderr=subprocess.STDOUT,
         env=env,
         cwd=cwd,
+        pass_fds=files,
         start_new_session=True,
     )
 
@@ -132,7 +135,9 @@ def main() -> None:
     """Run the command of `sys.argv` until it ends or standard input closes; exit with its code."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     own = os.getpid()
-    child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, preexec_fn=lambda: _prepare_child(own))
+    child = subprocess.Popen(
+        sys.argv[1:], stdin=subprocess.DEVNULL, preexec_fn=lambda: _prepare_child(own), close_fds=False
+    )
 
     def end(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)

@@ -20,7 +20,6 @@ READERS = {
     "dashboard/report.py": "when a page was made",
     "loop/review.py": "when a person decided, for persons to read",
     "inference/attempts.py": "a Retry-After header may be a date; the wait has an upper limit",
-    "loop_service/runner.py": "at worst engines are not paused beside a training",
 }
 """Where the time of day may be read, and why a jump does no harm."""
 

@@ -270,12 +270,10 @@ def test_the_gateway_has_gpus_of_its_own_and_leaves_the_others_to_runs(
 
 
 def test_runs_behind_the_gateway_see_what_it_leaves(tmp_path: Path) -> None:
-    async def nothing(*_: object) -> None: ...
-
     for devices, seen in ((["0", "3"], "0,3"), (None, None)):
         queue = RunQueue(tmp_path / "queue.json")
         queue.want("run", submitted=False)
-        player = RunPlayer(tmp_path, queue, Allowed(), pause_engines=nothing, resume_engines=nothing, devices=devices)
+        player = RunPlayer(tmp_path, queue, Allowed(), devices=devices)
         assert player._environment(RunDir(tmp_path / "run"), "run").get("CUDA_VISIBLE_DEVICES") == seen
 
 

@@ -22,16 +22,17 @@ from inverse_instruct.gateway.keys import read_keys
 from inverse_instruct.gateway.service import Service
 from inverse_instruct.inference.server import VllmServer
 from inverse_instruct.store.run_dir import RunDir
+from inverse_instruct.system.shared_devices import SharedDevices
 from tests.gateway.runs import make_run
 
 
 class Gateway:
     """A running gateway."""
 
-    def __init__(self, run_dir: RunDir) -> None:
+    def __init__(self, run_dir: RunDir, shared: Path | None = None) -> None:
         self.run_dir = run_dir
         config = load_config(run_dir.config)
-        self.service = Service(config, run_dir)
+        self.service = Service(config, run_dir, SharedDevices.open(shared) if shared else None)
         keys = read_keys(Path(config.serve.api_keys)) if config.serve.api_keys else None
         listener = listen(config)
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -86,8 +87,8 @@ def gateways(model: Path, folder: Path) -> Iterator[Callable[..., Gateway]]:
     fake = Path(__file__).with_name("fake_engine.py")
     started: list[Gateway] = []
 
-    def start(run_dir: RunDir | None = None, **serve: Any) -> Gateway:
-        gateway = Gateway(run_dir or make_run(folder / "run", model, 3, **serve))
+    def start(run_dir: RunDir | None = None, shared: Path | None = None, **serve: Any) -> Gateway:
+        gateway = Gateway(run_dir or make_run(folder / "run", model, 3, **serve), shared)
         started.append(gateway)
         return gateway
 

@@ -2,17 +2,20 @@
 
 The prompt is a list of `key=value`: `tokens`, `delay` (seconds a token), `size` (more characters a token), `die` (after
 so many tokens), `garbage`, `cut` (end the stream without its mark), `status`. A file `fault` in the
-model folder: `unhealthy`, `reload`, `nan`, `stale`.
+model folder: `unhealthy`, `reload`, `nan`, `stale`, `sleepless`. With FAKE_DEVICE it holds that file locked as its
+device unless it sleeps, and as many seconds longer than it was told to as the file beside it with `.linger` says.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import json
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -55,11 +58,45 @@ def call_a_tool(body: dict[str, Any]) -> Response:
     chunks = [head | {"object": "chat.completion.chunk", "choices": [choice]} for choice in choices]
     lines = [f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n" for chunk in chunks]
     return StreamingResponse(iter([*lines, "data: [DONE]\n\n"]), media_type="text/event-stream")
+class Device:
+    """A device on which one stand-in has room: a locked file, and beside it a log of who was on it."""
+
+    def __init__(self, who: str) -> None:
+        self.who = who
+        self.path = Path(os.environ["FAKE_DEVICE"]) if "FAKE_DEVICE" in os.environ else None
+        self.stream = self.path.open("a") if self.path else None
+
+    def take(self) -> None:
+        if self.stream:
+            try:
+                fcntl.flock(self.stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self.note("OVERLAPS")
+                sys.exit("out of memory")
+            self.note("on")
+
+    def free(self) -> None:
+        if self.stream:
+            self.note("off")
+            fcntl.flock(self.stream, fcntl.LOCK_UN)
+
+    def linger(self) -> None:
+        if self.stream:
+            asked = Path(f"{self.path}.linger")
+            time.sleep(float(asked.read_text()) if asked.exists() else 0)
+            self.note("ends")
+
+    def note(self, words: str) -> None:
+        if self.path:
+            with self.path.with_suffix(".log").open("a") as log:
+                log.write(f"{self.who} {words}\n")
 
 
 class Engine:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: Device) -> None:
         self.folder = folder
+        self.device = device
+        self.sleeps = False
         self.aborted = 0
         self.counted = 0  # tokens
 
@@ -172,7 +209,16 @@ class Engine:
                 return JSONResponse({"error": "no"}, 500)
             if not ((folder / "fault").is_file() and (folder / "fault").read_text() == "stale"):
                 self.folder = folder
+        if request.url.path == "/sleep" and not self.fault("sleepless"):
+            self.sleeps = True
+            self.device.free()
+        if request.url.path == "/wake_up":
+            self.device.take()
+            self.sleeps = False
         return JSONResponse({"success": True})
+
+    async def is_sleeping(self, request: Request) -> Response:
+        return JSONResponse({"is_sleeping": self.sleeps})
 
     async def health(self, request: Request) -> Response:
         return JSONResponse({"pid": os.getpid()})
@@ -185,7 +231,9 @@ class Engine:
 
 
 def main() -> None:
-    engine = Engine(Path(argument("--model")))
+    device = Device(os.environ.get("FAKE_NAME", "engine"))
+    device.take()
+    engine = Engine(Path(argument("--model")), device)
     if engine.fault("unhealthy"):
         sys.exit("these weights do not fit")
     development = os.environ.get("VLLM_SERVER_DEV_MODE", "1") == "1"
@@ -197,11 +245,14 @@ def main() -> None:
             Route("/v1/chat/completions", engine.complete, methods=["POST"]),
             Route("/health", engine.health),
             Route("/metrics", engine.metrics),
+            Route("/is_sleeping", engine.is_sleeping),
             *([Route("/is_paused", engine.health)] if development else []),
             *(Route(path, engine.command, methods=["POST"]) for path in commands if development),
         ]
     )
+    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again at its end
     uvicorn.run(app, host="127.0.0.1", port=int(argument("--port")), log_level="warning")
+    device.linger()
 
 
 if __name__ == "__main__":

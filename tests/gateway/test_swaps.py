@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
@@ -10,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,8 @@ from typing import Any
 import pytest
 
 from inverse_instruct.commands import serve
+from inverse_instruct.errors import ModelError, NoRoomError, StartError
+from inverse_instruct.gateway import deployment, memory, postponed
 from inverse_instruct.inference import watch
 from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.system.machine import free_port
@@ -117,7 +118,7 @@ def test_what_cannot_be_served_is_taken_back(
     mode: str,
     damages: dict[str, Callable[[Path], None]],
 ) -> None:
-    gateway = start_gateway(make_run(tmp_path / "run", toy_model, 6, mode=mode))
+    gateway = start_gateway(make_run(tmp_path / "run", toy_model, 6, mode=mode, inference={"max_restarts": 0}))
     gateway.wait_for("round-00")
     before = gateway.ask().json()["choices"][0]["text"]
     for number, (reason, damage) in enumerate(damages.items(), 1):
@@ -138,9 +139,8 @@ def test_what_cannot_be_served_is_taken_back(
     roll_back(gateway.run_dir)  # what was refused leaves no trace: back to what was served before
     gateway.wait_for("round-00")
     untied = tmp_path / "cache" / "inverse-instruct" / "untied"
-    assert [folder.name for folder in untied.glob("*")] == (
-        [gateway.http.get("/ready").json()["digest"]] if mode == "in_place" else []
-    )
+    digest = gateway.http.get("/ready").json()["digest"]
+    wait_until(lambda: [folder.name for folder in untied.glob("*")] == [digest])
 
 
 def test_a_canary_that_was_measured_must_agree(start_gateway: Callable[..., Gateway]) -> None:
@@ -184,13 +184,89 @@ def test_a_first_checkpoint_that_cannot_be_served_says_so_and_the_next_one_is(
     gateway.wait_for("round-01")
 
 
-def test_no_room_for_a_second_engine(start_gateway: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_room_for_a_second_engine_the_first_takes_the_weights(
+    start_gateway: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
     gateway = start_gateway()
     gateway.wait_for("round-00")
-    monkeypatch.setattr("inverse_instruct.gateway.memory.ENGINE_BYTES", 1 << 50)
-    promote(gateway.run_dir, 1)
-    wait_until(lambda: promoted(gateway.run_dir) == "round-00")
-    assert any("serve.mode: in_place" in event for event in events(gateway.run_dir))
+    [engine] = gateway.service.engines
+    monkeypatch.setattr(memory, "ENGINE_BYTES", 1 << 50)
+    before = gateway.ask().json()["choices"][0]["text"]
+    with ThreadPoolExecutor(1) as pool:
+        stream = pool.submit(gateway.stream, "tokens=10 delay=0.1")
+        wait_until(lambda: gateway.service.admission.in_flight)
+        promote(gateway.run_dir, 1)
+        gateway.wait_for("round-01")
+        assert stream.result()[-1] == "[DONE]"
+    assert gateway.service.engines == [engine] and gateway.ask().json()["choices"][0]["text"] != before
+    assert any(
+        "round-01 comes into the running engine: 1 more engine(s) need" in told for told in events(gateway.run_dir)
+    )
+
+
+def test_a_swap_without_room_and_without_weights_that_can_be_exchanged_waits_for_memory(
+    start_gateway: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_understood(model: Path, digest: str) -> Path:
+        raise ModelError("which tensor they are cannot be told")
+
+    monkeypatch.setattr(deployment, "untied_folder", not_understood)
+    monkeypatch.setattr(postponed, "FIRST_SECONDS", 0.5)
+    gateway = start_gateway(inference={"max_restarts": 0})
+    gateway.wait_for("round-00")
+    with pytest.MonkeyPatch.context() as full:
+        full.setattr(memory, "ENGINE_BYTES", 1 << 50)
+        promote(gateway.run_dir, 1)
+        status = gateway.wait(lambda status: (status["postponed"] or {}).get("attempts") == 2)
+        assert status["ready"] and status["checkpoint"] == "round-00" and promoted(gateway.run_dir) == "round-01"
+        assert status["postponed"]["checkpoint"] == "round-01" and 0 < status["postponed"]["next_seconds"] <= 1
+    assert gateway.wait_for("round-01")["postponed"] is None
+    told = [event for event in events(gateway.run_dir) if "cannot be served yet" in event]
+    assert len(told) == 2 and "is tried again in 0 s: 1 more engine(s) need about" in told[0]
+    assert 'swaps_total{outcome="postponed"} 2.0' in gateway.http.get("/metrics").text
+
+
+def test_a_first_engine_without_room_is_started_when_there_is(
+    start_gateway: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postponed, "FIRST_SECONDS", 0.5)
+    with pytest.MonkeyPatch.context() as full:
+        full.setattr(memory, "ENGINE_BYTES", 1 << 50)
+        gateway = start_gateway()
+        gateway.wait(lambda status: status["postponed"] is not None)
+        reply = gateway.ask()
+        assert reply.status_code == 503 and "cannot be served yet, see the ledger" in reply.text
+    gateway.wait_for("round-00")
+
+
+def test_an_engine_that_does_not_start_is_tried_again_a_few_times(
+    start_gateway: Callable[..., Gateway], toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postponed, "FIRST_SECONDS", 0.1)
+    run_dir = make_run(tmp_path / "run", toy_model, 3, inference={"max_restarts": 2})
+    for number in (1, 2):
+        fault("unhealthy")(run_dir.checkpoint(number))
+    gateway = start_gateway(run_dir)
+    gateway.wait_for("round-00")
+    promote(run_dir, 1)
+    gateway.wait(lambda status: status["postponed"] is not None)
+    (run_dir.checkpoint(1) / "fault").unlink()  # as if memory were free now
+    gateway.wait_for("round-01")
+    promote(run_dir, 2)
+    wait_until(lambda: promoted(run_dir) == "round-01", 60)
+    told = [event for event in events(run_dir) if event.startswith("round-02 ")]
+    assert ["cannot be served yet" in event for event in told] == [True, True, False]
+    assert "is not served" in told[-1] and gateway.ask().json()["model"] == "round-01"
+
+
+def test_waits_double_up_to_the_longest() -> None:
+    waiting = postponed.Postponed("round-01", 1)
+    assert waiting.is_due()
+    waits = [waiting.note(NoRoomError("full")) for _ in range(2000)]
+    assert waits[:4] == [10, 20, 40, 80] and waits[-1] == 600 and not waiting.is_due()
+    assert waiting.may_try(0)  # memory may be free at any time
+    waiting.note(StartError("it ended"))
+    assert not waiting.may_try(0) and waiting.may_try(1)
 
 
 @MODES
@@ -247,35 +323,3 @@ def test_given_engines_take_the_weights_also_after_they_were_gone(
     finally:
         engine.send_signal(signal.SIGKILL)
         engine.wait()
-
-
-def call(gateway: Gateway, work: Coroutine[Any, Any, None]) -> None:
-    asyncio.run_coroutine_threadsafe(work, gateway.loop).result(30)
-
-
-def test_stopped_for_training_and_back_with_what_is_promoted_by_then(start_gateway: Callable[..., Gateway]) -> None:
-    gateway = start_gateway(during_training="stop")
-    gateway.wait_for("round-00")
-    with ThreadPoolExecutor(1) as pool:
-        stream = pool.submit(gateway.stream, "tokens=10 delay=0.1")
-        wait_until(lambda: gateway.service.admission.in_flight)
-        call(gateway, gateway.service.pause_engines("round 1 trains"))
-        assert stream.result()[-1] == "[DONE]"
-    assert gateway.service.engines == []
-    reply = gateway.ask()
-    assert reply.status_code == 503 and "round 1 trains" in reply.text and reply.headers["retry-after"]
-    promote(gateway.run_dir, 1)
-    time.sleep(1)
-    assert gateway.service.engines == []
-    call(gateway, gateway.service.resume_engines())
-    gateway.wait_for("round-01")
-    assert gateway.ask().status_code == 200
-
-
-def test_asleep_for_training(start_gateway: Callable[..., Gateway]) -> None:
-    gateway = start_gateway(during_training="sleep")
-    gateway.wait_for("round-00")
-    call(gateway, gateway.service.pause_engines("round 1 trains"))
-    assert gateway.ask().status_code == 503 and len(gateway.service.engines) == 1
-    call(gateway, gateway.service.resume_engines())
-    assert gateway.ask().status_code == 200

@@ -1,4 +1,4 @@
-"""The loop's API on a bare application: `bare_service.py RUNS PORT PAUSES ALLOWED...`; pauses are noted in a file."""
+"""The loop's API on a bare application: `bare_service.py RUNS PORT ALLOWED...`."""
 
 from __future__ import annotations
 
@@ -18,24 +18,13 @@ from inverse_instruct.web.api_error import ApiError, answer_api_error, answer_bu
 
 
 def main() -> None:
-    runs, port, pauses = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
-
-    def note(line: str) -> None:
-        with pauses.open("a") as stream:
-            stream.write(line + "\n")
-
-    async def pause(reason: str) -> None:
-        note(f"pause: {reason}")
-
-    async def resume() -> None:
-        note("resume")
-
-    allowed = Allowed.of([place for place in sys.argv[4:] if place != "unsafe"], unsafe="unsafe" in sys.argv[4:])
+    runs, port, places = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+    allowed = Allowed.of([place for place in places if place != "unsafe"], unsafe="unsafe" in places)
     with open_loop_service(runs, allowed) as service:
 
         @asynccontextmanager
         async def lifespan(app: Starlette) -> AsyncIterator[None]:
-            async with service.play(pause, resume):
+            async with service.play():
                 yield
 
         app = Starlette(

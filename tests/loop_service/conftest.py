@@ -30,7 +30,6 @@ class LiveService:
     def __init__(self, folder: Path, *allowed: object) -> None:
         self.allowed = allowed
         self.runs = folder / "runs"
-        self.pauses = folder / "pauses.txt"
         self.log = folder / "service.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.http = httpx.Client(timeout=60, trust_env=False)
@@ -42,7 +41,6 @@ class LiveService:
             str(Path(__file__).parent / "bare_service.py"),
             str(self.runs),
             str(port),
-            str(self.pauses),
             *map(str, self.allowed),
         ]
         with self.log.open("ab") as log:

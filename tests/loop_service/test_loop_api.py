@@ -180,27 +180,6 @@ def test_a_listener_does_not_hold_up_the_end(
         assert time.monotonic() - began < 20
 
 
-def test_engines_rest_while_a_run_trains(
-    service: LiveService, toy_model: Path, silent_endpoint: str, tmp_path: Path
-) -> None:
-    service.submit(config("trains", toy_model, silent_endpoint, tmp_path))
-    service.wait(lambda: bool(service.show("trains")["stages"]), 90)
-    assert not service.pauses.exists()
-    with Ledger(service.runs / "trains/ledger.db") as ledger:
-        ledger.start_stage(1, "train", 10)  # as the loop does it
-    service.wait(service.pauses.exists, 10)
-    assert service.pauses.read_text() == "pause: run trains trains\n"
-    service.act("trains", "stop")
-    service.wait(lambda: service.pauses.read_text().endswith("resume\n"), 60)
-    service.act("trains", "resume")  # what it was stopped in is still noted as running
-    service.wait_for_state("trains", "running")
-    time.sleep(2)
-    assert len(service.pauses.read_text().splitlines()) == 2
-    with Ledger(service.runs / "trains/ledger.db") as ledger:
-        ledger.start_stage(1, "train", 10)
-    service.wait(lambda: len(service.pauses.read_text().splitlines()) == 3, 10)
-
-
 BAD_CONFIGS: dict[str, tuple[dict[Any, Any], list[str]]] = {
     "all at once": ({"seed": -1, "trane": {}, "corpus": []}, ["seed", "trane", "did you mean 'train'", "corpus"]),
     "the world": (

@@ -14,9 +14,11 @@ import httpx
 import pytest
 import yaml
 
+from inverse_instruct.loop_service.service import HOME
 from inverse_instruct.store.ledger import Ledger
 from inverse_instruct.system.machine import free_port
 from inverse_instruct.system.root import ROOT
+from inverse_instruct.system.shared_devices import SharedDevices
 from inverse_instruct.system.supervisor import descendants
 from tests.loop_service.conftest import config
 
@@ -79,12 +81,13 @@ def test_the_config_is_played_behind_the_keys_of_the_gateway(
             waiting = httpx.get(f"{url}/ready", trust_env=False)
             assert (waiting.status_code, waiting.json()["state"]) == (503, "waiting")
 
-            with Ledger(run_dir / "ledger.db") as ledger:
-                ledger.start_stage(0, "train", 1)
+            shared = SharedDevices.open(run_dir.parent / HOME)
+            shared.take("run served uses the devices")  # as the run would, if its engine were not a given one
             deadline = time.monotonic() + 20
             while httpx.get(f"{url}/ready", trust_env=False).json()["state"] != "paused":
-                assert time.monotonic() < deadline, "the engines do not rest in training"
+                assert time.monotonic() < deadline, "the engines do not rest"
                 time.sleep(0.1)
+            shared.close()
             family = descendants(process.pid)
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0, (tmp_path / "log").read_text()

@@ -134,18 +134,8 @@ def test_a_run_has_the_key_if_it_needs_it_and_asks_nobody_else(
         tmp_path,
         queue,
         replace(allowed, names=allowed.names | {"o/n"}),
-        pause_engines=no_pause,
-        resume_engines=no_resume,
     )
     assert ("INVERSE_INSTRUCT_API_KEY" in player._environment(run_dir, "x")) is given
-
-
-async def no_pause(reason: str) -> None:
-    pass
-
-
-async def no_resume() -> None:
-    pass
 
 
 def test_a_run_that_was_taken_once_is_looked_at_again(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -48,6 +49,21 @@ def test_exit_code_and_output_pass_through(tmp_path: Path) -> None:
         )
         assert process.wait(20) == 7
     assert (tmp_path / "log").read_text() == "hi\n"
+
+
+def test_files_stay_open_until_all_is_gone(tmp_path: Path) -> None:
+    held = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    with (tmp_path / "log").open("wb") as log, (tmp_path / "lock").open() as other:
+        process = start_supervised([sys.executable, "-c", ORPHAN_MAKER], env=dict(os.environ), log=log, files=[held])
+        os.close(held)  # as if this process had been killed
+        [command, _] = wait_for_descendants(process.pid, 2)
+        os.kill(command, signal.SIGKILL)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        process.wait(20)
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        stop_supervised(process)
 
 
 def test_stop_ends_processes_in_sessions_of_their_own(tmp_path: Path) -> None:
