@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from inverse_instruct.errors import ServerError, StartError
+from inverse_instruct.errors import StartError
 from inverse_instruct.inference.client import authorization, base_url, endpoint_key, served_name
 from inverse_instruct.inference.engine_commands import EngineCommands
 from inverse_instruct.inference.server import VllmServer

@@ -2,8 +2,8 @@
 
 Enters: a model folder and a piece of work. Leaves: what the work gives, with a client to servers of that model; the
 servers stay for the next piece. Endpoints of the config serve the model that a run starts from, and no other, unless
-they take the weights of whatever is asked (`inference.reload_endpoints`). Devices that are a gateway's too are waited for
-before the first use of them, and given back at the end of the run.
+they take the weights of whatever is asked (`inference.reload_endpoints`). Devices that are a gateway's too are waited
+for before the first use of them, and given back at the end of the run.
 """
 
 from __future__ import annotations

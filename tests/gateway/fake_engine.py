@@ -58,6 +58,8 @@ def call_a_tool(body: dict[str, Any]) -> Response:
     chunks = [head | {"object": "chat.completion.chunk", "choices": [choice]} for choice in choices]
     lines = [f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n" for chunk in chunks]
     return StreamingResponse(iter([*lines, "data: [DONE]\n\n"]), media_type="text/event-stream")
+
+
 class Device:
     """A device on which one stand-in has room: a locked file, and beside it a log of who was on it."""
 

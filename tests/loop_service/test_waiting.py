@@ -25,10 +25,7 @@ def test_how_a_run_ended_is_told_by_its_exit_code(
     queue = RunQueue(tmp_path / "queue.json")
     queue.want("mine", submitted=False)
 
-    async def nothing(*_: str) -> None:
-        pass
-
-    player = RunPlayer(tmp_path, queue, Allowed(), pause_engines=nothing, resume_engines=nothing)
+    player = RunPlayer(tmp_path, queue, Allowed())
     asyncio.run(player._play("mine"))
     found = queue.get("mine")
     assert found and (found.ended, found.reason, found.wanted) == (ended, "round 1: look", "stopped")
