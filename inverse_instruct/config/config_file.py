@@ -193,14 +193,15 @@ def _known_keys(model: Any, location: Key) -> list[str]:
 
 
 def _with_absolute_paths(config: RunConfig, folder: Path) -> RunConfig:
-    """Turn what names an existing file or folder beside the config, and any pattern, into an absolute path."""
+    """Turn what names a file or folder beside the config into an absolute path, and so any pattern of the corpus."""
 
-    def absolute(value: str) -> str:
+    def absolute(key: str, value: str) -> str:
         try:
             if value and (folder / value).exists():
                 return str(folder / value)
-            return str(Path(glob.escape(str(folder)), value)) if is_pattern(value) else value
         except OSError:  # a name that no file system takes
             return value
+        is_of_corpus = key.startswith("corpus.") and is_pattern(value)
+        return str(Path(glob.escape(str(folder)), value)) if is_of_corpus else value
 
-    return change_outside(config, lambda key, mark, value: absolute(value) if mark.is_path else value)
+    return change_outside(config, lambda key, mark, value: absolute(key, value) if mark.is_path else value)

@@ -58,8 +58,9 @@ def growing_run(tmp_path: Path) -> RunWriter:
     return RunWriter(tmp_path / "growing")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
+    """A browser; while it runs, nothing else in this process can run an event loop."""
     sync_api = pytest.importorskip("playwright.sync_api")
     if CHROMIUM is None:
         pytest.skip("Chromium is missing; run: apt-get install chromium")
@@ -69,7 +70,7 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def addresses(whole_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The whole run, live and as a report."""
     report = tmp_path_factory.mktemp("report") / "report.html"

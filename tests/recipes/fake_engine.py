@@ -86,6 +86,9 @@ class FakeEngines:
     def prepare(self, model: Path) -> None:
         self.running = model
 
+    def clear_devices(self) -> None:
+        self.running = None
+
     def stop(self) -> None:
         self.running = None
 
