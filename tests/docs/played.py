@@ -34,7 +34,7 @@ class FakeServer:
 
 
 @asynccontextmanager
-async def connect(section: Any, servers: list[FakeServer]) -> AsyncIterator[FakeClient]:
+async def connect(section: Any, servers: list[FakeServer], weights: Any = None) -> AsyncIterator[FakeClient]:
     """Yield the fake client."""
     client = FakeClient(None)
     client.model = servers[0].model
