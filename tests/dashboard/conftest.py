@@ -79,7 +79,7 @@ def addresses(whole_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield {"live": live, "report": report.as_uri()}
 
 
-@pytest.fixture(params=["live", "report"])
+@pytest.fixture(params=["live", pytest.param("report", marks=pytest.mark.slow)])
 def address(request: pytest.FixtureRequest, addresses: dict[str, str]) -> str:
     return addresses[request.param]
 

@@ -92,7 +92,7 @@ def open_drawn(open_page: Open, addresses: dict[str, str], name: str, **options:
     return page
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_nothing_is_without_name_order_or_contrast(
     open_page: Open, addresses: dict[str, str], looked_at: str, scheme: str
 ) -> None:

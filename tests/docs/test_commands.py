@@ -56,6 +56,7 @@ def may_run(words: Sequence[str]) -> bool:
     return words[1] not in ENDLESS if words[0] == "inverse-instruct" else words[0] in HARMLESS
 
 
+@pytest.mark.slow  # a page plays whole runs; that each command can be right is looked at by default
 @pytest.mark.parametrize("page", [page for page in PAGES if has_commands(page)], ids=name_of)
 def test_the_commands_of_a_page_run(page: Path, models: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     commands = [found for block in BLOCKS if block.page == page and runs(block) for found in commands_of(block)]

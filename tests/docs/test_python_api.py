@@ -17,6 +17,7 @@ NOTEBOOK = json.loads((ROOT / "docs/python-api.ipynb").read_text(encoding="utf-8
 CELLS = ["".join(cell["source"]) for cell in NOTEBOOK["cells"] if cell["cell_type"] == "code"]
 
 
+@pytest.mark.slow  # tests/test_api.py calls the same functions
 def test_it_runs(
     quickstart: Path,
     models: Path,

@@ -45,13 +45,14 @@ def replies(language: str) -> dict[str, str]:
     return dict(re.findall(r"^==== (.*)\n((?:(?!====).*\n?)*)", text, re.MULTILINE))
 
 
-def _languages() -> Iterator[object]:
+def _languages(slow: str = "") -> Iterator[object]:
     for language in TASKS:
         reason = missing(language, "stretchr/testify" if language == "go" else "")
-        yield pytest.param(language, marks=pytest.mark.skipif(bool(reason), reason=reason))
+        marks = [pytest.mark.skipif(bool(reason), reason=reason)]
+        yield pytest.param(language, marks=[*marks, pytest.mark.slow] if language == slow else marks)
 
 
-@pytest.mark.parametrize("language", _languages())
+@pytest.mark.parametrize("language", _languages(slow="cpp"))
 def test_what_is_taken_out_of_a_right_reply_passes(language: str) -> None:
     task = TASKS[language]
     programs = {

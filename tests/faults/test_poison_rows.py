@@ -122,6 +122,7 @@ def test_an_engine_that_dies_too_often_ends_the_run(bad_server: Callable[..., Ba
     assert any(isinstance(reply, ServerError) for reply in ask_all(engine))
 
 
+@pytest.mark.slow  # it waits for real seconds
 def test_an_engine_that_dies_on_every_row_ends_the_run(bad_server: Callable[..., BadServer]) -> None:
     engine = Engine(bad_server, set(range(ROWS)), max_restarts=3)
     replies = ask_all(engine)

@@ -80,6 +80,7 @@ def test_a_run_has_the_devices_once_the_requests_and_the_engine_are_off_them(
     assert log_of(device)[len(left) :] == ["engine on"]
 
 
+@pytest.mark.slow
 def test_an_engine_that_does_not_say_that_it_sleeps_is_ended(
     start_gateway: Callable[..., Gateway], toy_model: Path, tmp_path: Path, device: Path, run: SharedDevices
 ) -> None:
@@ -109,6 +110,7 @@ def test_an_engine_that_dies_asleep_is_not_started_before_the_devices_are_back(
     assert log_of(device)[2:] == ["engine on"]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_while_the_requests_end_is_not_waited_for(
     start_gateway: Callable[..., Gateway], tmp_path: Path
 ) -> None:
@@ -156,6 +158,7 @@ def test_engines_hold_the_lock_when_the_gateway_is_killed(
         assert str(tmp_path / "shared" / "devices") in files and str(tmp_path / "shared" / "wanted") not in files
 
 
+@pytest.mark.slow
 def test_a_gateway_that_starts_while_a_run_has_the_devices_waits(
     start_gateway: Callable[..., Gateway], tmp_path: Path, device: Path, run: SharedDevices
 ) -> None:
@@ -168,6 +171,7 @@ def test_a_gateway_that_starts_while_a_run_has_the_devices_waits(
     gateway.wait_for("round-00")
 
 
+@pytest.mark.slow
 def test_a_run_that_waits_too_long_says_what_to_do(
     start_gateway: Callable[..., Gateway], tmp_path: Path, run: SharedDevices, monkeypatch: pytest.MonkeyPatch
 ) -> None:

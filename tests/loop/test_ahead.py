@@ -167,6 +167,7 @@ def test_rows_and_questions_are_the_same_whatever_the_number(
     assert not (tmp_path / "summarize/generations.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_another_number_goes_on_with_what_is_known(
     engine: Engine, alone: tuple[Played, Counter[str]], tmp_path: Path
 ) -> None:
@@ -185,6 +186,7 @@ def test_another_number_goes_on_with_what_is_known(
     assert rows == alone[0].rows
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_is_started_again(
     engine: Engine, alone: tuple[Played, Counter[str]], tmp_path: Path
 ) -> None:

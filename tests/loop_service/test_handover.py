@@ -151,7 +151,7 @@ def test_the_device_goes_to_the_run_and_back(service: OneDevice, how: str) -> No
 
 
 @HOW
-@pytest.mark.parametrize("last", [slow("asks"), slow("asked"), "trained"])
+@pytest.mark.parametrize("last", [slow("asks"), slow("asked"), slow("trained")])
 def test_a_run_that_is_killed_leaves_the_device_when_all_of_it_is_gone(service: OneDevice, how: str, last: str) -> None:
     service.play()
     for name in ["asks", "asked", "trained"]:
@@ -176,7 +176,7 @@ def parent(pid: int) -> int:
 
 
 @HOW
-@pytest.mark.parametrize("last", ["served", slow("asked"), slow("trained")])
+@pytest.mark.parametrize("last", [slow("served"), slow("asked"), slow("trained")])
 def test_a_gateway_that_is_killed_and_started_again_goes_on_with_the_run(
     service: OneDevice, how: str, last: str
 ) -> None:
@@ -201,6 +201,7 @@ def test_a_gateway_that_is_killed_and_started_again_goes_on_with_the_run(
     service.check_turns()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["serve"])
 def test_engines_that_are_to_serve_on_do_so(service: OneDevice, how: str) -> None:
     service.play()

@@ -16,6 +16,9 @@ from inverse_instruct.recipes.inversecoder import INVERSE_CODER
 from inverse_instruct.recipes.table import RECIPES
 
 
+ABLATIONS = ("inversecoder-cleaned", "inversecoder-responses")
+
+
 def is_own(recipe: str, key: str) -> bool:
     """Tell whether a field is of a stage that only this recipe has; what else a stage reads, it has to declare."""
     own = {stage.name for stage in set(RECIPES[recipe].stages) - set(INVERSE_CODER.stages)} - {"selection"}
@@ -29,12 +32,16 @@ def is_main(recipe: str, number: int) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as `slow` what changes, in another recipe, a field or a stage about which the main recipe tells."""
+    """Mark as `slow` what changes, in another recipe, a field or a stage about which the main recipe tells.
+
+    So are the kills of the ablations, whose stages are those of other recipes.
+    """
     for item in items:
         params = getattr(getattr(item, "callspec", None), "params", {})
         of_main = ({"finished", "key"} <= params.keys() and not is_own(params["finished"], params["key"])) or (
             {"finished", "number"} <= params.keys() and is_main(params["finished"], params["number"])
         )
+        of_main |= item.name.startswith("test_killed_after_every") and params.get("finished") in ABLATIONS
         if of_main:
             item.add_marker(pytest.mark.slow)
 

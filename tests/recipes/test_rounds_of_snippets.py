@@ -80,6 +80,7 @@ def test_fresh_snippets_come_once(tiny_model: Path, tmp_path: Path, recipe: str)
     assert seen == whole or recipe == "inversecoder-verified"
 
 
+@pytest.mark.slow
 def test_each_round_anew_trains_on_several_instructions_of_a_snippet(tiny_model: Path, tmp_path: Path) -> None:
     run = play_rounds(tmp_path, tiny_model, "inversecoder", "selection.per_snippet=each_round")
     assert set(Counter(row["snippet_id"] for row in trained_on(run, ROUNDS)).values()) == {ROUNDS}

@@ -338,7 +338,7 @@ def test_adapters_are_merged_under_zero3_on_two_ranks(tiny_model: Path, phases: 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"deepspeed": "zero2"},
+        pytest.param({"deepspeed": "zero2"}, marks=pytest.mark.slow),
         pytest.param({"deepspeed": "zero3", "processes": 2}, marks=pytest.mark.slow),
         pytest.param({"deepspeed": "zero1", "dtype": "bfloat16"}, marks=pytest.mark.slow),
     ],
