@@ -15,7 +15,6 @@ from inverse_instruct.inference.prompts import TEMPLATES
 from inverse_instruct.recipes.inversecoder import INVERSE_CODER
 from inverse_instruct.recipes.table import RECIPES
 
-
 ABLATIONS = ("inversecoder-cleaned", "inversecoder-responses")
 
 
