@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -55,7 +55,8 @@ def track(path: Path, kind: str, open_tracker: Open, project: str, *, follow: bo
 
     Raises:
         RunDirError: the folder holds no run.
-        StageError: what is remembered is damaged.
+        StageError: what is remembered is damaged, or the tracker refuses what it is told.
+        ModuleNotFoundError: its library is not installed.
     """
     told = 0
     while True:
@@ -73,9 +74,23 @@ def _tell(path: Path, kind: str, open_tracker: Open, project: str, name: str) ->
     new = [fact for fact in facts_of(path) if _key(fact) not in known]
     if not new:
         return 0
-    tracker = open_tracker(project, name, before)
     try:
-        for fact in new:
+        run = _tell_all(open_tracker(project, name, before), new)
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:  # each library has errors of its own, and those of the network beneath
+        said = str(error).strip().partition("\n")[0]
+        raise StageError(
+            f"{kind} refuses ({type(error).__name__}): {said}; mend that, and give the command again"
+        ) from error
+    write_json(memory, {"project": project, "run": run, "told": sorted(known | {_key(fact) for fact in new})})
+    return len(new)
+
+
+def _tell_all(tracker: Tracker, facts: Sequence[Fact]) -> str:
+    """Tell everything; return the tracker's own name of the run."""
+    try:
+        for fact in facts:
             match fact:
                 case Point():
                     tracker.point(fact)
@@ -85,8 +100,7 @@ def _tell(path: Path, kind: str, open_tracker: Open, project: str, name: str) ->
                     tracker.artifact(fact)
     finally:
         tracker.close()
-    write_json(memory, {"project": project, "run": tracker.run, "told": sorted(known | {_key(fact) for fact in new})})
-    return len(new)
+    return tracker.run
 
 
 def _key(fact: Fact) -> str:

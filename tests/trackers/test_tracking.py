@@ -124,6 +124,29 @@ def test_tensorboard_reads_back_what_was_told(run: Path, tmp_path: Path, monkeyp
     assert set(events.Tags()["histograms"]) == {"lm_score/scored", "lm_score/selected"}
 
 
+@pytest.mark.parametrize("when", ["it is opened", "it is told", "it is closed"])
+def test_what_a_tracker_refuses_is_said_and_told_again(run: Path, when: str) -> None:
+    class Refusing(Noting):
+        def __init__(self, *words: str) -> None:
+            super().__init__(*words)
+            self._refuse("it is opened")
+
+        def point(self, point: Point) -> None:
+            self._refuse("it is told")
+
+        def close(self) -> None:
+            self._refuse("it is closed")
+
+        def _refuse(self, now: str) -> None:
+            if now == when:
+                raise ConnectionError("no such server\nand much more")
+
+    with pytest.raises(StageError, match=r"mlflow refuses \(ConnectionError\): no such server; mend that"):
+        track(run, "mlflow", Refusing, "study")
+    kept: list[Noting] = []
+    assert track(run, "mlflow", noting(kept), "study") == len(kept[0].facts) > 0
+
+
 def test_mlflow_reads_back_what_was_told(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mlflow = pytest.importorskip("mlflow")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
