@@ -50,7 +50,7 @@ CHANGES: dict[str, Any] = {
     "model.yes_token": "No", "model.no_token": "Yes", "summarize.template": "summarize.jinja",
     "respond.temperature": 0.9, "preprocess.share": 0.8,
     "coreset.size": 3, "generate.temperature": 0.9, "generate.shares.repair": 90, "generate.database": 1,
-    "leakage.nearest": 2, "verify.tries": 1, "verify.required": True, "selection.per_snippet": "each_round",
+    "leakage.nearest": 2, "verify.tries": 3, "verify.required": True, "selection.per_snippet": "each_round",
     "seeds.min_message_words": 4, "edits.max_lines": 119, "clarify.enabled": False, "bootstrap.rouge": 0.6,
     "scenarios.shots": 1, "instances.checks": 11,
 }  # fmt: skip
