@@ -8,13 +8,15 @@ number formats, devices and batches differ; telling apart two checkpoints that a
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from inverse_instruct.errors import ServerError
-from inverse_instruct.inference.client import InferenceClient
+from inverse_instruct.errors import RequestError, ServerError
+from inverse_instruct.inference.client import InferenceClient, Reach
 from inverse_instruct.inference.prompts import PromptFormatter
 
 QUESTION = "Does this Python code print 7?\n\nprint(3 + 4)"
+CANARY_SECONDS = 120.0
 TOLERANCE = 1e-2  # nats between devices, number formats and batches
 SAME = 1e-6  # closer than any training step would leave them
 
@@ -37,6 +39,25 @@ async def ask_canary(client: InferenceClient, formatter: PromptFormatter, words:
     prompt = formatter.response_prompt(QUESTION)
     labels = [formatter.single_token(word) for word in words]
     return Canary(prompt, labels, (await client.label_logprobs([prompt], labels))[0])
+
+
+async def ask_engine(reach: Reach, about: Callable[[InferenceClient], Awaitable[Canary]]) -> Canary:
+    """Ask one engine directly, beside whatever else it does.
+
+    Args:
+        reach: of the engine.
+        about: asks a client the canary question.
+
+    Raises:
+        ServerError: it does not answer.
+    """
+    async with InferenceClient(
+        dict.fromkeys(reach.urls), reach.model, concurrency=1, timeout_seconds=CANARY_SECONDS, key=reach.key
+    ) as client:
+        try:
+            return await about(client)
+        except RequestError as error:
+            raise ServerError(f"{', '.join(reach.urls)}: the canary got no answer: {error}") from error
 
 
 def judge_canary(found: Canary, *, known: Canary | None = None, stale: Canary | None = None) -> Canary:

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inverse_instruct.config.sections import InferenceSection, ModelSection
-from inverse_instruct.errors import RequestError, ServerError
-from inverse_instruct.inference.canary import SAME, TOLERANCE, Canary, ask_canary, difference, judge_canary
-from inverse_instruct.inference.client import InferenceClient, base_url, endpoint_key, served_name
+from inverse_instruct.errors import ServerError
+from inverse_instruct.inference.canary import SAME, TOLERANCE, Canary, ask_canary, ask_engine, difference, judge_canary
+from inverse_instruct.inference.client import InferenceClient, Reach, base_url, endpoint_key, served_name
 from inverse_instruct.inference.engine_commands import EngineCommands
 from inverse_instruct.inference.models import model_digest
 from inverse_instruct.inference.prompts import PromptFormatter
@@ -27,7 +27,6 @@ from inverse_instruct.inference.untied import untied_folder
 
 ASK_AGAIN_SECONDS = 2.0
 BEAT_SECONDS = 1.0
-CANARY_SECONDS = 120.0
 
 logger = logging.getLogger(__name__)
 
@@ -146,17 +145,9 @@ class ReloadedServer(GivenServers):
         return True
 
     async def _ask(self) -> Canary:
-        async with InferenceClient(
-            {self.url: None},
-            await served_name(self.url, self._key),
-            concurrency=1,
-            timeout_seconds=CANARY_SECONDS,
-            key=self._key,
-        ) as client:
-            try:
-                return await ask_canary(client, self._weights.formatter, self._weights.words)
-            except RequestError as error:
-                raise ServerError(f"{self.url}: the canary got no answer: {error}") from error
+        reach = Reach((self.url,), await served_name(self.url, self._key), self._key)
+        wanted = self._weights
+        return await ask_engine(reach, lambda client: ask_canary(client, wanted.formatter, wanted.words))
 
     async def watch(self, client: InferenceClient) -> None:
         """Have it looked after whenever it does not answer, also while nothing is asked of it; until it is lost."""
