@@ -3,12 +3,13 @@
 Enters: Python code with what shows its usage, and programs. Leaves: the function of the code that can be called, with
 calls and what they return; and for each program the difference, if there is one. Inputs are those of doctests and of
 shown calls first, then arguments guessed from the signature; a call counts if the code returns the same thing twice.
+The function has another name in programs: its own would say what to write, whatever the description says.
 Not guaranteed: anything for other arguments, for what is printed or changed in place, and for classes.
 """
 
 import ast
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from evaluation.arguments import argument_lists, functions_of
@@ -19,6 +20,8 @@ from evaluation.syntax import text_of, tree_or_nothing
 from evaluation.usage import Shown, calls_shown
 from evaluation.values import encode_output
 
+NAME = "solution"
+"""Of the function in programs."""
 _MOST_FUNCTIONS = 5
 """Of a module, that are tried before it counts as one that cannot be called."""
 
@@ -28,8 +31,9 @@ class Described:
     """A function that can be called, and what it returns."""
 
     signature: str
-    """Its first line."""
+    """Its first line, with the name that it has in programs."""
     calls: Calls
+    """Of a program's function, and what the one described returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class NotRun:
     detail: str
     is_wrong: bool = False
     """It does not do what its own doctests say."""
+    function: str = ""
+    """Name of one that other arguments might do for; "" for none."""
 
 
 class RoundTrip:
@@ -63,7 +69,8 @@ class RoundTrip:
         code, usage = code_and_usage
         functions = functions_of(code)
         shown = calls_shown(code, usage, functions)
-        for name in _main_first(code, list(functions))[:_MOST_FUNCTIONS]:
+        names = _main_first(code, list(functions))[:_MOST_FUNCTIONS]
+        for name in names:
             said = shown.get(name, Shown())
             if said.results and (problem := self._breaks(code, name, said, run)):
                 return NotRun(f"{name} is not what its own example says: {problem}", is_wrong=True)
@@ -72,8 +79,10 @@ class RoundTrip:
             calls = usable_calls(code, name, tried, self._calls, self._comparer, run)
             signature = _signature(code, name)
             if signature and len(calls.arguments) >= MIN_CALLS and len(set(calls.expected)) > 1:
-                return Described(signature, calls)
-        return NotRun("no function returns different things for different arguments" if functions else _NO_FUNCTION)
+                return Described(signature, replace(calls, name=NAME))
+        if not names:
+            return NotRun(_NO_FUNCTION)
+        return NotRun("no function returns different things for different arguments", function=names[0])
 
     def _breaks(self, code: str, name: str, said: Shown, run: RunProgram) -> str | None:
         count = min(len(said.results), self._calls)
@@ -94,8 +103,8 @@ def _main_first(code: str, names: list[str]) -> list[str]:
 
 
 def _signature(code: str, name: str) -> str:
-    """Return the first line of a function; "" for one that is nested too deeply to be written."""
+    """Return the first line of a function under its other name; "" for one that is nested too deeply to be written."""
     functions = (node for node in tree_or_nothing(code).body if isinstance(node, ast.FunctionDef))
     [*_, node] = (function for function in functions if function.name == name)
     arguments, returns = text_of(node.args), f" -> {text_of(node.returns)}" if node.returns else ""
-    return f"def {name}({arguments}){returns}:" if arguments and returns != " -> " else ""
+    return f"def {NAME}({arguments}){returns}:" if arguments and returns != " -> " else ""

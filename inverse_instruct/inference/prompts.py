@@ -44,6 +44,7 @@ VALUES = {
     "instances-shot": ("input", "instruction", "language", "output", "scenario"),
     "score-edit": ("input", "instruction", "language", "no", "output", "yes"),
     "verify": ("instruction", "signature"),
+    "verify-calls": ("calls", "code", "function"),
 }
 """Template -> what it is given."""
 TOKENIZER_FILES = {".json", ".jinja", ".model"}

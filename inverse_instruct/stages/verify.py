@@ -3,10 +3,11 @@
 Enters: snippets, candidates and their scores. Leaves: `verdicts.parquet` and `rejections.parquet`; one row in is one
 scored candidate. Of each snippet the candidates are looked at by their score, until one is verified: the model writes a
 program from the instruction, and it must return what the snippet returns (InverseCoder equation 2), on the calls that
-doctests, the snippet's own top level and the corpus show, and on guessed ones. A snippet that breaks its own doctests
-refutes all of its instructions. What an earlier round verified stays verified. Programs run in the sandbox; what came
-of each is in the journal. Not guaranteed: anything for other arguments; that a refuted instruction is wrong, for it may
-have been the program.
+doctests, the snippet's own top level and the corpus show, and on guessed ones; where these do not do, on calls that the
+model writes. The control is a program that is written without an instruction: if that returns the same, too, nothing is
+said of any instruction. A snippet that breaks its own doctests refutes all of its instructions. What an earlier round
+verified stays verified. Programs run in the sandbox; what came of each is in the journal. Not guaranteed: anything for
+other arguments; that a refuted instruction is wrong, for it may have been the program.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from typing import Any
 
 from evaluation import SandboxUnavailable, extract_code, open_sandbox
 from evaluation.comparison_process import Comparer
-from evaluation.round_trip import Described, NotRun, RoundTrip
+from evaluation.round_trip import NAME, Described, NotRun, RoundTrip
+from evaluation.syntax import tree_or_nothing
 from inverse_instruct.config.sections import RunConfig
 from inverse_instruct.config.verifying import VerifySection
 from inverse_instruct.errors import RequestError, StageError
@@ -35,6 +37,7 @@ from inverse_instruct.stages.stage import Input, Model, Outcome, Rows, Stage, Wh
 
 BEGINNING = "```python\n"
 STATES = ("verified", "refuted", "unverified")
+NEEDLESS = "a program that is written without any instruction returns the same"
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ async def verify(room: Room) -> None:
                 room.progress.advance(len(outcome))
     except SandboxUnavailable as error:
         raise StageError(f"verify: {error}; or leave it out with recipe: inversecoder") from error
-    room.metrics |= {"verdicts": dict(states), "prompt": PromptTemplate("verify").digest}
+    room.metrics |= {"verdicts": dict(states), "prompt": digest(*_templates())}
 
 
 def _groups(room: Room) -> Iterator[_Group]:
@@ -99,21 +102,24 @@ class _Verifier:
         snippet = group.snippet
         if snippet.language != "python":
             return self._all(group.candidates, "unverified", f"{snippet.language} code is not run")
-        look = _Look(self._room, self._trip, snippet)
+        look = _Look(self._room, self._trip, snippet, self._sampling)
         about = await look.about()
-        if not about.name:
+        if not about.signature:
             return self._all(group.candidates, "refuted" if about.breaks_examples else "unverified", about.detail)
         kept: list[Verdict] = []
+        end = f"verify.tries is {self._section.tries}"
         for candidate in group.candidates[: self._section.tries]:
             kept.append(self._earlier.get(candidate.id) or await self._try(candidate, about, look))
             if kept[-1].state == "verified":
+                end = "another one is verified"
                 break
-        verified = kept[-1].state == "verified"
-        detail = "another one is verified" if verified else f"verify.tries is {self._section.tries}"
+            if kept[-1].detail == NEEDLESS:
+                end = NEEDLESS
+                break
         return Outcome(
             kept,
             [
-                Rejection(candidate.id, "verify", Reason.NOT_SELECTED, f"place {place} by its score, and {detail}")
+                Rejection(candidate.id, "verify", Reason.NOT_SELECTED, f"place {place} by its score, and {end}")
                 for place, candidate in enumerate(group.candidates[len(kept) :], len(kept) + 1)
             ],
         )
@@ -126,34 +132,55 @@ class _Verifier:
 
     async def _try(self, candidate: Candidate, about: _About, look: _Look) -> Verdict:
         """Have programs written from an instruction, and run them."""
-        text = self._template.render(instruction=candidate.instruction, signature=about.signature)
+        try:
+            program, problem = await self._write(candidate.id, candidate.instruction, about, look)
+            if problem:
+                return self._verdict(candidate, "refuted", problem, program)
+            _, problem = await self._write(candidate.snippet_id, "", about, look)
+        except RequestError as error:
+            return self._verdict(candidate, "unverified", str(error))
+        if not problem:
+            return self._verdict(candidate, "unverified", NEEDLESS, program)
+        return self._verdict(candidate, "verified", "returns the same on all calls", program)
+
+    async def _write(self, name: str, instruction: str, about: _About, look: _Look) -> tuple[str, str]:
+        """Return a program that does the same and "", or else the last one and why it does not.
+
+        Args:
+            name: of the instruction.
+            instruction: in words; "" for none.
+            about: what the program is to be.
+            look: at the snippet.
+
+        Raises:
+            RequestError: the model is not asked.
+        """
+        text = self._template.render(instruction=instruction, signature=about.signature)
         asks = [
             Ask(
                 Question((text,), BEGINNING),
                 self._sampling,
-                self._room.seed("verify", candidate.id, number),
-                {"verified_id": candidate.id, "number": number},
+                self._room.seed("verify", name, number),
+                {"verified_id": name, "number": number},
             )
             for number in range(self._section.samples)
         ]
-        problems, program = [], ""
+        program = problem = ""
         for reply in await self._room.questions.replies(asks):
             if isinstance(reply, RequestError):
-                return self._verdict(candidate, "unverified", str(reply))
-            program = extract_code(BEGINNING + reply.text, about.name, "")
+                raise reply
+            program = extract_code(BEGINNING + reply.text, NAME, "")
             problem = "it was cut off" if reply.finish == "length" else await look.difference(program)
             if not problem:
-                return self._verdict(candidate, "verified", "returns the same on all calls", program)
-            problems.append(problem)
-        return self._verdict(candidate, "refuted", problems[-1], program)
+                break
+        return program, problem
 
 
 @dataclass(frozen=True)
 class _About:
     """What the instructions of a snippet are about."""
 
-    name: str  # of the function; "" if nothing can be told of any
-    signature: str
+    signature: str  # of the function; "" if nothing can be told of any
     detail: str  # why nothing can be told
     breaks_examples: bool
 
@@ -161,16 +188,16 @@ class _About:
 class _Look:
     """What running one snippet tells; it is run once, and again only where more is asked after a restart."""
 
-    def __init__(self, room: Room, trip: RoundTrip, snippet: Snippet) -> None:
-        self._room, self._trip, self._snippet = room, trip, snippet
+    def __init__(self, room: Room, trip: RoundTrip, snippet: Snippet, sampling: Sampling) -> None:
+        self._room, self._trip, self._snippet, self._sampling = room, trip, snippet, sampling
         self._found: Described | NotRun | None = None
 
     async def about(self) -> _About:
         async def look() -> dict[str, Any]:
             found = await self._run()
             if isinstance(found, NotRun):
-                return asdict(_About("", "", found.detail, found.is_wrong))
-            return asdict(_About(found.calls.name, found.signature, "", False))
+                return asdict(_About("", found.detail, found.is_wrong))
+            return asdict(_About(found.signature, "", False))
 
         usage = digest(self._snippet.usage)
         return _About(**await self._room.once(look, described=self._snippet.id, usage=usage))
@@ -189,16 +216,39 @@ class _Look:
 
     async def _run(self) -> Described | NotRun:
         if self._found is None:
-            self._found = await asyncio.wrap_future(self._trip.look(self._snippet.code, self._snippet.usage))
+            usage = self._snippet.usage
+            self._found = await asyncio.wrap_future(self._trip.look(self._snippet.code, usage))
+            if isinstance(self._found, NotRun) and self._found.function:
+                usage = f"{usage}\n{await self._written_calls(self._found.function)}"
+                self._found = await asyncio.wrap_future(self._trip.look(self._snippet.code, usage))
         return self._found
+
+    async def _written_calls(self, function: str) -> str:
+        """Have the model write calls; return those that can be read as doctests without results, "" for none."""
+        calls = self._room.section().calls
+        text = PromptTemplate("verify-calls").render(code=self._snippet.code, function=function, calls=str(calls))
+        beginning, about = f"{BEGINNING}{function}(", {"called_id": self._snippet.id}
+        seed = self._room.seed("verify calls", self._snippet.id)
+        [reply] = await self._room.questions.replies([Ask(Question((text,), beginning), self._sampling, seed, about)])
+        if isinstance(reply, RequestError):
+            return ""
+        lines = f"{function}({reply.text}".splitlines()
+        return "\n".join(f">>> {line}" for line in lines if line.startswith(function) and tree_or_nothing(line).body)
 
 
 def _outside(config: RunConfig) -> list[str]:
-    return [PromptTemplate("verify").digest]
+    return _templates()
+
+
+def _templates() -> list[str]:
+    return [PromptTemplate(name).digest for name in ("verify", "verify-calls")]
 
 
 def _cost(estimate: Estimate) -> Cost:
-    return Cost(estimate.rows, 2 * estimate.tokens, estimate.tokens * (estimate.forward + estimate.written))
+    verify, candidates = estimate.config.verify, estimate.config.summarize.candidates
+    programs = min(verify.tries, candidates) * verify.samples + 1  # each about as long as its snippet
+    tokens = programs * estimate.tokens
+    return Cost(estimate.rows * candidates, tokens, tokens * (estimate.forward + estimate.written))
 
 
 _VERDICTS = Rows("verdicts.parquet", Verdict)
@@ -219,4 +269,5 @@ VERIFY = Stage(
     outside=_outside,
     model=Model.PROMOTED,
     cost=_cost,
+    version=2,
 )

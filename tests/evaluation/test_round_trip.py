@@ -51,16 +51,16 @@ def test_texts_that_show_nothing(usage: str) -> None:
     assert calls_shown("def f(x):\n    return x", usage, functions_of("def f(x):\n    return x")) == {}
 
 
-SAME = "def median(values):\n    ordered = list(values)\n    ordered.sort()\n    return ordered[len(ordered) // 2]"
+SAME = "def solution(values):\n    ordered = list(values)\n    ordered.sort()\n    return ordered[len(ordered) // 2]"
 PROGRAMS = {
     "same": (SAME, True),
-    "other function": ("def median(values):\n    return sum(values) / len(values)", False),
+    "other function": ("def solution(values):\n    return sum(values) / len(values)", False),
     "wrong detail": (SAME.replace("// 2", "// 2 - 1"), False),
-    "other name": (SAME.replace("def median", "def middle"), False),
-    "no program": ("def median(", False),
-    "ends": ("import os\n\n\ndef median(values):\n    os._exit(0)", False),
+    "other name": (SAME.replace("def solution", "def median"), False),
+    "no program": ("def solution(", False),
+    "ends": ("import os\n\n\ndef solution(values):\n    os._exit(0)", False),
     "equal to all": (
-        "class A:\n    def __eq__(self, other):\n        return True\n\n\ndef median(values):\n    return A()", False
+        "class A:\n    def __eq__(self, other):\n        return True\n\n\ndef solution(values):\n    return A()", False
     ),
     "printed": (SAME.replace("return ordered", "print(ordered[0])\n    return ordered"), True),
 }  # fmt: skip
@@ -69,7 +69,7 @@ PROGRAMS = {
 @pytest.mark.parametrize("case", PROGRAMS)
 def test_a_program_is_compared_with_the_code(trip: RoundTrip, case: str) -> None:
     described = trip.look(MEDIAN, "").result()
-    assert isinstance(described, Described) and described.signature == "def median(values):"
+    assert isinstance(described, Described) and described.signature == "def solution(values):"
     program, is_same = PROGRAMS[case]
     assert (trip.difference(program, described.calls).result() is None) is is_same
 
@@ -100,7 +100,7 @@ def test_code_that_breaks_its_own_doctest_is_wrong(trip: RoundTrip, wrong: str) 
 def test_the_function_that_no_other_calls_is_the_one_that_is_described(trip: RoundTrip) -> None:
     code = "def total(xs):\n    return sum(map(double, xs))\n\n\ndef double(x):\n    return 2 * x\n"
     found = trip.look(code, "").result()
-    assert isinstance(found, Described) and found.signature == "def total(xs):"
+    assert isinstance(found, Described) and found.signature == "def solution(xs):"
 
 
 def test_arguments_that_no_guess_would_find_come_from_the_usage(trip: RoundTrip) -> None:

@@ -60,10 +60,16 @@ def precise(prompt: str, number: int) -> str:
     return f"Change how it {_words(number, 5)}."
 
 
+def description(prompt: str, number: int) -> str:
+    """Return an instruction that says by how much the function of `test_loop.CODE` scales."""
+    factors = re.findall(r"def scale_(\d+)", prompt)
+    return f" that {_words(number, 9)}{f' by {factors[-1]}' if factors else ''}."
+
+
 def program(prompt: str, number: int) -> str:
-    """Return what the function of `test_loop.CODE` does, or in one of two cases something else."""
-    [(signature, factor)] = re.findall(r"first line is `(def scale_(\d+)\(number\):)`", prompt)
-    return f"{signature}\n    return {factor} * number + {int(factor) + number % 2}\n```"
+    """Return what the instruction says, or in one of two cases something else; without one, always."""
+    factor = int((re.findall(r" by (\d+)\.", prompt) or ["999"])[-1])
+    return f"def solution(number):\n    return {factor} * number + {factor + number % 2}\n```"
 
 
 def _words(number: int, count: int) -> str:
@@ -78,6 +84,7 @@ HELD: dict[str, Callable[[str, int], str]] = {
     "real situations in which": situations,
     'behind the mark "Output:"': edit,
     "Answer with a Python function whose first line is": program,
+    "Write the programming task that this code is": description,
     "Whoever made the change noted:": precise,
 }
 """What a prompt holds -> what is replied."""

@@ -3,9 +3,10 @@
 Enters: a model folder and Python files with documented functions. Leaves, on standard output, for three kinds of pairs:
 `right` is a function without its docstring and what the docstring says; `another` the same with what another
 function's docstring says; `detail` the function with one operator, number or comparison changed, and what its docstring
-says. For each kind: how many are verified, refuted, and cannot be told, and some of those that are told wrongly, to be
-read; over all, tokens and seconds a pair. Doctests are the usage of a function, unless `--guess` leaves only guessed
-calls. Not guaranteed: that a changed detail changes what the function returns.
+says. The functions need nothing but themselves, and no instruction names them. For each kind: how many are verified,
+refuted, and cannot be told and why, and some of those that are told wrongly, to be read; over all, tokens and seconds
+a pair. Doctests are the usage of a function, unless `--guess` leaves only guessed calls. Not guaranteed: that a changed
+detail changes what the function returns.
 
     python -m tests.throughput.verifier MODEL FILES... --pairs 200
 """
@@ -14,9 +15,11 @@ from __future__ import annotations
 
 import argparse
 import ast
+import builtins
 import copy
 import random
 import re
+import symtable
 import tempfile
 import time
 from collections import Counter, defaultdict
@@ -97,8 +100,24 @@ def documented(files: Sequence[Path]) -> Iterator[Documented]:
             says = " ".join(re.split(r">>>|\n\s*\n", text)[0].split())
             own = copy.deepcopy(node)
             own.body = own.body[1:]
-            if own.body and len(says.split()) >= 5 and 40 <= len(ast.unparse(own)) <= 900:
+            is_whole = own.body and is_self_contained(own)
+            if is_whole and len(says.split()) >= 5 and 40 <= len(ast.unparse(own)) <= 900:
                 yield Documented(own, says, text[text.index(">>>") :])
+
+
+def is_self_contained(function: ast.FunctionDef) -> bool:
+    """Tell whether a function uses no name of its module; its annotations do not count, and are taken off."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.arg):
+            node.annotation = None
+        elif isinstance(node, ast.FunctionDef):
+            node.returns = None
+    module = symtable.symtable(ast.unparse(function), "function", "exec")
+    tables = [module]
+    for table in tables:
+        tables += table.get_children()
+    used = {name.get_name() for table in tables[1:] for name in table.get_symbols() if name.is_global()}
+    return used <= {function.name, *dir(builtins)}
 
 
 def changed(tree: ast.FunctionDef) -> ast.FunctionDef | None:
@@ -129,7 +148,7 @@ def pairs_of(functions: Sequence[Documented], guess: bool) -> Iterator[tuple[str
             name, code = digest(kind, place), ast.unparse(tree)
             # without its doctests, a changed function would be refuted by them alone, before anything is asked
             usage = "" if guess or kind == "detail" else function.doctests
-            words = f"Write a Python function `{tree.name}`. {says}"
+            words = "Write a Python function. " + re.sub(rf"\b{tree.name}\b", "it", says)
             yield (
                 kind,
                 Snippet(name, code, "python", "", "", "", 1, usage),
@@ -173,6 +192,8 @@ def report(pairs: Sequence[tuple[str, Snippet, Candidate]], verdicts: dict[str, 
     for kind, found in states.items():
         told = ", ".join(f"{count} {state}" for state, count in found.most_common())
         print(f"{kind}: {told}, of {found.total()}")
+    for why, count in Counter(row.detail for row in verdicts.values() if row.state == "unverified").most_common():
+        print(f"unverified, {count}: {why}")
     for kind, texts in wrong.items():
         for text in texts[:SHOWN]:
             print(f"\n[{kind}, told wrongly] {text}")
