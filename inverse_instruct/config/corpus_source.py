@@ -49,5 +49,8 @@ class CorpusSource(Section):
     answers: Literal["first", "each"] = "first"
     """Which answers of a conversation are read: the `first` one, or `each`, with what was said before it put in front
     of its question."""
+    docstrings: Literal["keep", "usage"] = "keep"
+    """What becomes of the docstrings of Python code without an instruction: with `usage` they are taken off it, so that
+    the model describes the code itself, and their doctests show how it is used; never shown to the model."""
     system_prompts: Literal["drop", "keep"] = "drop"
     """Whether a system prompt is put in front of the instruction."""

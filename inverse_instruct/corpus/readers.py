@@ -26,6 +26,7 @@ from inverse_instruct.corpus.row_files import read_records
 from inverse_instruct.corpus.rows import rejected, source_row
 from inverse_instruct.errors import CorpusError
 from inverse_instruct.records import Reason, Rejection, SourceRow
+from inverse_instruct.source_code.docstrings import without_docstrings
 from inverse_instruct.source_code.fence_labels import language_of_name
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ def read_source(source: CorpusSource, unread: Counter[str] | None = None) -> Ite
             else _rows(read_records(file.path), file.name, str(file.path), source, chats)
             for file in files
         )
+    if source.docstrings == "usage":
+        rows = map(_without_docstrings, rows)
     return _limited(rows, source.limit)
 
 
@@ -88,6 +91,13 @@ def _limited(rows: Iterator[SourceRow | Rejection], limit: int | None) -> Iterat
         count += not (isinstance(row, Rejection) and row.reason is Reason.FILTERED_OUT)
         if count == limit:
             return
+
+
+def _without_docstrings(row: SourceRow | Rejection) -> SourceRow | Rejection:
+    if isinstance(row, Rejection) or row.instruction or row.language not in (None, "python"):
+        return row
+    code, said = without_docstrings(row.response)
+    return replace(row, response=code, usage="\n\n".join(filter(None, [row.usage, said]))) if said else row
 
 
 def _rows(

@@ -151,6 +151,7 @@ def test_the_identity_of_a_source_has_all_that_decides_its_rows(tmp_path: Path) 
         {"answers": "each"},
         {"system_prompts": "keep"},
         {"split": "test"},
+        {"docstrings": "usage"},
     ]
     assert len({of(**change) for change in changes}) == len(changes)
     before = [of(name=name) for name in ("rows", "rows/*.jsonl")]
@@ -302,3 +303,20 @@ def test_a_command_takes_several_inputs(tmp_path: Path, monkeypatch: pytest.Monk
     cli.main()
     manifest = read_manifest(tmp_path / "out")
     assert manifest and manifest.rows_in == 3
+
+
+def test_docstrings_of_code_without_an_instruction_become_its_usage(tmp_path: Path) -> None:
+    code = 'def add(a, b):\n    """Add.\n\n    >>> add(1, 2)\n    3\n    """\n    return a + b\n'
+    bare, said = "def add(a, b):\n    return a + b", "Add.\n\n>>> add(1, 2)\n3"
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/add.py").write_text(code)
+    (tmp_path / "src/add.go").write_text("package add\n\n// Add adds.\nfunc Add(a, b int) int { return a + b }\n")
+    python, go = read(tmp_path / "src", docstrings="usage")[::-1]
+    assert isinstance(python, SourceRow) and (python.response.strip(), python.usage) == (bare, said)
+    assert isinstance(go, SourceRow) and "adds" in go.response and not go.usage
+    [asked] = read(jsonl(tmp_path / "rows.jsonl", {"instruction": "Add.", "output": code}), docstrings="usage")
+    assert isinstance(asked, SourceRow) and asked.response == code and not asked.usage
+    [kept] = read(jsonl(tmp_path / "code.jsonl", {"code": code}))
+    [apart] = read(jsonl(tmp_path / "code.jsonl", {"code": code}), docstrings="usage")
+    assert isinstance(kept, SourceRow) and isinstance(apart, SourceRow)
+    assert kept.response == code and (apart.response.strip(), apart.usage) == (bare, said) and apart.id == kept.id
