@@ -160,3 +160,11 @@ class SolvedSuite(Protocol):
 
     def reference(self, task_id: str) -> str:
         """Return the canonical solution as a whole program; "" where there is none."""
+
+
+@runtime_checkable
+class AnsweredSuite(Protocol):
+    """A suite that knows a right reply to its tasks, word by word."""
+
+    def answer(self, task_id: str) -> str:
+        """Return the reply."""

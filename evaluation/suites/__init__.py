@@ -32,6 +32,7 @@ SUITES: dict[str, Callable[[str | None], Suite]] = {
     "bigcodebench": _later("bigcodebench", "load", "instruct"),
     "bigcodebench_complete": _later("bigcodebench", "load", "complete"),
     "own": _later("own", "load"),
+    "held_out": _later("held_out", "load"),
     **{
         f"{mode}_{language}": _later("humanevalpack", "load", mode, language)
         for mode in _HUMANEVALPACK_MODES
@@ -61,6 +62,7 @@ _ABOUT = {
     "bigcodebench": "1,140 tasks with 139 libraries, in words",
     "bigcodebench_complete": "the same, from the function's docstring",
     "own": "tasks of yours, from a file (docs/own-suite.md)",
+    "held_out": "rows of yours that are kept out of training: the loss of their responses",
     "humanevalfix": "164 broken functions to mend, shown their tests",
     "humanevalfix_docs": "164 broken functions to mend, shown their docstrings",
     "humanevalexplain": "164 functions to describe, and to write again from that",

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from evaluation import Estimate
 from inverse_instruct.errors import RunDirError
@@ -63,6 +64,26 @@ def read_comparable(
     return first, second, left_out
 
 
+def read_agreements(path: Path) -> dict[str, float]:
+    """Return 1 or 0, whether the model agrees with itself, by `SUITE: TASK`, where self-consistency was measured.
+
+    Args:
+        path: of an evaluation.
+
+    Raises:
+        RunDirError: there are no results, or the agreements are damaged.
+    """
+    rows = _beside_results(path, "self_consistency.jsonl")
+    try:
+        return {
+            task: float(row["base"] if row["plus"] is None else row["plus"])
+            for task, row in rows.items()
+            if row["removed"] is None
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunDirError(f"{path}: self_consistency.jsonl is not as evaluate writes it ({error})") from error
+
+
 def read_solution_losses(path: Path) -> dict[str, float]:
     """Return the loss of each canonical solution by `SUITE: TASK`, where it was measured.
 
@@ -72,15 +93,23 @@ def read_solution_losses(path: Path) -> dict[str, float]:
     Raises:
         RunDirError: there are no results, or the losses are damaged.
     """
-    found: dict[str, float] = {}
+    rows = _beside_results(path, "solution_loss.jsonl")
+    try:
+        return {task: float(row["loss"]) for task, row in rows.items() if row["loss"] is not None}
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunDirError(f"{path}: solution_loss.jsonl is not as evaluate writes it ({error})") from error
+
+
+def _beside_results(path: Path, name: str) -> dict[str, dict[str, Any]]:
+    """Return the rows of a file that each suite of an evaluation may have, by `SUITE: TASK`."""
+    found: dict[str, dict[str, Any]] = {}
     for results in find_results(path):
-        losses = results.with_name("solution_loss.jsonl")
+        file = results.with_name(name)
         try:
-            for row in read_rows(losses) if losses.is_file() else ():
-                if row["loss"] is not None:
-                    found[f"{_suite_name(results)}: {row['task_id']}"] = float(row["loss"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunDirError(f"{losses}: is not as evaluate writes it ({error})") from error
+            for row in read_rows(file) if file.is_file() else ():
+                found[f"{_suite_name(results)}: {row['task_id']}"] = row
+        except (KeyError, TypeError) as error:
+            raise RunDirError(f"{file}: is not as evaluate writes it ({error})") from error
     return found
 
 

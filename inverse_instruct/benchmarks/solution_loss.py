@@ -1,8 +1,8 @@
-"""How likely a model finds the canonical solutions of a suite: their loss as replies, in the frame of training.
+"""How likely a model finds the right answers of a suite: their loss as replies, in the frame of training.
 
-Enters: a suite that knows right answers, and a model that is asked by token ids. Leaves: a loss for each task, so that
-two checkpoints are compared task by task; differences far below what pass@1 can show are seen. Not guaranteed: that
-lower is better. A model that solves a task in another way than the canonical one may find that one less likely.
+Enters: a suite that knows canonical solutions, or replies, and a model that is asked by token ids. Leaves: a loss for
+each task, so that two checkpoints are compared task by task; differences far below what pass@1 can show are seen. Not
+guaranteed: that lower is better. A model that solves a task in another way may find the canonical one less likely.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from evaluation.suite import SolvedSuite, Suite
+from evaluation.suite import AnsweredSuite, SolvedSuite, Suite
 from inverse_instruct.errors import RequestError
 from inverse_instruct.inference.asking import TokenAsker, training_tokens
 from inverse_instruct.inference.streaming import stream_in_order
@@ -34,7 +34,7 @@ class SolutionLoss:
 async def solution_losses(
     suite: Suite, tasks: Sequence[str], asker: TokenAsker, journal: Journal
 ) -> list[SolutionLoss] | None:
-    """Return the losses, in the order of the tasks; None: the suite has no solutions.
+    """Return the losses, in the order of the tasks; None: the suite has no answers.
 
     Args:
         suite: asked as trained, its first question to a task.
@@ -45,14 +45,13 @@ async def solution_losses(
     Raises:
         ServerError: the model cannot be asked.
     """
-    if not isinstance(suite, SolvedSuite):
+    if not isinstance(suite, SolvedSuite | AnsweredSuite):
         return None
 
     async def measure(task: str) -> SolutionLoss:
-        prompt, solution = suite.prompt(task, []), suite.reference(task).strip()
-        if prompt is None or not solution:
+        prompt, response = suite.prompt(task, []), _answer(suite, task)
+        if prompt is None or not response:
             return SolutionLoss(task, None, 0, "the suite has no solution of it")
-        response = f"```python\n{solution}\n```"
         key = digest("solution loss", task, asker.model, prompt.request, response)
         try:
             if key not in journal:
@@ -66,3 +65,10 @@ async def solution_losses(
         return SolutionLoss(task, float(journal[key]["loss"]), int(journal[key]["tokens"]))
 
     return [loss async for loss in stream_in_order(tasks, measure, ASKED_AT_ONCE)]
+
+
+def _answer(suite: SolvedSuite | AnsweredSuite, task: str) -> str:
+    if isinstance(suite, AnsweredSuite):
+        return suite.answer(task).strip()
+    solution = suite.reference(task).strip()
+    return f"```python\n{solution}\n```" if solution else ""

@@ -143,6 +143,11 @@ class SuiteRun:
         """The tasks that are asked and judged."""
         return [task for task in self.tasks if task not in self.not_measured]
 
+    @property
+    def is_loss_wanted(self) -> bool:
+        """Whether the loss of right answers is measured, of all tasks: nothing is run for it."""
+        return self.section.solution_loss and self.section.frame == "trained"
+
     def total(self, source: Asker | Sequence[Sample]) -> int:
         """Return how many samples there are to judge."""
         return len(source) if isinstance(source, Sequence) else len(self.measured) * self.section.samples
@@ -171,8 +176,8 @@ class SuiteRun:
             judged = [self._with_verdict(answer, judge) for answer in answers]
         answers = [answer for answer, _ in judged]
         losses = None
-        if self.section.solution_loss and self.section.frame == "trained" and isinstance(source, TokenAsker):
-            losses = await solution_losses(self.suite, self.measured, source, self._replies)
+        if self.is_loss_wanted and isinstance(source, TokenAsker):
+            losses = await solution_losses(self.suite, self.tasks, source, self._replies)
         agreements = None
         if self._is_consistency_asked(source):
             assert isinstance(self.suite, EvalPlusSuite)

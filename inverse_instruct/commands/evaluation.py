@@ -58,7 +58,7 @@ def evaluate(config: RunConfig, arguments: argparse.Namespace) -> Manifest:
         await judge(TokenAsker(asked.client, asked.formatter, asked.digest))
 
     with leaving([room]):
-        if not evaluation.total():
+        if not evaluation.total() and not suite_run.is_loss_wanted:
             asyncio.run(judge({name: []}))  # nothing can be measured here, so nothing is asked
         elif arguments.samples:
             asyncio.run(judge({name: _given_samples(arguments.samples, suite_run)}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -37,7 +37,7 @@ class SuiteSection(Section):
     """Measure self-consistency too, where the suite has inputs (InverseCoder equation 2) and is asked as trained."""
     solution_loss: bool = False
     """Measure how likely the model finds the canonical solutions too, where the suite has some and is asked as trained:
-    a cheap look that sees differences far below those of pass@1."""
+    a cheap look that sees differences far below those of pass@1. It is all there is of `held_out`, where it is on."""
     decides: bool = True
     """Whether promotion looks at it; one that does not stays a fair measure after many rounds."""
     frame: Literal["trained", "bare"] = "trained"
@@ -49,12 +49,21 @@ class SuiteSection(Section):
         """What tells it from the other suites of a run."""
         return self.suite if self.frame == "trained" else f"{self.suite}-bare"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_tests_there_is_the_loss(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("suite") == "held_out":
+            return {"solution_loss": True, **given}
+        return given
+
     @model_validator(mode="after")
     def _is_a_suite_and_can_be_sampled(self) -> SuiteSection:
         if self.suite not in SUITES:
             close = difflib.get_close_matches(self.suite, SUITES, n=1)
             remedy = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(SUITES)}"
             raise ValueError(f"there is no suite {self.suite!r}; {remedy}")
+        if self.suite == "held_out" and not (self.solution_loss and self.frame == "trained"):
+            raise ValueError("held_out has no tests; leave its solution_loss true and its frame as trained")
         if self.samples > 1 and self.temperature == 0:
             raise ValueError(f"{self.samples} samples at temperature 0 are all the same; raise the temperature")
         return self

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from evaluation import MINI_PATH, Execution
+from evaluation import MINI_PATH, BenchmarkError, Execution
+from evaluation.suites import SUITES
 from inverse_instruct.benchmarks.results import describe_report
 from inverse_instruct.benchmarks.suite_run import SuiteRun
 from inverse_instruct.config.examining import SuiteSection
@@ -80,3 +82,36 @@ def test_it_is_not_measured_unless_it_is_wanted(smollm: Path, tmp_path: Path) ->
     asker = TokenAsker(client, client.formatter, "digest")  # type: ignore[arg-type]
     measured = asyncio.run(suite_run.run(asker, lambda done: None)).measured
     assert measured.solution_loss is None and not (tmp_path / "solution_loss.jsonl").exists() and not client.asked
+
+
+def test_rows_that_are_held_out_have_a_loss_and_nothing_else(smollm: Path, tmp_path: Path) -> None:
+    rows = [
+        {"instruction": "Add two numbers.", "response": "So:\n\n```python\na + b\n```\n"},
+        {"instruction": "Say it.", "input": "Hello.", "output": "Hello."},
+    ]
+    data = tmp_path / "rows.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    section = SuiteSection(suite="held_out", data=str(data))
+    suite_run = SuiteRun(section, SummarizeSection(), tmp_path / "out", execution=Execution(workers=1), seed=0)
+    client = Client(PromptFormatter(smollm, "magicoder"))
+    asker = TokenAsker(client, client.formatter, "digest")  # type: ignore[arg-type]
+    report = asyncio.run(suite_run.run(asker, lambda done: None))
+    assert len(client.asked) == 2 and "Say it.\n\nHello." in client.asked[1][0]
+    assert client.asked[0][1].startswith("So:\n\n```python\na + b\n```"), "as it stands, in no fence of ours"
+    assert report.measured.solution_loss is not None and not report.measured.pass_at_k
+    assert report.rows_in == 2 and report.rejected == {"not_measured": 2}
+    assert "loss of the canonical solutions: " in describe_report(report.measured)
+
+
+@pytest.mark.parametrize("row", [{"instruction": "x"}, {"response": "x"}, {"instruction": "", "response": "x"}, {}])
+def test_a_row_that_cannot_be_held_out_is_an_error_with_its_place(tmp_path: Path, row: dict[str, str]) -> None:
+    data = tmp_path / "rows.jsonl"
+    data.write_text(json.dumps({"instruction": "x", "response": "y"}) + "\n" + json.dumps(row) + "\n")
+    with pytest.raises(BenchmarkError, match=r"rows.jsonl:2: (instruction|response|output): must be"):
+        SUITES["held_out"](str(data))
+
+
+@pytest.mark.parametrize("given", [{"solution_loss": False}, {"frame": "bare"}])
+def test_held_out_rows_have_nothing_but_their_loss(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="held_out has no tests"):
+        SuiteSection(suite="held_out", **given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections import namedtuple
@@ -92,6 +93,16 @@ def test_a_program_that_is_none_is_named(tmp_path: Path, world: dict[str, Any]) 
     assert any(f"evaluate.python: {tmp_path / 'python'} is no program" in each for each in problems_of(tmp_path, world))
     (tmp_path / "python").chmod(0o755)
     assert not any("is no program" in problem for problem in problems_of(tmp_path, world))
+
+
+def test_held_out_rows_decide_nothing_so_another_suite_must(tmp_path: Path, world: dict[str, Any]) -> None:
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"instruction": "Say it.", "response": "It."}))
+    held_out = {"suite": "held_out", "data": "rows.jsonl"}
+    world["evaluate"]["suites"].append(held_out)
+    assert not problems_of(tmp_path, world)
+    world["evaluate"]["suites"] = [held_out]
+    [problem] = problems_of(tmp_path, world)
+    assert "run.yaml:4: evaluate.suites: held_out has no tests" in problem
 
 
 def test_a_suite_of_which_nothing_can_be_measured_is_a_problem_and_of_which_a_part_can_is_none(

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 from inverse_instruct.config.corpus_source import CorpusSource
+from inverse_instruct.config.examining import EvaluateSection, SuiteSection
 from inverse_instruct.config.sections import PreprocessSection
 from inverse_instruct.errors import CorpusError, StageError
 from inverse_instruct.records import Reason
+from inverse_instruct.stages.preprocess import PREPROCESS
 from inverse_instruct.store.manifest import Manifest, read_manifest
 from inverse_instruct.store.rows import read_rows
 from inverse_instruct.system.root import ROOT
-from tests.playing import preprocess
+from tests.playing import play_stage, preprocess
 
 F = """def weighted_total(items):
     total = 0
@@ -192,3 +194,28 @@ def test_a_share_of_the_rows_is_part_of_a_larger_one(tmp_path: Path) -> None:
         assert kept[share] == {row["row_id"] for row in read_rows(folder / "out/original.parquet")}
     assert kept[0.25] < kept[0.5] < kept[1.0] and len(kept[1.0]) == 100
     assert 12 <= len(kept[0.25]) <= 38 and 35 <= len(kept[0.5]) <= 65, "four standard deviations are 17 and 20"
+
+
+@pytest.mark.parametrize("benchmarks", [None, [], ["mini"]])
+def test_rows_that_are_held_out_are_trained_on_neither_as_rows_nor_as_snippets(
+    tmp_path: Path, benchmarks: list[str] | None
+) -> None:
+    said = {
+        "Sum up the weights of all items, each as often as it is there.": F,
+        "Read a file of names, one on each line, without the blanks around them.": OTHER,
+        "Turn a word around, letter by letter.": "def around(word):\n    return ''.join(reversed(word))",
+    }
+    rows = [{"instruction": instruction, "response": fenced(code)} for instruction, code in said.items()]
+    corpus, held_out = tmp_path / "corpus.jsonl", tmp_path / "held-out.jsonl"
+    corpus.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    held_out.write_text(json.dumps(rows[1]) + "\n")
+    section = PreprocessSection(benchmarks=benchmarks, near_duplicate_threshold=1.0)
+    evaluate = EvaluateSection(suites=[SuiteSection(), SuiteSection(suite="held_out", data=str(held_out))])
+    source = CorpusSource(path=str(corpus))
+    sections: Any = {"corpus": [source], "preprocess": section, "evaluate": evaluate}
+    manifest = play_stage(PREPROCESS, tmp_path / "out", number=0, **sections)
+    assert manifest.rejected == {"contaminated": 1} and manifest.rows_out == 2
+    [rejection] = read_rows(tmp_path / "out/rejections.parquet")
+    assert rejection["detail"] == "held_out/1"
+    trained = read_rows(tmp_path / "out/original.parquet")
+    assert [row["instruction"] for row in trained] == [rows[n]["instruction"] for n in (0, 2)]
