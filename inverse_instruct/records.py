@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -242,8 +242,8 @@ def parents(row: Record) -> tuple[str, ...]:
 
 
 def to_dict(record: Record) -> dict[str, Any]:
-    """Return the record as plain JSON-ready values."""
-    return asdict(record)
+    """Return the record as plain JSON-ready values; a list in it stays the same list."""
+    return {name: getattr(record, name) for name in record.__slots__}
 
 
 def rows_digest(ids: list[str]) -> str:

@@ -94,4 +94,6 @@ class RowFilter:
 
 def _later_blocks(response: str) -> list[str]:
     """Return what stands in the blocks after the first, which often show how its code is used."""
+    if response.count("```") < 3 and "~~~" not in response:
+        return []  # one block at most
     return [block.text for block in find_blocks(without_thoughts(response.replace("\r\n", "\n")).answer)[1:]]
