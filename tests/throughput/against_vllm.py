@@ -192,7 +192,8 @@ def raw(model: Path, asked: dict[str, Any]) -> dict[str, float]:
         generation_config="vllm",
     )
     params = [SamplingParams(**fields, seed=seed) for _, fields, seed in asked["replies"]]
-    labels = SamplingParams(max_tokens=1, temperature=0.0, logprobs=0, logprob_token_ids=asked["labels"])
+    wanted = asked["labels"]
+    labels = SamplingParams(max_tokens=1, temperature=0.0, logprobs=len(wanted), logprob_token_ids=wanted)
     began = time.monotonic()
     written = engine.generate([{"prompt_token_ids": prompt} for prompt, *_ in asked["replies"]], params, use_tqdm=False)
     engine.generate([{"prompt_token_ids": prompt} for prompt in asked["scores"]], labels, use_tqdm=False)
