@@ -13,6 +13,7 @@ from rich.text import Text
 
 from inverse_instruct.config.study_file import load_study
 from inverse_instruct.dashboard.study_page import write_study_page
+from inverse_instruct.loop.claims import ClaimResult
 from inverse_instruct.loop.study import RESULTS, check_study, play_study
 from inverse_instruct.loop.study_results import Against, StudyResults, VariantResult
 
@@ -50,7 +51,38 @@ def print_study(results: StudyResults, folder: Path, as_json: bool) -> None:
         table.add_row(*map(Text, [row.variant, _changes(row), _shown(row.rows), *_rates(row, suites), *_against(row)]))
     console = Console(width=None if Console().is_terminal else 150)
     console.print(table)
+    if results.claims:
+        console.print(_claims(results))
     console.print(f"page: {folder / PAGE}", markup=False, highlight=False)
+
+
+def _claims(results: StudyResults) -> Table:
+    table = Table("claim", "checkpoints", "measure", title=Text("claims, written before"))
+    for name in ("problems", "before", "after", "difference [95%]", "+/-", "p", "p (Holm)", "holds"):
+        table.add_column(Text(name), justify="right")
+    for row in results.claims:
+        said = [row.claim, f"{row.candidate} against {row.baseline}", f"{row.measure}, {row.holds_if}"]
+        table.add_row(*map(Text, [*said, *_decision(row)]))
+    return table
+
+
+def _decision(row: ClaimResult) -> list[str]:
+    if row.holds is None or row.before is None or row.after is None:
+        return ["-"] * 7 + ["not measured"]
+    scale, form = (1, ".4f") if row.measure == "solution_loss" else (100, ".1f")
+    numbers = [format(scale * value, form) for value in (row.before, row.after)]
+    low, high = (format(scale * (value or 0.0), f"+{form}") for value in (row.low, row.high))
+    interval = f"{format(scale * (row.after - row.before), f'+{form}')} [{low}, {high}]"
+    signs = f"+{row.improved} -{row.worsened}"
+    return [
+        str(row.problems),
+        *numbers,
+        interval,
+        signs,
+        f"{row.p:.3f}",
+        f"{row.p_holm:.3f}",
+        "yes" if row.holds else "no",
+    ]
 
 
 def _changes(row: VariantResult) -> str:

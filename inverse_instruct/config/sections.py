@@ -262,6 +262,9 @@ class SelectionSection(Section):
     """Rows per snippet for `top_k`."""
     min_score: float = Field(0.0, ge=0, le=1)
     """Pairs with a lower LM-Score are rejected, whatever the method."""
+    limit: int | None = Field(None, ge=1)
+    """Rows of a round at most, drawn from what is chosen without regard to scores, so that runs with more and with
+    fewer good rows can be compared at one size; null: all."""
     per_snippet: Literal["best_ever", "fresh", "each_round"] | None = None
     """What later rounds do with a snippet: `best_ever` trains on the best of all that any round wrote for it, judged
     again by the round's model; `fresh` gives each round snippets of its own; `each_round` chooses anew and trains on
@@ -554,11 +557,15 @@ class RunConfig(Section):
 
     @property
     def kept_out(self) -> list[KeptOut]:
-        """The benchmarks that are kept out of the training data, each suite by itself, with where its data lies."""
+        """The benchmarks that are kept out of the training data, each suite by itself, with where its data lies.
+
+        Rows that are held out are among them whatever `preprocess.benchmarks` says.
+        """
         data: dict[str, str | None] = {}
         for suite in self.evaluate.suites:  # where one is asked in two ways, either may say where its file is
             data[suite.suite] = data.get(suite.suite) or suite.data
         named = list(data) if self.preprocess.benchmarks is None else self.preprocess.benchmarks
+        named = [*named, *({"held_out"} & set(data) - set(named))]
         readers = [group for name in named for group in FAMILIES.get(name, ((name,),))]
         # of several suites that read one file, one is enough: one that is evaluated, for it says where the file is
         names = dict.fromkeys(next((name for name in group if name in data), group[0]) for group in readers)

@@ -30,6 +30,7 @@ def write_study_page(results: dict[str, Any], output: Path) -> None:
         width=WIDTH,
         styles=Markup(asset(STYLES)),
         rows=[_row(row, suites, reach) for row in results["variants"]],
+        claims=[_claim(row) for row in results["claims"]],
     )
     with atomic_write(output) as stream:
         stream.write(page)
@@ -46,6 +47,15 @@ def _row(row: dict[str, Any], suites: list[str], reach: float) -> dict[str, Any]
         "places": {name: _place(row["against"][name], reach) for name in ("low", "difference", "high")}
         if row["against"]
         else None,
+    }
+
+
+def _claim(row: dict[str, Any]) -> dict[str, Any]:
+    is_loss = row["measure"] == "solution_loss"
+    return row | {
+        "scale": 1 if is_loss else 100,
+        "digits": 4 if is_loss else 1,
+        "words": {"pass_at_1": "pass@1", "solution_loss": "loss of the solutions"}.get(row["measure"], row["measure"]),
     }
 
 

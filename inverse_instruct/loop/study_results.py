@@ -1,6 +1,6 @@
-"""What came of a study: each variant's last checkpoint, and how it compares with the baseline's.
+"""What came of a study: each variant's last checkpoint, and how it compares with the baseline's; and the claims.
 
-Enters: the runs of a study. Leaves: a table. Every comparison is paired, problem by problem; as several are looked at,
+Enters: the runs of a study. Leaves: tables. Every comparison is paired, problem by problem; as several are looked at,
 the p-values are also given as Holm corrects them.
 """
 
@@ -15,6 +15,7 @@ from evaluation import holm
 from inverse_instruct.benchmarks.compare import compare
 from inverse_instruct.config.study_file import Study
 from inverse_instruct.errors import RunDirError
+from inverse_instruct.loop.claims import ClaimResult, read_claims
 from inverse_instruct.recipes.recipe import stages_of
 from inverse_instruct.recipes.table import recipe_of
 from inverse_instruct.store.manifest import read_manifest
@@ -54,6 +55,7 @@ class StudyResults:
     study: str
     baseline: str
     variants: tuple[VariantResult, ...]
+    claims: tuple[ClaimResult, ...]
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -65,7 +67,7 @@ def read_results(study: Study, folder: Path, failures: Mapping[str, str]) -> Stu
     rows = [_variant(study, folder, name, failures.get(name)) for name in study.variants]
     corrected = iter(holm([row.against.p for row in rows if row.against]))
     rows = [replace(row, against=replace(row.against, p_holm=next(corrected))) if row.against else row for row in rows]
-    return StudyResults(study.name, study.baseline, tuple(rows))
+    return StudyResults(study.name, study.baseline, tuple(rows), tuple(read_claims(study, folder)))
 
 
 def _variant(study: Study, folder: Path, name: str, failure: str | None) -> VariantResult:

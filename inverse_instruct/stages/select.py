@@ -26,6 +26,7 @@ from inverse_instruct.records import (
     digest,
     rows_digest,
 )
+from inverse_instruct.stages.limited import limit_rows
 from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Input, Rows, Stage, When
 from inverse_instruct.store.seeds import choice_seed
@@ -46,7 +47,7 @@ def select(room: Room) -> None:
     candidate_of = {candidate.id: candidate for candidate in room.read("candidates") if candidate.id in wanted}
     benchmarks = BenchmarkIndex(read_kept_out(room.section("kept_out")), room.section("preprocess.ngram"))
     seen = {row.id for row in room.read("earlier")}
-    scores, snippets, ids = [], set(), []
+    kept = []
     for pair in chosen:
         row = _training_row(snippet_of[pair.snippet_id], candidate_of[pair.candidate_id], pair, room.place.round)
         task = benchmarks.match(row.instruction, row.response)
@@ -56,16 +57,17 @@ def select(room: Room) -> None:
             rejections.append(Rejection(pair.candidate_id, "selection", Reason.EXACT_DUPLICATE, row.id))
         else:
             seen.add(row.id)
-            room.keep(row)
-            scores.append(pair.lm_score)
-            snippets.add(row.snippet_id)
-            ids.append(row.id)
-    for rejection in rejections:
+            kept.append(row)
+    kept, beyond = limit_rows(kept, section.limit, room.seed("selection"))
+    for row in kept:
+        room.keep(row)
+    for rejection in [*rejections, *beyond]:
         room.reject(rejection)
+    scores = [row.lm_score for row in kept if row.lm_score is not None]
     room.metrics |= {
         "mean_lm_score": sum(scores) / len(scores) if scores else None,
-        "snippets": len(snippets),
-        "rows": rows_digest(ids),
+        "snippets": len({row.snippet_id for row in kept}),
+        "rows": rows_digest([row.id for row in kept]),
     }
 
 

@@ -19,6 +19,7 @@ from inverse_instruct.config.sections import RunConfig, SelectionSection
 from inverse_instruct.corpus.decontamination import BenchmarkIndex
 from inverse_instruct.inference.prompts import PromptTemplate
 from inverse_instruct.records import Draft, Reason, Rejection, Snippet, TrainingRow, digest, rows_digest
+from inverse_instruct.stages.limited import limit_rows
 from inverse_instruct.stages.room import Room
 from inverse_instruct.stages.stage import Input, Rows, Stage, When
 
@@ -61,7 +62,7 @@ def select_drafts(room: Room, template: str) -> None:
     seen = {row.id for row in room.read("earlier")}
     snippet_of = _snippets(room, {draft.parents[0] for draft in chosen if draft.parents})
     sides = _sides(template)
-    kept = []
+    kept, task_of = [], {}
     for draft in chosen:
         row = _training_row(draft, sides, snippet_of, room.place.round)
         if task := benchmarks.match(row.instruction, row.response):
@@ -70,16 +71,19 @@ def select_drafts(room: Room, template: str) -> None:
             rejections.append(Rejection(draft.id, "selection", Reason.EXACT_DUPLICATE, row.id))
         else:
             seen.add(row.id)
-            room.keep(row)
-            kept.append((draft, row))
-    for rejection in rejections:
+            kept.append(row)
+            task_of[row.id] = draft.task
+    kept, beyond = limit_rows(kept, room.section().limit, room.seed("selection"))
+    for row in kept:
+        room.keep(row)
+    for rejection in [*rejections, *beyond]:
         room.reject(rejection)
-    scores = [draft.lm_score for draft, _ in kept if draft.lm_score is not None]
+    scores = [row.lm_score for row in kept if row.lm_score is not None]
     room.metrics |= {
         "mean_lm_score": sum(scores) / len(scores) if scores else None,
-        "snippets": len({row.snippet_id for _, row in kept if row.snippet_id}),
-        "tasks": dict(sorted(Counter(draft.task for draft, _ in kept).items())),
-        "rows": rows_digest([row.id for _, row in kept]),
+        "snippets": len({row.snippet_id for row in kept if row.snippet_id}),
+        "tasks": dict(sorted(Counter(task_of[row.id] for row in kept).items())),
+        "rows": rows_digest([row.id for row in kept]),
     }
 
 

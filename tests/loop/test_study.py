@@ -153,6 +153,7 @@ def test_the_page_escapes_what_it_shows(tmp_path: Path) -> None:
     against = {"difference": 0.1, "low": -0.05, "high": 0.2, "gained": 3, "lost": 1, "p": 0.625, "p_holm": 1.0}
     row = {"variant": "a", "changes": {"x": "<script>"}, "failure": "<b>", "rows": None, "suites": {"mini": report}}
     results = {"study": "s<i>", "baseline": "a", "variants": [row | {"against": None}, row | {"against": against}]}
+    results["claims"] = []
     write_study_page(results, tmp_path / "study.html")
     page = (tmp_path / "study.html").read_text()
     assert "<script>" not in page and "s<i>" not in page and "&lt;script&gt;" in page
@@ -160,5 +161,5 @@ def test_the_page_escapes_what_it_shows(tmp_path: Path) -> None:
 
 
 def test_nothing_is_compared_before_the_baseline_is_measured(tmp_path: Path) -> None:
-    study = Study("s", "a", {}, {})
+    study = Study("s", "a", {}, {}, {})
     assert read_results(study, tmp_path, {}).variants == ()

@@ -152,3 +152,16 @@ def test_another_text_of_a_benchmark_is_another_key(tmp_path: Path) -> None:
         benchmark.write_text(json.dumps({"text": text}))
         keys.append(make_key(SELECT, config, [], None))
     assert keys[0] != keys[1]
+
+
+def test_a_limit_draws_without_regard_to_scores_and_a_larger_one_keeps_what_a_smaller_does(tmp_path: Path) -> None:
+    many = [pair(f"s{n:02}", f"{n:02}", n / 30) for n in range(30)]
+    drawn = [selected(tmp_path / str(limit), many, selection={"limit": limit}) for limit in (6, 12, 30, 99)]
+    assert [len(names) for names in drawn] == [6, 12, 30, 30] and set(drawn[0]) < set(drawn[1])
+    assert drawn[1] == sorted(drawn[1]) and set(drawn[1]) != {row.candidate_id for row in many[-12:]}
+    rejected = read_rows(tmp_path / "6/rejections.parquet")
+    assert {(row["reason"], row["detail"]) for row in rejected} == {("not_selected", "selection.limit is 6 of 30")}
+    assert len(rejected) == 24
+    assert selected(tmp_path / "other", many, selection={"limit": 6}, seed=1) != drawn[0]
+    best = [*many, *(pair(f"s{n:02}", f"{n:02}-worse", 0.0) for n in range(30))]
+    assert selected(tmp_path / "best", best, selection={"limit": 6}) == drawn[0], "of each snippet, the best"

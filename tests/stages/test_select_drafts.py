@@ -15,6 +15,7 @@ from inverse_instruct.inference.prompts import PromptTemplate
 from inverse_instruct.records import Draft, Snippet, TrainingRow
 from inverse_instruct.stages.keys import make_key
 from inverse_instruct.stages.select_drafts import selection_of
+from inverse_instruct.store.manifest import read_manifest
 from inverse_instruct.store.rows import iterate_rows, read_rows
 from tests.playing import play_stage
 
@@ -118,3 +119,9 @@ def test_its_key_has_the_templates_and_the_texts_of_the_benchmarks() -> None:
     without = config.model_copy(update={"preprocess": config.preprocess.model_copy(update={"benchmarks": []})})
     assert make_key(SELECT, config, [], None) != make_key(SELECT, without, [], None)
     assert PromptTemplate("draft-response").digest in SELECT.outside(config)
+
+
+def test_a_limit_is_one_of_rows_whatever_they_are_made_of(tmp_path: Path) -> None:
+    rows = select(tmp_path, [draft(f"d{n}", lm_score=None) for n in range(9)], selection={"limit": 4})
+    assert len(rows) == 4 and set(reasons(tmp_path).values()) == {"not_selected"}
+    assert read_manifest(tmp_path).metrics["tasks"] == {"repair": 4}  # type: ignore[union-attr]
