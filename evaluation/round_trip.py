@@ -63,7 +63,9 @@ class RoundTrip:
         return self._sandbox.submit(calls, partial(self._difference, program))
 
     def _difference(self, program: str, calls: Calls, run: RunProgram) -> str | None:
-        return difference(program, calls, self._comparer, run)
+        names = _main_first(program, list(functions_of(program)))
+        name = NAME if NAME in names or not names else names[0]  # what it is called tells nothing
+        return difference(program, replace(calls, name=name), self._comparer, run)
 
     def _look(self, code_and_usage: tuple[str, str], run: RunProgram) -> Described | NotRun:
         code, usage = code_and_usage

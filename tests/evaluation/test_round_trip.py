@@ -56,7 +56,15 @@ PROGRAMS = {
     "same": (SAME, True),
     "other function": ("def solution(values):\n    return sum(values) / len(values)", False),
     "wrong detail": (SAME.replace("// 2", "// 2 - 1"), False),
-    "other name": (SAME.replace("def solution", "def median"), False),
+    "other name": (SAME.replace("def solution", "def median"), True),
+    "other name, and what it calls": (
+        "def half(n):\n    return n // 2\n\n\n"
+        + SAME.replace("def solution", "def median").replace("len(ordered) // 2", "half(len(ordered))"),
+        True,
+    ),
+    "right, but not the one asked for": (
+        SAME.replace("def solution", "def median") + "\n\n\ndef solution(values):\n    return 0", False
+    ),
     "no program": ("def solution(", False),
     "ends": ("import os\n\n\ndef solution(values):\n    os._exit(0)", False),
     "equal to all": (
