@@ -11,7 +11,7 @@ import textwrap
 from dataclasses import dataclass
 
 _FENCE = re.compile(
-    r"^(?:(?P<indent>[ \t]*)(?P<mark>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]*)"
+    r"^(?:(?P<indent>[ \t]*)(?P<mark>`{3,}|~{3,})[ \t]*+(?P<info>[^`\n]*)"
     r"|(?P<text>[^`\n]*[^`\s][ \t]*)(?P<later>`{3,})(?P<name>[\w+#.-]*)[ \t]*)$",
     re.MULTILINE,
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -73,15 +73,11 @@ def read_agreements(path: Path) -> dict[str, float]:
     Raises:
         RunDirError: there are no results, or the agreements are damaged.
     """
-    rows = _beside_results(path, "self_consistency.jsonl")
-    try:
-        return {
-            task: float(row["base"] if row["plus"] is None else row["plus"])
-            for task, row in rows.items()
-            if row["removed"] is None
-        }
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunDirError(f"{path}: self_consistency.jsonl is not as evaluate writes it ({error})") from error
+    return _beside_results(
+        path,
+        "self_consistency.jsonl",
+        lambda row: float(row["base"] if row["plus"] is None else row["plus"]) if row["removed"] is None else None,
+    )
 
 
 def read_solution_losses(path: Path) -> dict[str, float]:
@@ -93,22 +89,21 @@ def read_solution_losses(path: Path) -> dict[str, float]:
     Raises:
         RunDirError: there are no results, or the losses are damaged.
     """
-    rows = _beside_results(path, "solution_loss.jsonl")
-    try:
-        return {task: float(row["loss"]) for task, row in rows.items() if row["loss"] is not None}
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunDirError(f"{path}: solution_loss.jsonl is not as evaluate writes it ({error})") from error
+    return _beside_results(
+        path, "solution_loss.jsonl", lambda row: float(row["loss"]) if row["loss"] is not None else None
+    )
 
 
-def _beside_results(path: Path, name: str) -> dict[str, dict[str, Any]]:
-    """Return the rows of a file that each suite of an evaluation may have, by `SUITE: TASK`."""
-    found: dict[str, dict[str, Any]] = {}
+def _beside_results(path: Path, name: str, value_of: Callable[[dict[str, Any]], float | None]) -> dict[str, float]:
+    """Return the values, where there are any, of a file that each suite of an evaluation may have."""
+    found: dict[str, float] = {}
     for results in find_results(path):
         file = results.with_name(name)
         try:
             for row in read_rows(file) if file.is_file() else ():
-                found[f"{_suite_name(results)}: {row['task_id']}"] = row
-        except (KeyError, TypeError) as error:
+                if (value := value_of(row)) is not None:
+                    found[f"{_suite_name(results)}: {row['task_id']}"] = value
+        except (KeyError, TypeError, ValueError) as error:
             raise RunDirError(f"{file}: is not as evaluate writes it ({error})") from error
     return found
 
