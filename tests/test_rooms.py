@@ -84,6 +84,7 @@ FRAME = {
     "judges",
     "judging_edits",
     "keys",
+    "limited",
     "play",
     "questions",
     "room",

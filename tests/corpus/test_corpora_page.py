@@ -30,7 +30,7 @@ CHATS = [text for kind, text in BLOCKS if kind == ""]
 ANSWER = "```python\ndef add(a, b):\n    return a + b\n```"
 TALK = [("system", "Be brief."), ("user", "Write a function that adds two numbers.")]
 TALK += [("assistant", "def add(a, b): return a + b"), ("user", "Now three."), ("assistant", ANSWER)]
-READ = [2, 1, 1, 1, 3, 2]  # rows of the configs, in the order of the page; of a share, before any is drawn
+READ = [2, 1, 1, 1, 1, 3, 2]  # rows of the configs, in the order of the page; of a share, before any is drawn
 
 
 @pytest.fixture
@@ -48,6 +48,8 @@ def folder(tmp_path: Path) -> Path:
     ]
     jsonl(tmp_path / "data/stack.jsonl", *stack)
     jsonl(tmp_path / "data/chats.jsonl", {"messages": [{"role": role, "content": words} for role, words in TALK]})
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/add.py").write_text('def add(a, b):\n    """Add."""\n    return a + b\n')
     return tmp_path
 
 

@@ -67,9 +67,9 @@ def description(prompt: str, number: int) -> str:
 
 
 def program(prompt: str, number: int) -> str:
-    """Return what the instruction says, or in one of two cases something else; without one, always."""
+    """Return what the instruction says, or in one of three cases something else; without one, always."""
     factor = int((re.findall(r" by (\d+)\.", prompt) or ["999"])[-1])
-    return f"def solution(number):\n    return {factor} * number + {factor + number % 2}\n```"
+    return f"def solution(number):\n    return {factor} * number + {factor + (number % 3 == 0)}\n```"
 
 
 def _words(number: int, count: int) -> str:
